@@ -1,0 +1,19 @@
+# `make` lists what there is.
+PYTHON ?= python3
+export PYTHON
+
+.PHONY: help test lock clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+
+test: ## set up .venv if need be, then run every check
+	@.ci/setup
+	@.ci/check
+
+lock: ## pin the newest versions that pyproject.toml allows
+	@.ci/setup
+	@.ci/lock
+
+clean: ## remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Tocsin pages the people on call in their own chat rooms until a human answers."""

@@ -1,0 +1,114 @@
+"""The command line."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from tocsin import daemon, plugins
+from tocsin.config import Config, Document
+from tocsin.domain.words import counted, key_path, listed
+from tocsin.errors import ConfigError, PluginError, Problem
+
+UNUSABLE = 2
+"""The exit code when the configuration, or a plugin, can't be used."""
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    envvar="TOCSIN_CONFIG",
+    default=Path("/etc/tocsin/config.toml"),
+    show_default=True,
+    help="The configuration file.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tocsin", message="tocsin %(version)s")
+def main() -> None:
+    """Page the people on call until a human answers."""
+
+
+@main.command()
+@config_option
+def check_config(path: Path) -> None:
+    """Read the configuration and say all that is wrong with it; nothing is started.
+
+    Exits with 0 if it can be used, warnings or not, else with 2.
+    """
+    prepared = _prepare(path)
+    click.echo(f"{path}: good: {_summary(prepared.config)}")
+
+
+@main.command(name="plugins")
+@config_option
+@click.pass_context
+def list_plugins(context: click.Context, path: Path) -> None:
+    """List the installed plugins and which of them the configuration enables."""
+    asked_for = context.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
+    enabled = _prepare(path) if asked_for or path.exists() else None
+    try:
+        rows = [_plugin_row(plugin, enabled) for plugin in plugins.installed().values()]
+    except PluginError as error:
+        _refuse(f"tocsin: {error}")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _plugin_row(plugin: plugins.Installed, prepared: daemon.Prepared | None) -> tuple[str, str, str]:
+    source = f"{plugin.distribution} {plugin.version}"
+    if prepared is None or plugin.name not in prepared.config.plugins:
+        return plugin.name, source, f"not enabled: add [plugins.{plugin.name}]"
+    about = (type(prepared.config.plugins[plugin.name]).__doc__ or "").strip().splitlines()
+    hooks = ", ".join(prepared.plugins.hooks_of(plugin.name)) or "none"
+    return plugin.name, source, f"{about[0] if about else 'enabled'} Hooks: {hooks}."
+
+
+def _summary(config: Config) -> str:
+    what = [
+        counted(len(config.people), "person", "people"),
+        f"{counted(len(config.networks), 'network')} ({', '.join(config.networks)})",
+        counted(len(config.receivers), "receiver"),
+    ]
+    return f"{', '.join(what)}; plugins: {listed(config.plugins) or 'none'}"
+
+
+def _prepare(path: Path) -> daemon.Prepared:
+    """Read the configuration, warnings told; a bad one ends the command."""
+    document = None
+    try:
+        document = Document.open(path)
+        prepared = daemon.prepare(document)
+    except ConfigError as error:
+        _tell(error.problems, path, document)
+        faults = [problem for problem in error.problems if problem.fatal]
+        _refuse(f"{path}: can't be used: {counted(len(faults), 'error')}")
+    except PluginError as error:
+        _refuse(f"{path}: {error}")
+    _tell(prepared.warnings, path, document)
+    return prepared
+
+
+def _tell(problems: Iterable[Problem], path: Path, document: Document | None) -> None:
+    """One line a problem: `config.toml:14: people.alice.acounts: no such setting`.
+
+    Errors before warnings, each in the order of the file.
+    """
+    lines = []
+    for problem in problems:
+        line = document.line_of(problem.at) if document else None
+        place = f"{path}:{line}" if line else str(path)
+        where = f"{key_path(problem.at)}: " if problem.at else ""
+        text = f"{place}: {'' if problem.fatal else 'warning: '}{where}{problem.text}"
+        lines.append((not problem.fatal, line or 0, text))
+    for _, _, text in sorted(lines, key=lambda one: one[:2]):
+        click.echo(text, err=True)
+
+
+def _refuse(text: str) -> NoReturn:
+    click.echo(text, err=True)
+    raise click.exceptions.Exit(UNUSABLE)

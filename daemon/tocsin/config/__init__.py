@@ -1,0 +1,40 @@
+"""One TOML file into frozen dataclasses; every error with its line, its path and what to do."""
+
+from tocsin.config.document import Document
+from tocsin.config.names import check_names, unknown_name
+from tocsin.config.reading import read_config, shape_problem
+from tocsin.config.tables import Config, Fallback, NetworkSettings, Receiver, Store, Web
+from tocsin.config.values import (
+    Address,
+    Count,
+    Duration,
+    FilePath,
+    LabelMatchers,
+    Name,
+    Names,
+    NonEmpty,
+    Secret,
+)
+
+__all__ = [
+    "Address",
+    "Config",
+    "Count",
+    "Document",
+    "Duration",
+    "Fallback",
+    "FilePath",
+    "LabelMatchers",
+    "Name",
+    "Names",
+    "NetworkSettings",
+    "NonEmpty",
+    "Receiver",
+    "Secret",
+    "Store",
+    "Web",
+    "check_names",
+    "read_config",
+    "shape_problem",
+    "unknown_name",
+]

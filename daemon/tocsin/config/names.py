@@ -1,0 +1,130 @@
+"""Whether what the core's tables name is there, and can be used."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from tocsin.config.tables import Config
+from tocsin.config.values import SecretSource
+from tocsin.domain.words import did_you_mean, key_path, listed
+from tocsin.errors import KeyPath, Problem
+
+SHORTEST_TOKEN = 16
+
+
+def check_names(config: Config) -> Iterator[Problem]:
+    """Everything that only shows when the tables are held against one another, and against the machine."""
+    if not config.networks:
+        yield Problem(("networks",), "there is no network to page on: add one, such as [networks.console]")
+    if not config.people:
+        yield Problem(("people",), "there is nobody to page: add [people.NAME]")
+    yield from _claimed_twice(people=config.people, teams=config.teams, schedules=config.schedules)
+    yield from _claimed_twice(teams=config.teams, networks=config.networks)
+    yield from _people(config)
+    for name, team in config.teams.items():
+        yield from _members(("teams", name, "members"), team.members, config)
+        yield from _networks(("teams", name, "rooms"), team.rooms, config)
+    for name, schedule in config.schedules.items():
+        yield from _members(("schedules", name, "on_call"), schedule.on_call, config)
+    yield from _fallback(config)
+    yield from _secrets(config)
+
+
+def unknown_name(at: KeyPath, name: str, what: str, known: Iterable[str]) -> Problem:
+    """The problem of a name that nothing bears; `what` says what was looked for, as in "no person"."""
+    names = sorted(known)
+    hint = did_you_mean(name, names) or (f"; there is {listed(names[:8])}" if names else "")
+    return Problem(at, f"{what} is called {name!r}{hint}")
+
+
+def _claimed_twice(**tables: Mapping[str, Any]) -> Iterator[Problem]:
+    """Steps name these without saying which table, so a name may stand in one of them only."""
+    owners: dict[str, str] = {}
+    for table, entries in tables.items():
+        for name in entries:
+            if first := owners.get(name):
+                yield Problem(
+                    (table, name), f"{key_path((first, name))} has that name too: rename one of them"
+                )
+            owners[name] = table
+
+
+def _people(config: Config) -> Iterator[Problem]:
+    holders: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, person in config.people.items():
+        at = ("people", name, "accounts")
+        yield from _networks(at, person.accounts, config)
+        if not person.accounts:
+            yield Problem(
+                at, f"{name} has no account on any network, so can neither be paged nor answer", fatal=False
+            )
+        for network, account in person.accounts.items():
+            holders[network, account].append(name)
+    for (network, account), names in holders.items():
+        for name in names[1:]:
+            yield Problem(
+                ("people", name, "accounts", network), f"{account!r} is already the account of {names[0]}"
+            )
+
+
+def _networks(at: KeyPath, named: Mapping[str, str], config: Config) -> Iterator[Problem]:
+    for network, value in named.items():
+        if network not in config.networks:
+            yield unknown_name((*at, network), network, "no network", config.networks)
+        elif not value:
+            yield Problem((*at, network), "must not be empty")
+
+
+def _members(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:
+    if not names:
+        yield Problem(at, "names nobody", fatal=False)
+    for index, name in enumerate(names):
+        if name not in config.people:
+            yield unknown_name((*at, index), name, "no person", config.people)
+
+
+def _fallback(config: Config) -> Iterator[Problem]:
+    at = ("fallback", "command")
+    if not config.fallback.command:
+        yield Problem(
+            at, "is not set: when chat is down or nobody answers, nothing else will ring", fatal=False
+        )
+        return
+    program = Path(config.fallback.command[0])
+    if not program.is_file():
+        yield Problem((*at, 0), f"{program}: no such file")
+    elif not os.access(program, os.X_OK):
+        yield Problem((*at, 0), f"{program}: is not executable: chmod +x {program}")
+
+
+def _secrets(config: Config) -> Iterator[Problem]:
+    for at, source in _sources(config):
+        try:
+            secret = source.reveal()
+        except ValueError as error:
+            yield Problem(at, str(error))
+            continue
+        if at[0] == "receivers" and len(secret) < SHORTEST_TOKEN:
+            yield Problem(
+                at,
+                f"is too short to be safe: {SHORTEST_TOKEN} characters at least; "
+                "make one with: openssl rand -hex 32",
+            )
+
+
+def _sources(value: Any, at: KeyPath = ()) -> Iterator[tuple[KeyPath, SecretSource]]:
+    """Every secret that the configuration names, plugins' own included."""
+    if isinstance(value, SecretSource):
+        yield at, value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _sources(getattr(value, field.name), (*at, field.name))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _sources(inner, (*at, key))
+    elif isinstance(value, tuple | list):
+        for index, inner in enumerate(value):
+            yield from _sources(inner, (*at, index))

@@ -1,0 +1,114 @@
+"""The tables of the configuration that belong to the core; what plugins add is theirs to say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from pydantic import AfterValidator
+
+from tocsin.config.values import Address, AddressSetting, Command, Duration, FilePath, Name, NonEmpty, Secret
+from tocsin.domain.oncall import Responder, Schedule, Team
+
+
+class NetworkSettings(Protocol):
+    """What every kind of network has: the room where all alerts are told."""
+
+    @property
+    def room(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Store:
+    """directory: the folder of the database; without it $STATE_DIRECTORY, else `state` beside the file."""
+
+    directory: FilePath | None = None
+
+
+@dataclass(frozen=True)
+class Web:
+    """listen: where webhooks are taken."""
+
+    listen: AddressSetting = Address("127.0.0.1", 8627)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Who may post alerts: by bearer token, or by user and password (basic auth)."""
+
+    token: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        if (self.token is None) is (self.password is None):
+            raise ValueError("takes either a token, or a user and a password")
+        if bool(self.user) is not (self.password is not None):
+            raise ValueError("user and password go together")
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """What rings when chat can't, or nobody answers.
+
+    command: the program and its arguments; the page is given on its standard input.
+    """
+
+    command: Command = ()
+    timeout: Duration = timedelta(seconds=30)
+
+
+def _severities(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a severity twice")
+    return names
+
+
+def _table(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError("must be a table")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """What the core reads.
+
+    severities: the names that alerts carry, the most severe first.
+    """
+
+    store: Store = Store()
+    web: Web = Web()
+    receivers: Mapping[Name, Receiver] = field(default_factory=dict)
+    people: Mapping[Name, Responder] = field(default_factory=dict)
+    teams: Mapping[Name, Team] = field(default_factory=dict)
+    schedules: Mapping[Name, Schedule] = field(default_factory=dict)
+    severities: Annotated[tuple[Name, ...], NonEmpty, AfterValidator(_severities)] = (
+        "critical",
+        "error",
+        "warning",
+        "info",
+    )
+    fallback: Fallback = Fallback()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTables(Tables):
+    """The whole file's shape; networks and plugins are read again, each by its own kind."""
+
+    networks: Mapping[Name, Annotated[Any, AfterValidator(_table)]] = field(default_factory=dict)
+    plugins: Mapping[Name, Annotated[Any, AfterValidator(_table)]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Tables):
+    """The configuration, read and in itself consistent.
+
+    networks: name -> its settings. plugins: name -> the plugin, built from its table.
+    folder: that of the configuration file.
+    """
+
+    networks: Mapping[str, NetworkSettings]
+    plugins: Mapping[str, object]
+    folder: Path

@@ -1,0 +1,207 @@
+"""The kinds of values that settings take, each with one spelling and an error in words."""
+
+import os
+import re
+from collections.abc import Callable, Sized
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+
+from tocsin.config.document import permission_problem
+from tocsin.domain.labels import Matchers
+from tocsin.domain.words import parse_duration
+
+T = TypeVar("T")
+
+
+def _from_text(parse: Callable[[str], T], expected: str) -> Callable[[Any], T]:
+    def read(value: Any) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"must be {expected}, not {value!r}")
+        return parse(value)
+
+    return read
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", text):
+        raise ValueError(
+            "people type this name: it must be 1 to 32 of a-z, 0-9, '-' and '_', and begin with a letter or digit"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""The name of a person, team, network …: what people type, so short and plain."""
+
+
+def _one_or_more(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list):
+        raise ValueError(f"must be a name or a list of names, not {value!r}")
+    return tuple(value)
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
+"""One name, or a list of names."""
+
+Count = Annotated[int, Field(ge=0)]
+"""A whole number from 0 on."""
+
+Duration = Annotated[
+    timedelta, PlainValidator(_from_text(parse_duration, "a length of time such as '30s', '5m' or '1h30m'"))
+]
+"""A length of time, written `30s`, `5m`, `1h30m`; a bare number is refused."""
+
+
+def _absolute(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = info.context["folder"] if info.context else Path()
+    return folder / path.expanduser()
+
+
+FilePath = Annotated[Path, AfterValidator(_absolute)]
+"""A file's path; a relative one starts at the configuration file's folder."""
+
+
+def _program(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if any("\0" in word for word in command):
+        raise ValueError("must not hold a NUL character")
+    return (str(_absolute(Path(command[0]), info)), *command[1:]) if command else ()
+
+
+Command = Annotated[tuple[str, ...], AfterValidator(_program)]
+"""A program and its arguments, run without a shell; the program's path as for `FilePath`."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `127.0.0.1:8627` or `[::1]:8627`. Raises ValueError."""
+        found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", text)
+        if found is None or int(found[3]) > 65535:
+            raise ValueError(f"must be an address and a port such as '127.0.0.1:8627', not {text!r}")
+        return cls(found[1] or found[2], int(found[3]))
+
+
+AddressSetting = Annotated[
+    Address, PlainValidator(_from_text(Address.parse, "an address and a port such as '127.0.0.1:8627'"))
+]
+
+
+def _matchers(value: Any) -> Matchers:
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("must be label matchers such as ['team=\"db\"', 'severity=~\"critical|page\"']")
+    return Matchers(tuple(one for text in texts for one in Matchers.parse(text).conditions))
+
+
+LabelMatchers = Annotated[Matchers, PlainValidator(_matchers)]
+"""Label matchers in Alertmanager's syntax: a text, or a list of texts that must all hold."""
+
+
+def _not_empty(value: Sized) -> Sized:
+    if not value:
+        raise ValueError("must not be empty")
+    return value
+
+
+NonEmpty = AfterValidator(_not_empty)
+"""For a list or table that needs at least one entry: `Annotated[tuple[Step, ...], NonEmpty]`."""
+
+_SECRET_LIMIT = 64 * 1024
+
+
+def _credential(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", name):
+        raise ValueError(f"must be the plain name of a credential, not {name!r}")
+    return name
+
+
+@dataclass(frozen=True)
+class SecretSource:
+    """Where a secret is kept; the secret itself is in no object that could be printed.
+
+    file: a file of its own that only its owner, and at most its group, may read.
+    credential: the name of a systemd credential (LoadCredential=).
+    env: the name of an environment variable.
+    """
+
+    file: FilePath | None = None
+    credential: Annotated[str, AfterValidator(_credential)] | None = None
+    env: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(source is not None for source in (self.file, self.credential, self.env)) != 1:
+            raise ValueError("names where the secret is kept by one of file, credential and env")
+
+    def reveal(self) -> str:
+        """Read the secret, without the line end that editors add.
+
+        Raises ValueError with what is wrong and how to mend it, never with a part of the secret.
+        """
+        if self.env is not None:
+            if self.env not in os.environ:
+                raise ValueError(f"the environment variable {self.env!r} is not set")
+            return _one_line(os.environ[self.env], f"the environment variable {self.env!r}")
+        path = self._path()
+        try:
+            if complaint := permission_problem(path, forbidden=0o027):
+                raise ValueError(f"{path}: {complaint}")
+            with path.open("rb") as file:
+                raw = file.read(_SECRET_LIMIT + 1)
+        except FileNotFoundError:
+            make = f"; make one with: (umask 077; openssl rand -hex 32 > {path})" if self.file else ""
+            raise ValueError(f"{path}: no such file{make}") from None
+        except OSError as error:
+            raise ValueError(f"{path}: can't be read: {error.strerror}") from None
+        if len(raw) > _SECRET_LIMIT:
+            raise ValueError(f"{path}: is too large for a secret")
+        try:
+            return _one_line(raw.decode(), str(path))
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: is not UTF-8 text") from None
+
+    def _path(self) -> Path:
+        if self.file is not None:
+            return self.file
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            raise ValueError(
+                f"the credential {self.credential!r} is there only under systemd (CREDENTIALS_DIRECTORY is not set)"
+            )
+        return Path(folder, str(self.credential))
+
+
+def _one_line(text: str, source: str) -> str:
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise ValueError(f"{source}: is empty")
+    if not secret.isprintable():
+        raise ValueError(f"{source}: holds more than one line, or control characters")
+    return secret
+
+
+def _no_literal(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError(
+            "a secret never stands in this file: put it into a file of its own and name that here, as in "
+            "token.file = 'alertmanager.token'"
+        )
+    return value
+
+
+Secret = Annotated[SecretSource, BeforeValidator(_no_literal)]
+"""A secret, named by where it is kept: `token.file = "…"`, `token.credential = "…"` or `token.env = "…"`."""

@@ -1,0 +1,69 @@
+"""Words as people write them: names, suggestions, lists, lengths of time."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_DURATION = re.compile("".join(rf"(?:(?P<{name}>[0-9]{{1,9}}){unit})?" for unit, name in _UNITS.items()))
+_LONGEST = timedelta(weeks=520)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence that refuses `word`: `"; did you mean 'alice'?"`, or nothing if none is near."""
+    lowered = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+
+
+def listed(names: Iterable[str], *, last: str = "and") -> str:
+    """Names as a sentence lists them: `a, b and c`."""
+    words = list(names)
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 person`, `2 people`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def parse_duration(text: str) -> timedelta:
+    """A length of time as people write it: `30s`, `5m`, `1h30m`, `2d`, `1w`.
+
+    Units go from the largest to the smallest, each at most once, and every number carries one. Raises
+    ValueError, also for more than ten years.
+    """
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise ValueError(f"must be a length of time such as '30s', '5m' or '1h30m', not {text!r}")
+    length = timedelta(**{name: int(number) for name, number in found.groupdict(default="0").items()})
+    if length > _LONGEST:
+        raise ValueError(f"must be at most ten years, not {text!r}")
+    return length
+
+
+def duration_text(length: timedelta) -> str:
+    """A length of time in whole seconds as `parse_duration` reads it: `1h30m`."""
+    rest = int(length.total_seconds())
+    parts = []
+    for unit, name in _UNITS.items():
+        number, rest = divmod(rest, int(timedelta(**{name: 1}).total_seconds()))
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"
+
+
+def key_path(keys: Sequence[str | int]) -> str:
+    """A setting's place as it would be written in TOML: `plugins.escalation.routes[0].policy`."""
+    written = ""
+    for key in keys:
+        if isinstance(key, int):
+            written += f"[{key}]"
+        else:
+            bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+            written += ("." if written else "") + (key if bare else json.dumps(key, ensure_ascii=False))
+    return written

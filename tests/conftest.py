@@ -1,0 +1,55 @@
+"""What all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# How long an example takes says nothing on a busy machine; CI tries the same examples each time.
+hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("tocsin")
+
+ROOT = Path(__file__).parents[1]
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+MINIMAL = """\
+[networks.console]
+[receivers.prod]
+token.file = "prod.token"
+[people.alice]
+accounts.console = "alice"
+[people.bob]
+accounts.console = "bob"
+[plugins.alertmanager]
+[plugins.escalation]
+default = "ops"
+[plugins.escalation.policies.ops]
+steps = [{ page = "alice" }, { page = "bob", after = "5m" }]
+"""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a test that did not run: the run fails."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> Callable[..., Path]:
+    """Write a configuration, by default the minimal one, with the token that it names beside it."""
+
+    def write(text: str = MINIMAL) -> Path:
+        token = tmp_path / "prod.token"
+        token.write_text(TOKEN + "\n")
+        token.chmod(0o600)
+        path = tmp_path / "config.toml"
+        path.write_text(text)
+        path.chmod(0o644)
+        return path
+
+    return write

@@ -1,0 +1,54 @@
+"""The command line as a shell runs it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+TOCSIN = Path(sys.executable).with_name("tocsin")
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize(
+    "command", [[TOCSIN], [sys.executable, "-m", "tocsin"]], ids=["tocsin", "python -m tocsin"]
+)
+def test_it_runs_as_a_command_and_as_a_module(command: list[str | Path]) -> None:
+    ran = run(*command, "--version")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"tocsin {version('tocsin')}\n", "")
+    ran = run(*command, "--help")
+    assert ran.returncode == 0
+    assert "check-config" in ran.stdout
+
+
+def test_scripts_can_tell_good_from_bad(write_config: Callable[..., Path]) -> None:
+    good = run(TOCSIN, "check-config", "--config", write_config())
+    assert good.returncode == 0
+    assert good.stdout.count("\n") == 1
+    bad = run(TOCSIN, "check-config", "--config", write_config("people = 3"))
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert "Traceback" not in bad.stderr
+
+
+def test_the_environment_may_name_the_file(write_config: Callable[..., Path]) -> None:
+    path = write_config()
+    ran = run(TOCSIN, "check-config", TOCSIN_CONFIG=str(path))
+    assert ran.returncode == 0
+    assert ran.stdout.startswith(f"{path}: good")
+
+
+def test_plugins_are_listed_without_a_configuration() -> None:
+    ran = run(TOCSIN, "plugins")
+    assert ran.returncode == 0
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["alertmanager", "escalation"]
+
+
+def test_plugins_are_not_listed_from_a_configuration_that_is_bad(tmp_path: Path) -> None:
+    ran = run(TOCSIN, "plugins", "--config", tmp_path / "none.toml")
+    assert ran.returncode == 2
+    assert "No such file" in ran.stderr

@@ -32,7 +32,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-@main.command()
+@main.command(short_help="Say all that is wrong with the configuration.")
 @config_option
 def check_config(path: Path) -> None:
     """Read the configuration and say all that is wrong with it; nothing is started.
@@ -43,7 +43,7 @@ def check_config(path: Path) -> None:
     click.echo(f"{path}: good: {_summary(prepared.config)}")
 
 
-@main.command(name="plugins")
+@main.command(name="plugins", short_help="List the installed plugins.")
 @config_option
 @click.pass_context
 def list_plugins(context: click.Context, path: Path) -> None:

@@ -3,7 +3,7 @@
 from tocsin.config.document import Document
 from tocsin.config.names import check_names, unknown_name
 from tocsin.config.reading import read_config, shape_problem
-from tocsin.config.tables import Config, Fallback, NetworkSettings, Receiver, Store, Web
+from tocsin.config.tables import Config
 from tocsin.config.values import (
     Address,
     Count,
@@ -22,17 +22,12 @@ __all__ = [
     "Count",
     "Document",
     "Duration",
-    "Fallback",
     "FilePath",
     "LabelMatchers",
     "Name",
     "Names",
-    "NetworkSettings",
     "NonEmpty",
-    "Receiver",
     "Secret",
-    "Store",
-    "Web",
     "check_names",
     "read_config",
     "shape_problem",

@@ -91,7 +91,7 @@ def read_config(
 
 
 def _tables(value: Any) -> dict[str, dict[str, Any]]:
-    """Those entries that are tables; `CoreTables` complains of the others."""
+    """Those entries that are tables; `FileTables` complains of the others."""
     entries = value.items() if isinstance(value, dict) else ()
     return {name: table for name, table in entries if isinstance(table, dict)}
 

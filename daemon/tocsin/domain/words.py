@@ -18,12 +18,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {lowered[near[0]]!r}?" if near else ""
 
 
-def listed(names: Iterable[str], *, last: str = "and") -> str:
+def listed(names: Iterable[str]) -> str:
     """Names as a sentence lists them: `a, b and c`."""
     words = list(names)
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -44,17 +44,6 @@ def parse_duration(text: str) -> timedelta:
     if length > _LONGEST:
         raise ValueError(f"must be at most ten years, not {text!r}")
     return length
-
-
-def duration_text(length: timedelta) -> str:
-    """A length of time in whole seconds as `parse_duration` reads it: `1h30m`."""
-    rest = int(length.total_seconds())
-    parts = []
-    for unit, name in _UNITS.items():
-        number, rest = divmod(rest, int(timedelta(**{name: 1}).total_seconds()))
-        if number:
-            parts.append(f"{number}{unit}")
-    return "".join(parts) or "0s"
 
 
 def key_path(keys: Sequence[str | int]) -> str:

@@ -19,10 +19,6 @@ from tests.conftest import MINIMAL, ROOT, TOKEN
 
 Write = Callable[..., Path]
 
-NO_FALLBACK = (
-    "3: warning: fallback.command: is not set: when chat is down or nobody answers, nothing else will ring"
-)
-
 
 def check(path: Path) -> tuple[int, list[str], list[str]]:
     """The exit code, the lines of the answer, and the complaints without the file's name before them."""

@@ -4,6 +4,7 @@ import json
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from zoneinfo import available_timezones
@@ -12,6 +13,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from tocsin.config.document import Document
+from tocsin.config.names import unknown_name
 from tocsin.config.tables import Config, FileTables, NetworkSettings, Tables
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import ConfigError, KeyPath, PluginError, Problem
@@ -27,11 +29,13 @@ def read(shape: type[T], table: Any, *, at: KeyPath, folder: Path) -> T:
     """
     # By way of JSON, since pydantic is strict and yet takes a list for a tuple only there.
     text = json.dumps(table, default=str)
+    key: type = shape  # mypy holds that a type[T] is not hashable
     try:
-        return _adapter(shape).validate_json(text, strict=True, context={"folder": folder})
+        made: T = _adapter(key).validate_json(text, strict=True, context={"folder": folder})
     except ValidationError as error:
         # The cause is left out: its text would hold the input.
         raise ConfigError([_problem(shape, each, at) for each in error.errors(include_url=False)]) from None
+    return made
 
 
 def shape_problem(shape: type) -> str | None:
@@ -43,7 +47,8 @@ def shape_problem(shape: type) -> str | None:
     return None
 
 
-def _adapter(shape: type[T]) -> TypeAdapter[T]:
+@cache
+def _adapter(shape: type) -> TypeAdapter[Any]:
     if "__pydantic_config__" not in shape.__dict__:
         with_config(ConfigDict(extra="forbid"))(shape)  # holds for the dataclasses inside it too
     return TypeAdapter(shape)
@@ -74,9 +79,8 @@ def read_config(
             if found := part(networks[kind], _without(table, "kind"), "networks", name):
                 settings[name] = found
         else:
-            hint = did_you_mean(kind, networks) or f"; there is {listed(networks)}"
             where = ("networks", name, "kind") if "kind" in table else ("networks", name)
-            problems.append(Problem(where, f"no kind of network is called {kind!r}{hint}"))
+            problems.append(unknown_name(where, kind, "no kind of network", networks))
     built: dict[str, object] = {}
     for name, table in _tables(document.tables.get("plugins")).items():
         if name in plugins:

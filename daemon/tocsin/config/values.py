@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from tocsin.config.document import permission_problem
 from tocsin.domain.labels import Matchers
-from tocsin.domain.words import parse_duration
+from tocsin.domain.words import DURATION_FORM, parse_duration
 
 T = TypeVar("T")
 
@@ -52,9 +52,7 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
 Count = Annotated[int, Field(ge=0)]
 """A whole number from 0 on."""
 
-Duration = Annotated[
-    timedelta, PlainValidator(_from_text(parse_duration, "a length of time such as '30s', '5m' or '1h30m'"))
-]
+Duration = Annotated[timedelta, PlainValidator(_from_text(parse_duration, DURATION_FORM))]
 """A length of time, written `30s`, `5m`, `1h30m`; a bare number is refused."""
 
 
@@ -77,6 +75,9 @@ Command = Annotated[tuple[str, ...], AfterValidator(_program)]
 """A program and its arguments, run without a shell; the program's path as for `FilePath`."""
 
 
+_ADDRESS_FORM = "an address and a port such as '127.0.0.1:8627'"
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a server listens."""
@@ -92,13 +93,11 @@ class Address:
         """Read `127.0.0.1:8627` or `[::1]:8627`. Raises ValueError."""
         found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]+)):([0-9]{1,5})", text)
         if found is None or int(found[3]) > 65535:
-            raise ValueError(f"must be an address and a port such as '127.0.0.1:8627', not {text!r}")
+            raise ValueError(f"must be {_ADDRESS_FORM}, not {text!r}")
         return cls(found[1] or found[2], int(found[3]))
 
 
-AddressSetting = Annotated[
-    Address, PlainValidator(_from_text(Address.parse, "an address and a port such as '127.0.0.1:8627'"))
-]
+AddressSetting = Annotated[Address, PlainValidator(_from_text(Address.parse, _ADDRESS_FORM))]
 
 
 def _matchers(value: Any) -> Matchers:

@@ -84,18 +84,20 @@ class Matchers:
 
         Raises ValueError with what was expected instead.
         """
-        classic = list(_classic(text))
-        if None not in classic:
-            return cls(tuple(Matcher(*parts) for parts in classic if parts))
-        return cls(tuple(Matcher(*parts) for parts in _utf8(text)))
+        found = _classic(text)
+        return cls(tuple(Matcher(*parts) for parts in (_utf8(text) if found is None else found)))
 
 
-def _classic(text: str) -> Iterator[tuple[str, str, str] | None]:
-    """The parts of each matcher as the classic parser reads them; None for one that it refuses."""
+def _classic(text: str) -> list[tuple[str, str, str]] | None:
+    """The parts of each matcher as the classic parser reads them; None if it refuses one of them."""
+    read = []
     for part in _comma_separated(text.removeprefix("{").removesuffix("}")):
         found = _CLASSIC.fullmatch(part)
         value = _classic_value(found[3]) if found else None
-        yield (found[1], found[2], value) if found and value is not None else None
+        if found is None or value is None:
+            return None
+        read.append((found[1], found[2], value))
+    return read
 
 
 def _comma_separated(text: str) -> Iterator[str]:
@@ -123,8 +125,7 @@ def _classic_value(raw: str) -> str | None:
 
 def _utf8(text: str) -> Iterator[tuple[str, str, str]]:
     tokens = list(_tokens(text))
-    opened = tokens[:1] == [("brace", "{")]
-    if opened:
+    if tokens[:1] == [("brace", "{")]:
         tokens.pop(0)
         if tokens[-1:] != [("brace", "}")]:
             raise ValueError("expected a closing brace at the end")

@@ -10,6 +10,9 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds
 _DURATION = re.compile("".join(rf"(?:(?P<{name}>[0-9]{{1,9}}){unit})?" for unit, name in _UNITS.items()))
 _LONGEST = timedelta(weeks=520)
 
+DURATION_FORM = "a length of time such as '30s', '5m' or '1h30m'"
+"""What `parse_duration` reads, as an error says it."""
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence that refuses `word`: `"; did you mean 'alice'?"`, or nothing if none is near."""
@@ -39,7 +42,7 @@ def parse_duration(text: str) -> timedelta:
     """
     found = _DURATION.fullmatch(text)
     if not text or found is None:
-        raise ValueError(f"must be a length of time such as '30s', '5m' or '1h30m', not {text!r}")
+        raise ValueError(f"must be {DURATION_FORM}, not {text!r}")
     length = timedelta(**{name: int(number) for name, number in found.groupdict(default="0").items()})
     if length > _LONGEST:
         raise ValueError(f"must be at most ten years, not {text!r}")

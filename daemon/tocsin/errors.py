@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 KeyPath = tuple[str | int, ...]
 """Where a setting stands in the configuration: `("people", "alice", "accounts")`."""
@@ -47,3 +48,60 @@ class PluginError(TocsinError):
         self.plugin = plugin
         self.text = text
         super().__init__(f"plugin {plugin!r}: {text}")
+
+
+class Refused(TocsinError):
+    """What a person asked for is not done; the message is said where they asked."""
+
+
+class UsageError(Refused):
+    """The words of a command can't be read."""
+
+
+class UnknownSubject(Refused):
+    """Nothing bears the id that was named."""
+
+
+class NotAllowed(Refused):
+    """Who asked may not have this."""
+
+
+class BadPayload(TocsinError):
+    """What a sender posted can't be read; the message says why, and quotes nothing of it."""
+
+
+class NetworkError(TocsinError):
+    """A chat network did not take what was said.
+
+    permanent: trying again can't help.
+    unsent: it surely never left us, so that nobody can have seen it.
+    retry_after: how long the far side asks us to wait.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        permanent: bool = False,
+        unsent: bool = False,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        self.permanent = permanent
+        self.unsent = unsent
+        self.retry_after = retry_after
+        super().__init__(text)
+
+
+class StoreUnavailable(TocsinError):
+    """Nothing of what was asked was kept: the disk is full, fails, or the store is shut."""
+
+
+class StateError(TocsinError):
+    """The daemon's state can't be used; the operator can mend it.
+
+    transient: it may mend itself, so that starting again later is worth it.
+    """
+
+    def __init__(self, text: str, *, transient: bool = False) -> None:
+        self.transient = transient
+        super().__init__(text)

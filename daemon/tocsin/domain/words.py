@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile("".join(rf"(?:(?P<{name}>[0-9]{{1,9}}){unit})?" for unit, name in _UNITS.items()))
@@ -32,6 +32,13 @@ def listed(names: Iterable[str]) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 person`, `2 people`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def time_of_day(at: datetime, zone: tzinfo, now: datetime) -> str:
+    """An instant as people read it: `03:04:05`, and the day before it unless that is today."""
+    here = at.astimezone(zone)
+    day = "" if here.date() == now.astimezone(zone).date() else f"{here.day} {here:%b} "
+    return f"{day}{here:%H:%M:%S}"
 
 
 def parse_duration(text: str) -> timedelta:

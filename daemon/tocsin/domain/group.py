@@ -1,0 +1,303 @@
+"""Alerts and the groups they ring in. A group is what is paged for, acknowledged and resolved."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from tocsin.domain.event import Event
+from tocsin.domain.message import storable
+from tocsin.domain.words import counted
+from tocsin.errors import Refused
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One thing that fires, known by the sender's fingerprint and never by its text.
+
+    starts_at: since when it fires, as the sender says. link: where the sender shows it.
+    All of it comes from outside, and is made storable here.
+    """
+
+    fingerprint: str
+    labels: Mapping[str, str]
+    summary: str = ""
+    link: str = ""
+    starts_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("fingerprint", "summary", "link"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
+        labels = {storable(name): storable(value) for name, value in self.labels.items()}
+        object.__setattr__(self, "labels", labels)
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "") or "alert"
+
+    @property
+    def severity(self) -> str:
+        return self.labels.get("severity", "")
+
+    def __str__(self) -> str:
+        """`DiskFull db1: 97 % of / used`."""
+        where = self.labels.get("instance") or self.labels.get("service") or ""
+        return f"{self.name} {where}".strip() + (f": {self.summary}" if self.summary else "")
+
+
+class GroupState(StrEnum):
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOpened(Event):
+    """key: what makes its alerts one group, as the sender says. receiver: which sender. alerts: the first."""
+
+    kind: ClassVar[str] = "group.opened"
+    key: str
+    receiver: str
+    alerts: tuple[Alert, ...]
+
+    def headline(self) -> str:
+        first = f"{self.alerts[0].severity} {self.alerts[0]}".strip() if self.alerts else self.key
+        more = f", and {len(self.alerts) - 1} more" if len(self.alerts) > 1 else ""
+        return f"reported by {self.receiver}: {first}{more}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFired(Event):
+    kind: ClassVar[str] = "alert.fired"
+    alert: Alert
+
+    def headline(self) -> str:
+        return f"firing: {self.alert.severity} {self.alert}".replace("  ", " ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertResolved(Event):
+    kind: ClassVar[str] = "alert.resolved"
+    fingerprint: str
+    called: str
+
+    def headline(self) -> str:
+        return f"no longer firing: {self.called}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsUnlisted(Event):
+    """The sender left alerts out for want of room."""
+
+    kind: ClassVar[str] = "group.truncated"
+    count: int
+
+    def headline(self) -> str:
+        return (
+            f"{counted(self.count, 'more alert')} that the sender did not list"
+            if self.count
+            else "all are listed again"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupAcknowledged(Event):
+    kind: ClassVar[str] = "group.acknowledged"
+
+    def headline(self) -> str:
+        return f"acknowledged by {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupUnacknowledged(Event):
+    kind: ClassVar[str] = "group.unacknowledged"
+
+    def headline(self) -> str:
+        return f"acknowledgement taken back by {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupResolved(Event):
+    """acknowledged: whether a human had answered; if not, the source may have died rather than healed."""
+
+    kind: ClassVar[str] = "group.resolved"
+    acknowledged: bool
+
+    def headline(self) -> str:
+        who = f"by {self.by}" if self.by else "by its source"
+        return f"resolved {who}" + ("" if self.acknowledged else ", without an answer")
+
+
+EVENTS: Sequence[type[Event]] = (
+    GroupOpened,
+    AlertFired,
+    AlertResolved,
+    AlertsUnlisted,
+    GroupAcknowledged,
+    GroupUnacknowledged,
+    GroupResolved,
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a sender says of one group of alerts.
+
+    key: what makes them one group. firing: those that fire. resolved: the fingerprints of those that don't any
+    more. over: none of the group fires any more, listed or not. unlisted: how many were left out.
+    """
+
+    receiver: str
+    key: str
+    firing: Sequence[Alert] = ()
+    resolved: Collection[str] = ()
+    over: bool = False
+    unlisted: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", storable(self.key))
+
+
+@dataclass
+class AlertGroup:
+    """A group as its events made it.
+
+    alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
+    """
+
+    id: str
+    key: str = ""
+    receiver: str = ""
+    opened_at: datetime | None = None
+    state: GroupState = GroupState.TRIGGERED
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    firing: set[str] = field(default_factory=set)
+    unlisted: int = 0
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = None
+
+    def apply(self, event: Event) -> None:
+        """Go on by one event; those of others are passed over."""
+        match event:
+            case GroupOpened():
+                self.key, self.receiver, self.opened_at = event.key, event.receiver, event.at
+                self.alerts = {alert.fingerprint: alert for alert in event.alerts}
+                self.firing = set(self.alerts)
+            case AlertFired():
+                self.alerts[event.alert.fingerprint] = event.alert
+                self.firing.add(event.alert.fingerprint)
+            case AlertResolved():
+                self.firing.discard(event.fingerprint)
+            case AlertsUnlisted():
+                self.unlisted = event.count
+            case GroupAcknowledged():
+                self.state = GroupState.ACKNOWLEDGED
+                self.acknowledged_by, self.acknowledged_at = event.by, event.at
+            case GroupUnacknowledged():
+                self.state = GroupState.TRIGGERED
+                self.acknowledged_by, self.acknowledged_at = "", None
+            case GroupResolved():
+                self.state = GroupState.RESOLVED
+            case _:
+                pass
+
+    @property
+    def rings(self) -> bool:
+        """Nobody has answered yet, and it goes on."""
+        return self.state is GroupState.TRIGGERED
+
+    @property
+    def open(self) -> bool:
+        return self.state is not GroupState.RESOLVED
+
+    @staticmethod
+    def opening(subject: str, report: Report, at: datetime) -> Iterator[Event]:
+        """What opens a group."""
+        firing = {alert.fingerprint: alert for alert in report.firing}
+        yield GroupOpened(
+            subject=subject, at=at, key=report.key, receiver=report.receiver, alerts=tuple(firing.values())
+        )
+        if report.unlisted:
+            yield AlertsUnlisted(subject=subject, at=at, count=report.unlisted)
+
+    def news(self, report: Report, at: datetime) -> list[Event]:
+        """What a report changes; nothing if it only repeats what is known."""
+        fires_on = {alert.fingerprint: alert for alert in report.firing}
+        found: list[Event] = [
+            AlertFired(subject=self.id, at=at, alert=alert)
+            for fingerprint, alert in fires_on.items()
+            if fingerprint not in self.firing
+        ]
+        if report.unlisted != self.unlisted and not report.over:
+            found.append(AlertsUnlisted(subject=self.id, at=at, count=report.unlisted))
+        gone = (self.firing if report.over else self.firing & set(report.resolved)) - set(fires_on)
+        found += [
+            AlertResolved(subject=self.id, at=at, fingerprint=one, called=str(self.alerts[one]))
+            for one in sorted(gone)
+        ]
+        # With some left out, the end of those that are listed says nothing about the rest.
+        all_known = not (report.unlisted or self.unlisted)
+        if not fires_on and (report.over or (gone and gone == self.firing and all_known)):
+            found.append(
+                GroupResolved(subject=self.id, at=at, acknowledged=self.state is GroupState.ACKNOWLEDGED)
+            )
+        return found
+
+    def acknowledge(self, by: str, at: datetime) -> GroupAcknowledged:
+        """Someone has it from now on. Raises Refused."""
+        self._refuse_resolved()
+        if self.state is GroupState.ACKNOWLEDGED:
+            since = "you have" if self.acknowledged_by == by else f"{self.acknowledged_by} has"
+            raise Refused(f"{self.id}: {since} it already")
+        return GroupAcknowledged(subject=self.id, at=at, by=by)
+
+    def unacknowledge(self, by: str, at: datetime) -> GroupUnacknowledged:
+        """Nobody has it any more, and it rings again. Raises Refused."""
+        self._refuse_resolved()
+        if self.state is not GroupState.ACKNOWLEDGED:
+            raise Refused(f"{self.id}: nobody has acknowledged it")
+        return GroupUnacknowledged(subject=self.id, at=at, by=by)
+
+    def resolve(self, by: str, at: datetime) -> GroupResolved:
+        """It is over, whatever its source says. Raises Refused."""
+        self._refuse_resolved()
+        return GroupResolved(subject=self.id, at=at, by=by, acknowledged=True)
+
+    def _refuse_resolved(self) -> None:
+        if not self.open:
+            raise Refused(f"{self.id}: is already resolved")
+
+    def severity(self, order: Sequence[str]) -> str:
+        """The worst severity of what fires; one that is missing or unknown counts as the worst of all."""
+        found = {alert.severity for alert in self._shown()}
+        unknown = sorted(found - set(order))
+        return unknown[0] if unknown else next((name for name in order if name in found), "")
+
+    def describe(self, order: Sequence[str]) -> str:
+        """`critical DiskFull db1: 97 % of / used, and 3 more`: the worst alert first."""
+        shown = sorted(self._shown(), key=lambda alert: (_rank(alert.severity, order), str(alert)))
+        if not shown:
+            return self.key
+        more = len(shown) - 1 + self.unlisted
+        return f"{shown[0].severity} {shown[0]}".strip() + (f", and {more} more" if more else "")
+
+    def labels(self) -> Mapping[str, str]:
+        """The labels that all its alerts share."""
+        shown = list(self._shown())
+        first = shown[0].labels if shown else {}
+        return {
+            name: value for name, value in first.items() if all(a.labels.get(name) == value for a in shown)
+        }
+
+    @property
+    def link(self) -> str:
+        return next((alert.link for alert in self._shown() if alert.link), "")
+
+    def _shown(self) -> Iterable[Alert]:
+        """What fires, or what did when nothing fires any more."""
+        return [self.alerts[one] for one in self.alerts if one in self.firing] or self.alerts.values()
+
+
+def _rank(severity: str, order: Sequence[str]) -> int:
+    return order.index(severity) if severity in order else -1

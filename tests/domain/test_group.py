@@ -1,0 +1,202 @@
+"""A group of alerts from its first report to its end, and what is said of it meanwhile."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tocsin.domain.event import Event
+from tocsin.domain.group import Alert, AlertGroup, AlertResolved, GroupResolved, GroupState, Report
+from tocsin.errors import Refused
+
+AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+ORDER = ("critical", "warning", "info")
+LINK = "https://example.org/graph"
+
+DISK = Alert("d1", {"alertname": "DiskFull", "instance": "db1", "severity": "critical"}, "97 % of / used")
+LOAD = Alert("l1", {"alertname": "Load", "service": "web", "severity": "warning", "team": "ops"}, link=LINK)
+LOAD_TOO = Alert("l2", {"alertname": "Load", "service": "api", "severity": "warning", "team": "ops"})
+PORT = Alert("p1", {"alertname": "PortDown", "instance": "db1"})
+ODD = Alert("o1", {"severity": "urgent"})
+FULL = "critical DiskFull db1: 97 % of / used"
+ALL = [DISK, LOAD, LOAD_TOO, PORT, ODD]
+
+alerts = st.sets(st.sampled_from(range(len(ALL))), min_size=1).map(lambda found: [ALL[one] for one in found])
+gone_ones = st.sets(st.sampled_from([*(alert.fingerprint for alert in ALL), "never-seen"]))
+left_out = st.sampled_from([0, 0, 1, 3])
+people = st.sampled_from(["alice", "bob"])
+
+Answer = Callable[[AlertGroup, str, datetime], Event]
+acknowledge, unacknowledge, resolve = AlertGroup.acknowledge, AlertGroup.unacknowledge, AlertGroup.resolve
+TRIGGERED, ACKNOWLEDGED, RESOLVED = GroupState
+# What comes of each answer, by the state that it fits.
+ANSWERS: dict[Answer, dict[GroupState, GroupState]] = {
+    acknowledge: {TRIGGERED: ACKNOWLEDGED},
+    unacknowledge: {ACKNOWLEDGED: TRIGGERED},
+    resolve: {TRIGGERED: RESOLVED, ACKNOWLEDGED: RESOLVED},
+}
+
+
+def report(*firing: Alert, gone: Collection[str] = (), over: bool = False, more: int = 0) -> Report:
+    return Report("prod", "{}:{db}", firing, gone, over=over, unlisted=more)
+
+
+def replayed(events: Iterable[Event]) -> AlertGroup:
+    group = AlertGroup("k7f3")
+    for event in events:
+        group.apply(event)
+    return group
+
+
+def told(first: Report, *others: Report) -> AlertGroup:
+    """The group that the first report opened, after the others."""
+    events = list(AlertGroup.opening("k7f3", first, AT))
+    for other in others:
+        events += replayed(events).news(other, AT)
+    return replayed(events)
+
+
+class Life(RuleBasedStateMachine):
+    """Reports and people in any order, beside a plain account of what must come of them."""
+
+    @initialize(firing=alerts, more=left_out)
+    def opens(self, firing: Sequence[Alert], more: int) -> None:
+        first = report(*firing, more=more)
+        self.group, self.events = AlertGroup("k7f3"), list[Event]()
+        self.firing, self.unlisted = {alert.fingerprint for alert in firing}, more
+        self.state = TRIGGERED
+        self.apply(*AlertGroup.opening("k7f3", first, AT))
+        assert not list(self.group.news(first, AT))
+
+    @precondition(lambda self: not self.group.open)
+    @rule(firing=alerts, more=left_out)
+    def opens_anew(self, firing: Sequence[Alert], more: int) -> None:
+        self.opens(firing, more)
+
+    @precondition(lambda self: self.group.open)
+    @rule(firing=alerts, gone=gone_ones, more=left_out)
+    def fires(self, firing: Sequence[Alert], gone: set[str], more: int) -> None:
+        self.unlisted = more or self.unlisted
+        self.take(report(*firing, gone=gone, more=self.unlisted))
+        self.firing = self.firing - gone | {alert.fingerprint for alert in firing}
+
+    @precondition(lambda self: self.group.open)
+    @rule(gone=gone_ones, over=st.booleans())
+    def heals(self, gone: set[str], over: bool) -> None:  # noqa: FBT001
+        healed = self.firing if over else self.firing & gone
+        ends = over or (bool(healed) and healed == self.firing and not self.unlisted)
+        answered = self.state is ACKNOWLEDGED
+        events = self.take(report(gone=gone, over=over, more=self.unlisted))
+        assert [event.fingerprint for event in events if isinstance(event, AlertResolved)] == sorted(healed)
+        end = GroupResolved(subject="k7f3", at=AT, acknowledged=answered)
+        assert [event for event in events if isinstance(event, GroupResolved)] == [end] * ends
+        self.firing = self.firing - healed
+        self.state = RESOLVED if ends else self.state
+
+    @rule(by=people, answer=st.sampled_from(list(ANSWERS)))
+    def is_answered(self, by: str, answer: Answer) -> None:
+        if self.state in ANSWERS[answer]:
+            event = answer(self.group, by, AT)
+            assert event.by == by
+            assert not isinstance(event, GroupResolved) or event.acknowledged
+            self.apply(event)
+            self.state = ANSWERS[answer][self.state]
+        else:
+            with pytest.raises(Refused, match=r"^k7f3: "):
+                answer(self.group, by, AT)
+
+    @invariant()
+    def stands_as_it_must_and_its_events_say_so(self) -> None:
+        group = self.group
+        assert (group.firing, group.unlisted, group.state) == (self.firing, self.unlisted, self.state)
+        assert (group.rings, group.open) == (self.state is TRIGGERED, self.state is not RESOLVED)
+        assert replayed(self.events) == group
+
+    def apply(self, *events: Event) -> None:
+        self.events += events
+        for event in events:
+            self.group.apply(event)
+
+    def take(self, one: Report) -> list[Event]:
+        """Apply what is new in a report: while the group is open, a second time nothing is."""
+        events = list(self.group.news(one, AT))
+        self.apply(*events)
+        assert not self.group.open or not list(self.group.news(one, AT))
+        return events
+
+
+TestTheLifeOfAGroup = Life.TestCase
+
+
+@pytest.mark.parametrize(
+    ("reports", "rings"),
+    [
+        ([report(DISK, LOAD), report(gone=["d1"])], True),
+        ([report(DISK, LOAD), report(gone=["d1"]), report(gone=["l1"])], False),
+        ([report(DISK, LOAD), report(PORT, gone=["d1", "l1"])], True),
+        ([report(DISK), report(DISK, gone=["d1"])], True),
+        ([report(DISK), report(gone=["never-seen"])], True),
+        ([report(DISK), report(over=True)], False),
+        # With some left out, the end of those that are listed says nothing about the rest.
+        ([report(DISK, more=3), report(gone=["d1"], more=3)], True),
+        ([report(DISK, more=3), report(gone=["d1"], over=True, more=3)], False),
+    ],
+)
+def test_a_group_rings_until_all_of_it_is_over(reports: list[Report], rings: bool) -> None:  # noqa: FBT001
+    assert told(*reports).rings is rings
+
+
+@pytest.mark.parametrize(
+    ("answers", "refusal"),
+    [
+        ([acknowledge, acknowledge], "k7f3: you have it already"),
+        ([lambda group, _, at: acknowledge(group, "bob", at), acknowledge], "k7f3: bob has it already"),
+        ([unacknowledge], "k7f3: nobody has acknowledged it"),
+        ([acknowledge, unacknowledge, unacknowledge], "k7f3: nobody has acknowledged it"),
+        *(([resolve, answer], "k7f3: is already resolved") for answer in ANSWERS),
+    ],
+)
+def test_an_answer_that_changes_nothing_is_refused_in_words(answers: list[Answer], refusal: str) -> None:
+    group = told(report(DISK))
+    for answer in answers[:-1]:
+        group.apply(answer(group, "alice", AT))
+    with pytest.raises(Refused) as refused:
+        answers[-1](group, "alice", AT)
+    assert str(refused.value) == refusal
+
+
+@pytest.mark.parametrize(
+    ("reports", "severity", "text"),
+    [
+        ([report(DISK)], "critical", FULL),
+        ([report(LOAD, DISK)], "critical", f"{FULL}, and 1 more"),
+        ([report(LOAD, LOAD_TOO)], "warning", "warning Load api, and 1 more"),
+        ([report(DISK, PORT, LOAD)], "", "PortDown db1, and 2 more"),
+        ([report(DISK, ODD)], "urgent", "urgent alert, and 1 more"),
+        ([report(LOAD, more=3)], "warning", "warning Load web, and 3 more"),
+        ([report(LOAD, DISK), report(gone=["d1"])], "warning", "warning Load web"),
+        ([report(LOAD, DISK), report(over=True)], "critical", f"{FULL}, and 1 more"),
+        ([report(more=2)], "", "{}:{db}"),
+    ],
+)
+def test_the_worst_that_fires_stands_for_the_rest(reports: list[Report], severity: str, text: str) -> None:
+    assert told(*reports).severity(ORDER) == severity
+    assert told(*reports).describe(ORDER) == text
+
+
+@pytest.mark.parametrize(
+    ("reports", "labels", "link"),
+    [
+        ([report()], {}, ""),
+        ([report(LOAD, LOAD_TOO)], {"alertname": "Load", "severity": "warning", "team": "ops"}, LINK),
+        ([report(DISK, PORT, LOAD)], {}, LINK),
+        ([report(DISK, PORT)], {"instance": "db1"}, ""),
+        ([report(LOAD, PORT), report(gone=["p1"])], LOAD.labels, LINK),
+        ([report(LOAD, PORT), report(over=True)], {}, LINK),
+    ],
+)
+def test_labels_are_those_that_all_share(reports: list[Report], labels: dict[str, str], link: str) -> None:
+    assert told(*reports).labels() == labels
+    assert told(*reports).link == link

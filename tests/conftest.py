@@ -7,6 +7,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tocsin import daemon
+from tocsin.config import Config, Document
+
+from tests.engine import Start
+
+pytest.register_assert_rewrite("tests.networks.contract")
+
 # How long an example takes says nothing on a busy machine; CI tries the same examples each time.
 hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("tocsin")
@@ -54,3 +61,15 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def config(write_config: Callable[..., Path]) -> Config:
+    """The minimal configuration, read."""
+    return daemon.prepare(Document.open(write_config())).config
+
+
+@pytest.fixture
+def start(config: Config, tmp_path: Path) -> Start:
+    """What makes engines for a test."""
+    return Start(config, tmp_path / "state")

@@ -1,18 +1,24 @@
 """The command line."""
 
+import asyncio
+import logging
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from tocsin import daemon, plugins
+from tocsin import control, daemon, plugins
 from tocsin.config import Config, Document
 from tocsin.domain.words import counted, key_path, listed
-from tocsin.errors import ConfigError, PluginError, Problem
+from tocsin.errors import ConfigError, PluginError, Problem, StateError
 
 UNUSABLE = 2
 """The exit code when the configuration, or a plugin, can't be used."""
+
+IN_USE = 75
+"""The exit code when another Tocsin uses the state: trying again later may help (EX_TEMPFAIL)."""
 
 config_option = click.option(
     "-c",
@@ -41,6 +47,41 @@ def check_config(path: Path) -> None:
     """
     prepared = _prepare(path)
     click.echo(f"{path}: good: {_summary(prepared.config)}")
+
+
+@main.command(short_help="Run the daemon.")
+@config_option
+def run(path: Path) -> None:
+    """Run until SIGTERM or Ctrl-C.
+
+    Exits with 0 when stopped, with 2 if the configuration or the state can't be used, with 75 if another
+    Tocsin uses the state, with 74 if the disk fails.
+    """
+    prepared = _prepare(path)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("tocsin").setLevel(logging.INFO)  # of libraries, warnings are enough
+    try:
+        code = asyncio.run(daemon.run(prepared, daemon.own_networks))
+    except StateError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(IN_USE if error.transient else UNUSABLE) from None
+    raise click.exceptions.Exit(code)
+
+
+@main.command(short_help="Say how the running daemon stands.")
+@config_option
+def status(path: Path) -> None:
+    """Ask the daemon that runs with this configuration how it stands."""
+    folder = daemon.state_folder(_prepare(path, warn=False).config)
+    try:
+        answer = control.ask(folder, "status")
+    except StateError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    for name, down in answer.pop("networks").items():
+        click.echo(f"{name}: {f'down: {down}' if down else 'up'}")
+    for name, value in answer.items():
+        click.echo(f"{name}: {value}")
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")
@@ -77,7 +118,7 @@ def _summary(config: Config) -> str:
     return f"{', '.join(what)}; plugins: {listed(config.plugins) or 'none'}"
 
 
-def _prepare(path: Path) -> daemon.Prepared:
+def _prepare(path: Path, *, warn: bool = True) -> daemon.Prepared:
     """Read the configuration, warnings told; a bad one ends the command."""
     document = None
     try:
@@ -89,7 +130,8 @@ def _prepare(path: Path) -> daemon.Prepared:
         _refuse(f"{path}: can't be used: {counted(len(faults), 'error')}")
     except PluginError as error:
         _refuse(f"{path}: {error}")
-    _tell(prepared.warnings, path, document)
+    if warn:
+        _tell(prepared.warnings, path, document)
     return prepared
 
 

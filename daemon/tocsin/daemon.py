@@ -1,10 +1,45 @@
 """The only wiring: what is built, started and stopped, in order."""
 
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-from tocsin import networks, plugins
+from tocsin import alerts, intake, networks, plugins, safety
+from tocsin.clock import Clock, SystemClock
+from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
+from tocsin.control import Control
+from tocsin.core import Tocsin
+from tocsin.courier import Courier
+from tocsin.domain import group, page
+from tocsin.domain.message import Line
 from tocsin.errors import ConfigError, Problem
+from tocsin.facts import Known
+from tocsin.guard import Guard
+from tocsin.intake import Intake
+from tocsin.networks.base import Network
+from tocsin.networks.console import Console, ConsoleSettings
+from tocsin.networks.fallback import Fallback
+from tocsin.ringer import Ringer
+from tocsin.status import status
+from tocsin.store import Database, State
+from tocsin.store.writer import EXIT_BROKEN
+from tocsin.transaction import FALLBACK, Rules, by_event
+
+log = logging.getLogger(__name__)
+
+DRAIN_FOR = timedelta(seconds=10)
+"""How long a stop waits for what is being sent."""
+
+NETWORK_PAUSE = timedelta(seconds=5)
+"""How long a network rests that failed as a whole."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +73,168 @@ def prepare(document: Document) -> Prepared:
     if any(problem.fatal for problem in found):
         raise ConfigError(found)
     return Prepared(config, running, tuple(found))
+
+
+def state_folder(config: Config) -> Path:
+    """Where the daemon keeps its state: as configured, as systemd says, or beside the configuration."""
+    by_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
+
+
+class Ears:
+    """What networks tell: lines, and how the networks stand."""
+
+    def __init__(self, commands: Commands, courier: Courier, networks: Iterable[str]) -> None:
+        """Every network is down until it says that it is up."""
+        self._commands = commands
+        self._courier = courier
+        self.standing = dict.fromkeys(networks, "not connected yet")
+        """Network -> why it is down; empty if it is up."""
+
+    async def heard(self, line: Line) -> None:
+        """Take a line; it is kept when this returns, however long that takes."""
+        await self._commands.heard(line)
+
+    def up(self, network: str) -> None:
+        """What waited for it is carried on."""
+        log.info("%s: takes messages", network)
+        self.standing[network] = ""
+        self._courier.up(network)
+
+    def down(self, network: str, reason: str) -> None:
+        """Remember why."""
+        log.warning("%s: takes no messages: %s", network, reason)
+        self.standing[network] = reason
+
+
+class Daemon:
+    """All parts of a running Tocsin."""
+
+    def __init__(
+        self,
+        config: Config,
+        declared: plugins.Declared,
+        *,
+        clock: Clock,
+        state: State,
+        database: Database,
+        networks: Mapping[str, Network],
+    ) -> None:
+        """Build the parts; nothing moves before `run`."""
+        kinds = {**{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS)}, **declared.events}
+        timers = {**safety.timer_kinds(), **intake.timer_kinds(), **declared.timers}
+        rules = Rules(by_event(declared.reactions), timers)
+        self.tocsin = Tocsin(
+            clock=clock, state=state, database=database, known=Known(config, kinds), rules=rules
+        )
+        self.networks = dict(networks)
+        everywhere = {
+            **networks,
+            FALLBACK.network: Fallback(config.fallback.command, config.fallback.timeout),
+        }
+        self.courier = Courier(self.tocsin, everywhere)
+        self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
+        self.ringer = Ringer(self.tocsin, careful=state.unclean)
+        self.ears = Ears(
+            Commands(self.tocsin, [*alerts.commands(), *declared.commands]), self.courier, networks
+        )
+        self.guard = Guard(self.tocsin, everywhere)
+        self.control = Control(state.folder, {"status": self._status})
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run until stopped, or until nothing can be kept any more; the process's exit code."""
+        try:
+            await self._run()
+        finally:
+            await self.tocsin.close()
+        return EXIT_BROKEN if self.tocsin.writer.broken.done() else 0
+
+    async def _run(self) -> None:
+        parts = (self.courier, self.ringer, self.intake, self.guard, self.control)
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(part.run(), name=type(part).__name__) for part in parts]
+            running += [
+                tasks.create_task(self._run_network(network), name=name)
+                for name, network in self.networks.items()
+            ]
+            stop: asyncio.Future[Any] = tasks.create_task(self._stop.wait())
+            broke: asyncio.Future[Any] = self.tocsin.writer.broken
+            await asyncio.wait([stop, broke], return_when=asyncio.FIRST_COMPLETED)
+            if broke.done():
+                log.critical("nothing can be kept any more, so the daemon leaves: %s", broke.result())
+            else:
+                await self.courier.drain(DRAIN_FOR)
+            for part in (stop, *running):
+                part.cancel()
+
+    def stop(self) -> None:
+        """Finish what is under way, and end."""
+        self._stop.set()
+
+    async def _run_network(self, network: Network) -> None:
+        """Keep a network running; one that fails is no reason for the others to end."""
+        while True:
+            try:
+                return await network.run(self.ears)
+            except Exception as error:
+                log.exception("%s failed", network.name)
+                self.ears.down(network.name, f"{type(error).__name__} (see the log)")
+                await asyncio.sleep(NETWORK_PAUSE.total_seconds())
+
+    async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await status(self.tocsin, self.ears.standing)
+
+
+async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mapping[str, Network]]) -> int:
+    """Run the daemon until it is told to stop; the process's exit code.
+
+    Raises StateError if its state can't be used.
+    """
+    os.umask(0o077)
+    clock = SystemClock()
+    state = State.open(state_folder(prepared.config), clock.now())
+    in_order = False
+    try:
+        database = Database(state)
+        daemon = Daemon(
+            prepared.config,
+            plugins.Declared(),
+            clock=clock,
+            state=state,
+            database=database,
+            networks=make_networks(prepared.config, clock),
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+        code = await daemon.run()
+        in_order = code == 0
+    finally:
+        clock.close()
+        state.close(in_order=in_order)
+    return code
+
+
+def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:
+    """The networks that the configuration names."""
+    found: dict[str, Network] = {}
+    for name, settings in config.networks.items():
+        match settings:
+            case ConsoleSettings():
+                people = {
+                    person.accounts[name]: who
+                    for who, person in config.people.items()
+                    if name in person.accounts
+                }
+                found[name] = Console(
+                    name,
+                    settings,
+                    people,
+                    stdin=sys.stdin,
+                    stdout=sys.stdout,
+                    now=clock.now,
+                    on_quit=lambda: signal.raise_signal(signal.SIGINT),
+                )
+            case _:
+                raise NotImplementedError(type(settings))
+    return found

@@ -1,17 +1,21 @@
 """Finds plugins, builds those that the configuration enables, and asks them what they declare."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 import pluggy
 
 from tocsin import hookspecs
+from tocsin.commands import Command
 from tocsin.config import Config, shape_problem, unknown_name
+from tocsin.domain.event import Event
 from tocsin.domain.words import did_you_mean
 from tocsin.errors import PluginError, Problem
+from tocsin.intake import Route
+from tocsin.transaction import Owned, Reaction
 
 GROUP = "tocsin"
 
@@ -74,6 +78,20 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
         else:
             problems.append(unknown_name(("plugins", name), name, "no installed plugin", available))
     return classes, problems
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What plugins brought: the daemon dispatches from these tables.
+
+    events, timers and routes: by kind, kind and path. reactions: each with its plugin's name.
+    """
+
+    events: Mapping[str, type[Event]] = field(default_factory=dict)
+    reactions: Sequence[tuple[str, Reaction[Any]]] = ()
+    timers: Mapping[str, Owned] = field(default_factory=dict)
+    commands: Sequence[Command] = ()
+    routes: Mapping[str, Route] = field(default_factory=dict)
 
 
 class Plugins:

@@ -21,6 +21,10 @@ def check_names(config: Config) -> Iterator[Problem]:
         yield Problem(("networks",), "there is no network to page on: add one, such as [networks.console]")
     if not config.people:
         yield Problem(("people",), "there is nobody to page: add [people.NAME]")
+    if "fallback" in config.networks:
+        yield Problem(
+            ("networks", "fallback"), "can't be told from [fallback]: give the network another name"
+        )
     yield from _claimed_twice(people=config.people, teams=config.teams, schedules=config.schedules)
     yield from _claimed_twice(teams=config.teams, networks=config.networks)
     yield from _people(config)

@@ -1,0 +1,122 @@
+"""The handle to the running daemon: turns, reads, and its parts' way to wake one another."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tocsin.clock import Clock
+from tocsin.domain.message import Place
+from tocsin.errors import StoreUnavailable
+from tocsin.facts import Known
+from tocsin.store import Database, State, Writer
+from tocsin.store.timers import Now, microseconds
+from tocsin.transaction import Rules, Transaction
+
+T = TypeVar("T")
+
+STORE_PAUSE = timedelta(seconds=0.2)
+"""How long to wait for a store that is not available."""
+
+
+class Nudge:
+    """Wakes a part of the daemon that works through a table and then waits.
+
+    idle: it found nothing to do, and was not nudged since.
+    """
+
+    def __init__(self) -> None:
+        """Not idle: it has yet to look for the first time."""
+        self.idle = False
+        self._given = asyncio.Event()
+
+    def give(self) -> None:
+        """There may be something to do."""
+        self.idle = False
+        self._given.set()
+
+    async def wait(self) -> None:
+        """Nothing is left to do; wait for the next nudge."""
+        self.idle = not self._given.is_set()
+        await self._given.wait()
+        self.idle = False
+        self._given.clear()
+
+
+class Tocsin:
+    """What each part of the daemon holds.
+
+    on_say, on_timer, on_body: called in the event loop after a turn was kept in which something was said, a
+    timer was set, or a body was kept.
+    """
+
+    def __init__(self, *, clock: Clock, state: State, database: Database, known: Known, rules: Rules) -> None:
+        """Start the writer."""
+        self.config = known.config
+        self.clock = clock
+        self.state = state
+        self.known = known
+        self.rules = rules
+        self.on_say: Callable[[set[Place]], None] = lambda _: None
+        self.on_timer: Callable[[], None] = lambda: None
+        self.on_body: Callable[[], None] = lambda: None
+        self._database = database
+        self._reader: AsyncEngine | None = None
+        self.writer = Writer(
+            database.writer, self._begin, committed=self._committed, make_room=state.drop_ballast
+        )
+
+    async def turn(self, run: Callable[[Transaction], T]) -> T:
+        """Run a turn: all that it does is kept in one commit, or none of it.
+
+        Raises what the turn raised, or StoreUnavailable. It may be run a second time if the first could not
+        be kept, so it touches nothing but what it is given.
+        """
+
+        def whole(tx: Transaction) -> T:
+            result = run(tx)
+            tx.finish()
+            return result
+
+        return await self.writer.turn(whole)
+
+    async def must(self, run: Callable[[Transaction], T]) -> T:
+        """Run a turn until it is kept, however long the store is not available. Raises what the turn raised."""
+        while True:
+            try:
+                return await self.turn(run)
+            except StoreUnavailable:
+                await asyncio.sleep(STORE_PAUSE.total_seconds())
+
+    @property
+    def reader(self) -> AsyncEngine:
+        """For questions that decide nothing, beside the writer."""
+        if self._reader is None:
+            self._reader = self._database.reader()
+        return self._reader
+
+    def time(self) -> Now:
+        """The time on both clocks."""
+        return Now(self.clock.now(), microseconds(self.clock.boot()), self.clock.boot_id)
+
+    async def close(self) -> None:
+        """Run the turns that wait, and let go of the database."""
+        await self.writer.close()
+        if self._reader is not None:
+            await self._reader.dispose()
+        self._database.close()
+
+    def _begin(self, connection: Connection) -> Transaction:
+        return Transaction(connection, self.known, self.time(), self.rules)
+
+    def _committed(self, turns: Sequence[Transaction]) -> None:
+        if any(tx.timers_changed for tx in turns):
+            self.on_timer()
+        if any(tx.bodies_kept for tx in turns):
+            self.on_body()
+        places = set[Place]().union(*(tx.places for tx in turns))
+        if places:
+            self.on_say(places)

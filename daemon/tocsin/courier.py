@@ -1,0 +1,275 @@
+"""Carries the outbox to the networks: in order in each place, pages first, until each message is settled."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+from tocsin.core import Tocsin
+from tocsin.domain.message import Message, Place
+from tocsin.domain.page import PageDelivered
+from tocsin.errors import NetworkError
+from tocsin.failpoints import reach
+from tocsin.networks.base import Network
+from tocsin.safety import page_failed
+from tocsin.store import outbox
+from tocsin.store.outbox import Lane, Row, Sending
+from tocsin.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = timedelta(seconds=0.5)
+LONGEST_PAUSE = {
+    Lane.PAGE: timedelta(seconds=15),
+    Lane.ANSWER: timedelta(seconds=60),
+    Lane.STATUS: timedelta(seconds=60),
+}
+
+SETTLE_FOR = timedelta(seconds=5)
+"""How long an answer waits for pages under way before it is given with a warning."""
+
+LOOK_EVERY = timedelta(seconds=1)
+
+POISON = 5
+"""A message that failed so often while its place took others will never pass."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The network took it, and this is its receipt."""
+
+    receipt: str
+
+
+Outcome = Taken | NetworkError
+T = TypeVar("T")
+
+
+class Courier:
+    """One carrier for each place that has something to hear."""
+
+    def __init__(
+        self,
+        tocsin: Tocsin,
+        networks: Mapping[str, Network],
+        *,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """Prepare to carry what is to be said to these networks, by name."""
+        self._tocsin = tocsin
+        self._networks = networks
+        self._jitter = jitter
+        self._carriers: dict[Place, asyncio.Task[None]] = {}
+        self._again: set[Place] = set()
+        self._paused: dict[Place, _Pause] = {}
+        self._later: dict[Place, timedelta] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way; messages may wait for another try."""
+        return not self._carriers
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tocsin.on_say = self.carry
+            self._tocsin.clock.every("courier", LOOK_EVERY, self._look)
+            self.carry(await self._tocsin.must(lambda tx: outbox.after_start(tx.connection, tx.time)))
+            await asyncio.Event().wait()
+
+    async def drain(self, longest: timedelta) -> None:
+        """Finish what is under way, for so long at most."""
+        if self._carriers:
+            await asyncio.wait(list(self._carriers.values()), timeout=longest.total_seconds())
+
+    def carry(self, places: Iterable[Place]) -> None:
+        """There is something to say in these places."""
+        for place in places:
+            paused = self._paused.get(place)
+            if paused is not None and paused.until > self._tocsin.clock.boot():
+                continue
+            if place in self._carriers:
+                self._again.add(place)
+            elif self._tasks is not None:
+                self._carriers[place] = self._tasks.create_task(self._carry(place), name=f"carry to {place}")
+
+    def up(self, network: str) -> None:
+        """A network takes messages again: what waits for it need not wait longer."""
+        for place in [place for place in self._paused if place.network == network]:
+            del self._paused[place]
+        if self._tasks is not None:
+            self._tasks.create_task(self._hasten(network), name=f"hasten {network}")
+
+    async def _hasten(self, network: str) -> None:
+        self.carry(await self._tocsin.must(lambda tx: outbox.hasten(tx.connection, network)))
+
+    async def _carry(self, place: Place) -> None:
+        try:
+            await self._carry_all(place)
+        finally:
+            del self._carriers[place]
+        if place in self._again:
+            self.carry({place})
+
+    async def _carry_all(self, place: Place) -> None:
+        """Say what waits for a place, one at a time; ends when nothing is to be said now."""
+        while True:
+            self._again.discard(place)
+            row = await self._tocsin.must(partial(_claim, place))
+            while row is not None:
+                outcome = await self._send(row)
+                # Settled and the next one claimed in one commit, unless the place wants to be left alone.
+                rest = self._rest(row, outcome)
+                row = await self._tocsin.must(partial(self._settle, row, outcome, go_on=rest is None))
+                if rest is not None:
+                    self._come_back(place, rest)
+                    return
+            if place not in self._again:
+                break
+        at = await self._tocsin.must(lambda tx: outbox.next_try(tx.connection, place, tx.time))
+        if at is not None:
+            self._come_back(place, at * timedelta(microseconds=1) - self._tocsin.clock.boot())
+
+    def _come_back(self, place: Place, wait: timedelta) -> None:
+        """Carry on after a while."""
+        wait = max(wait, timedelta(0))
+        self._later[place] = self._tocsin.clock.boot() + wait
+        self._tocsin.clock.wake_at(f"carry to {place}", self._tocsin.clock.now() + wait, self._look)
+
+    def _look(self) -> None:
+        """Carry on where the time has come; the alarm may be wrong after the wall clock was set."""
+        now = self._tocsin.clock.boot()
+        due = [place for place, at in self._later.items() if at <= now]
+        for place in due:
+            del self._later[place]
+        self.carry(due)
+
+    def _rest(self, row: Row, outcome: Outcome) -> timedelta | None:
+        """How long the whole place is left alone after that, if at all: its link is down, or it asks for it."""
+        if (
+            isinstance(outcome, NetworkError)
+            and not outcome.permanent
+            and (outcome.unsent or outcome.retry_after)
+        ):
+            failures = self._paused[row.place].failures + 1 if row.place in self._paused else 1
+            wait = max(self._backoff(failures, Lane.PAGE), outcome.retry_after or timedelta(0))
+            self._paused[row.place] = _Pause(self._tocsin.clock.boot() + wait, failures)
+            return wait
+        self._paused.pop(row.place, None)
+        return None
+
+    def _backoff(self, failures: int, lane: Lane) -> timedelta:
+        longest = min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE[lane])
+        return timedelta(seconds=self._jitter(0, longest.total_seconds()))
+
+    async def _send(self, row: Row) -> Outcome:
+        network = self._networks.get(row.place.network)
+        if network is None:
+            return NetworkError(
+                f"no network {row.place.network!r} is configured", permanent=True, unsent=True
+            )
+        try:
+            async with asyncio.timeout(network.send_for.total_seconds()):
+                reach("before-send")
+                receipt = await network.send(
+                    row.place, row.message, row.txn_id, again=row.state is Sending.UNKNOWN
+                )
+                reach("after-send")
+                return Taken(receipt)
+        except NetworkError as error:
+            return error
+        except TimeoutError:
+            return NetworkError(f"no answer within {network.send_for.total_seconds():.0f} s")
+        except Exception as error:
+            log.exception("message %d to %s failed", row.id, row.place)
+            return NetworkError(f"{type(error).__name__} (see the log)")
+
+    def _settle(self, row: Row, outcome: Outcome, tx: Transaction, *, go_on: bool) -> Row | None:
+        """Write down what became of a message, and claim the next one for its place."""
+        if isinstance(outcome, Taken):
+            outbox.settle(tx.connection, row.id, Sending.CONFIRMED, tx.time, receipt=outcome.receipt)
+            if row.lane is Lane.PAGE:
+                _delivered(row, tx)
+        elif outcome.permanent or _is_poison(row, outcome, tx):
+            log.error("message %d to %s is given up: %s", row.id, row.place, outcome)
+            outbox.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
+            _given_up(row, outcome, tx)
+        else:
+            log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome)
+            seen = row.state is Sending.UNKNOWN or not outcome.unsent
+            state = Sending.UNKNOWN if seen else Sending.PENDING
+            wait = (
+                self._backoff(row.attempts + 1, row.lane) if go_on else timedelta(0)
+            )  # then the place waits
+            outbox.put_off(tx.connection, row.id, state, tx.time, wait, error=str(outcome))
+        if row.lane is Lane.PAGE:
+            tx.places |= outbox.release(tx.connection, row.subject, tx.time)
+        return _claim(row.place, tx) if go_on else None
+
+
+@dataclass(frozen=True)
+class _Pause:
+    until: timedelta
+    failures: int
+
+
+def _claim(place: Place, tx: Transaction) -> Row | None:
+    """The next message for a place; from now on it may be seen."""
+    while (row := outbox.next_for(tx.connection, place, tx.time)) is not None:
+        if row.state is Sending.PENDING and row.lane is Lane.PAGE and not _rings(row, tx):
+            outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
+            continue
+        if row.settle and row.state is Sending.PENDING and outbox.pages_under_way(tx.connection, row.subject):
+            left = SETTLE_FOR - (tx.time.boot - row.said_boot) * timedelta(microseconds=1)
+            if left > timedelta(0):
+                outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, left)
+                continue
+            row = replace(
+                row, message=replace(row.message, lines=(*row.message.lines, "A page may still arrive."))
+            )
+            row = replace(row, txn_id=outbox.reword(tx.connection, row.id, row.message))
+        outbox.claim(tx.connection, row.id)
+        return row
+    return None
+
+
+def _rings(row: Row, tx: Transaction) -> bool:
+    group = tx.find_group(row.subject)
+    return group is None or group.rings
+
+
+def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:
+    return (
+        not outcome.unsent
+        and row.attempts + 1 >= POISON
+        and row.failed_at is not None
+        and outbox.accepted_since(tx.connection, row.place, row.failed_at)
+    )
+
+
+def _delivered(row: Row, tx: Transaction) -> None:
+    tx.cancel_timer("core.page_deadline", str(row.id))
+    if row.subject:
+        tx.record(
+            PageDelivered(
+                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place)
+            )
+        )
+
+
+def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
+    """People are told of a page or an answer that never comes; of anything else the log is enough."""
+    if row.lane is Lane.PAGE:
+        tx.cancel_timer("core.page_deadline", str(row.id))
+        page_failed(tx, row, str(outcome))
+        if not outcome.permanent and _rings(row, tx):
+            # Something in the text can't pass: losing the text is allowed, losing the page is not.
+            plain = Message("an alert, whose text could not be sent", row.subject, row.message.command)
+            tx.page(row.place, plain, about=row.subject, person=row.person)
+    elif row.lane is Lane.ANSWER:
+        tx.tell(f"could not answer in {row.place}: {outcome}", but_not=row.place)

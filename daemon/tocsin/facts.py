@@ -1,0 +1,133 @@
+"""Questions that are answered from what is kept."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from tocsin.config import Config
+from tocsin.domain.event import Event
+from tocsin.domain.group import AlertGroup
+from tocsin.domain.message import Place
+from tocsin.domain.oncall import Responder
+from tocsin.errors import UnknownSubject
+from tocsin.store import journal, outbox, subjects
+from tocsin.store.timers import Now
+
+GROUP = "group"
+"""The kind of subject that an alert group is."""
+
+
+@dataclass
+class Known:
+    """What all turns share: the configuration, the events that are known, and open groups already replayed.
+
+    A group is replayed once and then goes on by its new events alone. Only the writer's thread touches it.
+    """
+
+    config: Config
+    kinds: Mapping[str, type[Event]]
+    groups: dict[str, tuple[int, AlertGroup]] = field(default_factory=dict)
+
+
+class Facts:
+    """What is known at this moment, inside a turn."""
+
+    def __init__(self, connection: Connection, known: Known, time: Now) -> None:
+        """Made by the daemon for each turn."""
+        self.connection = connection
+        self.time = time
+        self._known = known
+        self._seen: set[str] = set()
+
+    @property
+    def config(self) -> Config:
+        return self._known.config
+
+    @property
+    def kinds(self) -> Mapping[str, type[Event]]:
+        """The events that are known."""
+        return self._known.kinds
+
+    def group(self, subject: str) -> AlertGroup:
+        """The alert group with this id. Raises UnknownSubject."""
+        found = self.find_group(subject)
+        if found is None:
+            raise UnknownSubject(f"there is no alert {subject!r}: !alerts lists what is open")
+        return found
+
+    def find_group(self, subject: str) -> AlertGroup | None:
+        """The alert group with this id, if there is one."""
+        seq, group = self._known.groups.get(subject, (0, None))
+        if group is None:
+            kept = subjects.find(self.connection, subject) if subject else None
+            if kept is None or kept.kind != GROUP:
+                return None
+            group = AlertGroup(subject)
+        for entry in journal.read(self.connection, self._known.kinds, subject, after=seq):
+            if entry.event is not None:
+                group.apply(entry.event)
+            seq = entry.seq
+        if group.open:
+            self._known.groups[subject] = (seq, group)
+        else:
+            self._known.groups.pop(subject, None)
+        self._seen.add(subject)
+        return group
+
+    def open_groups(self) -> Iterator[AlertGroup]:
+        """Every open alert group, the oldest first."""
+        for subject in subjects.all_open(self.connection, GROUP):
+            yield self.group(subject.id)
+
+    def story(self, subject: str) -> Sequence[journal.Entry]:
+        """All that happened to a subject, in order."""
+        return list(journal.read(self.connection, self._known.kinds, subject))
+
+    def paged(self, subject: str) -> set[str]:
+        """Everybody who was paged for a subject, or may have been."""
+        return {person for person, _ in outbox.paged(self.connection, subject) if person}
+
+    def paged_places(self, subject: str) -> set[Place]:
+        """Where a subject was paged in chat, or may have been."""
+        places = {place for _, place in outbox.paged(self.connection, subject)}
+        return {place for place in places if place.network in self.config.networks}
+
+    def person_of(self, network: str, account: str) -> str | None:
+        """Whose account that is."""
+        for name, person in self.config.people.items():
+            if account and person.accounts.get(network) == account:
+                return name
+        return None
+
+    def callees(self, name: str) -> Sequence[str]:
+        """The people that a person's, schedule's or team's name stands for now."""
+        if name in self.config.schedules:
+            return self.config.schedules[name].on_call
+        if name in self.config.teams:
+            return self.config.teams[name].members
+        return [name]
+
+    def person(self, name: str) -> Responder:
+        """The person with this name; one who is no longer in the configuration has no accounts."""
+        return self.config.people.get(name, Responder())
+
+    def private_places(self, person: str) -> list[Place]:
+        """Where a person is reached in private, in the order of their accounts."""
+        accounts = self.person(person).accounts
+        return [Place(network, account, private=True) for network, account in accounts.items()]
+
+    def default_rooms(self) -> list[Place]:
+        """The room of each network where all alerts are told."""
+        return [Place(name, network.room) for name, network in self.config.networks.items()]
+
+    def rooms(self, name: str) -> list[Place]:
+        """The rooms of a team, or of a network."""
+        if name in self.config.teams:
+            return [Place(network, room) for network, room in self.config.teams[name].rooms.items()]
+        return [Place(name, self.config.networks[name].room)] if name in self.config.networks else []
+
+    def forget_replayed(self) -> None:
+        """What this turn replayed may have been undone."""
+        for subject in self._seen:
+            self._known.groups.pop(subject, None)

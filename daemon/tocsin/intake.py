@@ -1,0 +1,186 @@
+"""Gives each body that was kept its turn; one that can't be taken is kept, tried again, and told to people."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from tocsin.core import Nudge, Tocsin
+from tocsin.domain.message import Message
+from tocsin.errors import BadPayload, StoreUnavailable, TocsinError
+from tocsin.failpoints import reach
+from tocsin.store import intake
+from tocsin.store.intake import Body, Outcome
+from tocsin.store.timers import Timer
+from tocsin.store.writer import MOST_TURNS
+from tocsin.transaction import Owned, Transaction, owned
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=1)
+
+MOST_ATTEMPTS = 3
+"""After so many failures a body is given up, and people are told."""
+
+MOST_BEGUN = 2
+"""As for the ringer: begun so often after unclean stops, and never ended."""
+
+FIRST_PAUSE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Takes what is posted to `/hooks/PLUGIN/PATH/RECEIVER`, or `/hooks/PLUGIN/RECEIVER` if the path is empty.
+
+    parse: the receiver's name and the body into anything; pure. Raises BadPayload.
+    take: what came of it, later, in a turn.
+    """
+
+    path: str
+    parse: Callable[[str, bytes], Any]
+    take: Callable[[Any, Transaction], None]
+
+
+class Intake:
+    """The worker that takes kept bodies in, in the order in which they came."""
+
+    def __init__(self, tocsin: Tocsin, routes: Mapping[str, Route], *, careful: bool) -> None:
+        """routes: by what stands in the row. careful: as for the ringer."""
+        self._tocsin = tocsin
+        self._routes = routes
+        self._careful = careful
+        self._taken_singly: set[int] = set()
+        self.nudge = Nudge()
+
+    async def keep(self, route: str, receiver: str, body: bytes) -> int:
+        """Keep a body; when this returns, it is never lost. Raises StoreUnavailable."""
+        if self._tocsin.state.short_of_room:
+            raise StoreUnavailable("the disk is full")
+
+        def keep(tx: Transaction) -> int:
+            tx.bodies_kept = True
+            return intake.add(tx.connection, route=route, receiver=receiver, body=body, at=tx.now)
+
+        return await self._tocsin.turn(keep)
+
+    async def refuse(self, route: str, receiver: str, body: bytes, why: str) -> int:
+        """Keep a body that can't be read, and tell people. Raises StoreUnavailable."""
+
+        def refuse(tx: Transaction) -> int:
+            kept = intake.add(
+                tx.connection,
+                route=route,
+                receiver=receiver,
+                body=body,
+                at=tx.now,
+                outcome=Outcome.UNREADABLE,
+                detail=why,
+            )
+            _sound(tx, f"{receiver} posted something that can't be read: {why}. Body {kept} is kept.")
+            return kept
+
+        return await self._tocsin.turn(refuse)
+
+    async def run(self) -> None:
+        """Take bodies in until cancelled."""
+        self._tocsin.on_body = self.nudge.give
+        self._tocsin.clock.every("intake", LOOK_EVERY, self.nudge.give)
+        while True:
+            try:
+                if self._careful:
+                    await self._take_singly()
+                while waiting := await self._waiting():
+                    await asyncio.gather(*map(self._take, waiting))
+            except StoreUnavailable:
+                log.warning("what was posted waits: the store is not available")
+            await self.nudge.wait()
+
+    async def _waiting(self) -> Sequence[int]:
+        return await self._tocsin.turn(lambda tx: intake.waiting(tx.connection, MOST_TURNS))
+
+    async def _take_singly(self) -> None:
+        """Take the bodies that waited while the daemon went down, perhaps because of one of them."""
+        while fresh := [one for one in await self._waiting() if one not in self._taken_singly]:
+            for one in fresh:
+                goes_on = await self._tocsin.turn(partial(_begin, one))
+                self._taken_singly.add(one)
+                if goes_on:
+                    await self._take(one)
+        self._careful = False
+
+    async def _take(self, one: int) -> None:
+        try:
+            await self._tocsin.turn(partial(self._take_in, one))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("body %d can't be taken in", one)
+            why = str(error) if isinstance(error, TocsinError) else type(error).__name__
+            await self._tocsin.turn(partial(_failed, one, why))
+
+    def _take_in(self, one: int, tx: Transaction) -> None:
+        reach("before-take")
+        body = intake.find(tx.connection, one)
+        if body is None:
+            return
+        route = self._routes.get(body.route)
+        if route is None:
+            raise BadPayload(f"no plugin that runs takes {body.route}")
+        route.take(route.parse(body.receiver, body.body), tx)
+        intake.settle(tx.connection, one, Outcome.TAKEN, attempts=body.attempts, detail="; ".join(tx.faults))
+
+
+def timer_kinds() -> Mapping[str, Owned]:
+    """The timer by which a body is tried again."""
+    return {"core.intake": owned("core", _take_again)}
+
+
+def _take_again(timer: Timer, tx: Transaction) -> None:
+    intake.again(tx.connection, int(timer.key))
+    tx.bodies_kept = True
+
+
+def _begin(one: int, tx: Transaction) -> bool:
+    """Keep that a body is about to be taken; False if it is taken no more, since the daemon went down each time."""
+    body = intake.find(tx.connection, one)
+    if body is None:
+        return False
+    if body.begun < MOST_BEGUN:
+        intake.begin(tx.connection, one)
+        return True
+    _park(body, f"the daemon went down with it {MOST_BEGUN + 1} times", tx)
+    return False
+
+
+def _failed(one: int, why: str, tx: Transaction) -> None:
+    body = intake.find(tx.connection, one)
+    if body is None:
+        return
+    attempts = body.attempts + 1
+    if attempts >= MOST_ATTEMPTS:
+        _park(body, why, tx)
+        return
+    intake.settle(tx.connection, one, Outcome.FAULT, attempts=attempts, detail=why)
+    tx.set_timer("core.intake", str(one), after=FIRST_PAUSE * 6 ** (attempts - 1))
+    if attempts == 1:
+        text = f"{body.receiver} posted an alert that could not be taken in ({why})"
+        _sound(tx, f"{text}. Body {one} is kept and tried again.")
+
+
+def _park(body: Body, why: str, tx: Transaction) -> None:
+    intake.settle(tx.connection, body.id, Outcome.PARKED, attempts=body.attempts + 1, detail=why)
+    _sound(
+        tx,
+        f"{body.receiver} posted an alert that can't be taken in ({why}). Body {body.id} is kept and given up.",
+    )
+
+
+def _sound(tx: Transaction, text: str) -> None:
+    """An alert came, and nobody can be paged for it as they should be: say so wherever somebody may see it."""
+    message = Message(text)
+    for room in tx.default_rooms():
+        tx.page(room, message, about="")
+    tx.fall_back(message, about="")

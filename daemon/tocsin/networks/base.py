@@ -1,0 +1,47 @@
+"""What every chat network is to the rest of Tocsin."""
+
+from datetime import timedelta
+from typing import Protocol
+
+from tocsin.domain.message import Line, Message, Place
+
+
+class Listener(Protocol):
+    """Whom a network tells what it hears, and how it stands."""
+
+    async def heard(self, line: Line) -> None:
+        """Take a line. When this returns, the line is kept: it takes effect once, whatever crashes."""
+
+    def up(self, network: str) -> None:
+        """The network takes messages from now on."""
+
+    def down(self, network: str, reason: str) -> None:
+        """The network takes none until `up`; the reason is for people."""
+
+
+class Network(Protocol):
+    """One chat network: it hears, it speaks, and it keeps its own limits.
+
+    It never sees a row of the store, and decides nothing.
+    """
+
+    name: str
+    send_for: timedelta
+    """How long one message may take before its answer counts as lost."""
+
+    async def run(self, listener: Listener) -> None:
+        """Be there until cancelled: connect, listen, and connect again when the link is lost.
+
+        Returns only if there will never be anything to hear again; `send` may work on nonetheless.
+        """
+
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+        """Say a message, and return the receipt: that the network took it, in its own words.
+
+        txn_id: the same for each try of one message; a network that can makes them one.
+        again: an earlier try may have been seen, so one that can't makes them recognisable.
+        Raises NetworkError, `unsent` if surely nobody can have seen it. Cancelled, it may have been seen.
+        """
+
+    def reaches(self, account: str) -> bool:
+        """Whether something said to this account in private would be taken now, as far as is known."""

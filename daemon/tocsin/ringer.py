@@ -1,0 +1,142 @@
+"""Rings what is due. A timer rings at least once; its handler looks at the facts again."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from tocsin.core import Nudge, Tocsin
+from tocsin.domain.message import Message
+from tocsin.errors import StoreUnavailable
+from tocsin.store import timers
+from tocsin.store.timers import Timer
+from tocsin.store.writer import MOST_TURNS
+from tocsin.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=1)
+"""The ringer looks so often whatever the alarm says: a clock may have been stepped, the machine may have slept."""
+
+_FIRST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(minutes=5)
+MOST_ATTEMPTS = 3
+"""After so many failures people are told; it is tried on all the same."""
+
+MOST_BEGUN = 2
+"""A timer that was begun so often after unclean stops, and never ended, is given up: with the first, which was not
+counted, the daemon went down three times."""
+
+
+class Ringer:
+    """Rings the due timers, each in a turn of its own."""
+
+    def __init__(self, tocsin: Tocsin, *, careful: bool) -> None:
+        """Prepare to ring all timers that somebody declared.
+
+        careful: the daemon did not stop in order, so each timer that is due at the start is rung alone, and that
+        it was begun is kept first: one that brings the daemon down is found out.
+        """
+        self._tocsin = tocsin
+        self._kinds = tocsin.rules.timers
+        self._careful = careful
+        self._rung_singly: set[tuple[str, str]] = set()
+        self.nudge = Nudge()
+
+    async def run(self) -> None:
+        """Ring until cancelled."""
+        self._tocsin.on_timer = self.nudge.give
+        self._tocsin.clock.every("ringer", LOOK_EVERY, self.nudge.give)
+        await self._tocsin.must(self._take_over)
+        while True:
+            try:
+                if self._careful:
+                    await self._ring_singly()
+                await self._ring_all()
+            except StoreUnavailable:
+                log.warning("timers wait: the store is not available")
+            await self.nudge.wait()
+
+    def _take_over(self, tx: Transaction) -> None:
+        timers.after_start(tx.connection, tx.time)
+        for kind in sorted(timers.all_kinds(tx.connection) - set(self._kinds)):
+            log.warning("timers of kind %s are left alone: no plugin that runs knows them", kind)
+        for group in tx.open_groups():
+            tx.look_after(group.id)
+
+    async def _ring_singly(self) -> None:
+        rung = self._rung_singly
+        while fresh := [one for one in await self._due() if (one.kind, one.key) not in rung]:
+            for timer in fresh:
+                goes_on = await self._tocsin.turn(partial(_begin, timer))
+                rung.add((timer.kind, timer.key))
+                if goes_on:
+                    await self._ring(timer)
+        self._careful = False
+
+    async def _ring_all(self) -> None:
+        while due := await self._due():
+            await asyncio.gather(*map(self._ring, due))
+        at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, self._kinds))
+        if at is not None:
+            self._tocsin.clock.wake_at("ringer", at, self.nudge.give)
+
+    async def _due(self) -> Sequence[Timer]:
+        return await self._tocsin.turn(lambda tx: timers.due(tx.connection, tx.time, self._kinds, MOST_TURNS))
+
+    async def _ring(self, timer: Timer) -> None:
+        try:
+            await self._tocsin.turn(partial(self._take, timer))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("%s: timer %s failed", timer.key, timer.kind)
+            await self._tocsin.turn(partial(_put_off, timer, type(error).__name__))
+
+    def _take(self, timer: Timer, tx: Transaction) -> None:
+        due = timers.still_due(tx.connection, timer.kind, timer.key, tx.time)
+        if due is not None:
+            tx.cancel_timer(timer.kind, timer.key)
+            self._kinds[timer.kind].call(due, tx)
+            tx.look_after(timer.key)
+
+
+def _begin(timer: Timer, tx: Transaction) -> bool:
+    """Keep that a timer is about to ring; False if it rings no more, since the daemon went down each time."""
+    if timer.begun < MOST_BEGUN:
+        timers.begin(tx.connection, timer)
+        return True
+    tx.cancel_timer(timer.kind, timer.key)
+    log.error("%s: timer %s is given up", timer.key, timer.kind)
+    why = f"{timer.kind} is given up: the daemon went down with it {MOST_BEGUN + 1} times"
+    _say(timer, f"{why}.", tx)
+    tx.look_after(_subject(timer))
+    return False
+
+
+def _put_off(timer: Timer, why: str, tx: Transaction) -> None:
+    """Try a timer again later, longer each time, and tell people if that does not help."""
+    if timers.still_due(tx.connection, timer.kind, timer.key, tx.time) is None:
+        return  # somebody has set it anew, or cancelled it
+    attempts = timer.attempts + 1
+    pause = min(_FIRST_PAUSE * 4 ** min(timer.attempts, 10), _LONGEST_PAUSE)
+    timers.set_after(tx.connection, timer.kind, timer.key, pause, tx.time, attempts=attempts)
+    tx.timers_changed = True
+    if attempts in (1, MOST_ATTEMPTS):
+        often = f" {attempts} times" if attempts > 1 else ""
+        _say(timer, f"{timer.kind} failed{often} ({why}). It is tried again.", tx)
+
+
+def _say(timer: Timer, text: str, tx: Transaction) -> None:
+    """As an alarm for the alert that it is about, if that rings; else the log is enough the first time."""
+    group = tx.find_group(_subject(timer))
+    if group is not None and group.rings:
+        tx.alarm(group.id, text)
+    elif timer.attempts or timer.begun:
+        tx.tell(Message(f"{text} See the log.", subject=_subject(timer)))
+
+
+def _subject(timer: Timer) -> str:
+    """The id of what a timer is about: its key, or what stands before the first slash."""
+    return timer.key.partition("/")[0]

@@ -1,0 +1,85 @@
+"""What the core does by itself when a page or a plugin fails, so that no fault ends in silence."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from tocsin.domain.message import Message
+from tocsin.domain.page import PageFailed
+from tocsin.store import inbox, intake, journal, outbox, timers
+from tocsin.store.outbox import Row, Sending
+from tocsin.store.timers import Timer
+from tocsin.transaction import FALLBACK, PAGE_DEADLINE, WATCH_AGAIN, Owned, Transaction, owned
+
+KEEP_BODIES = timedelta(days=30)
+"""How long what was posted, heard and said is kept; events are kept for ever."""
+
+FIRST_PRUNE = timedelta(minutes=1)
+PRUNE_EVERY = timedelta(hours=1)
+
+
+def timer_kinds() -> Mapping[str, Owned]:
+    """The core's own timers."""
+    return {
+        "core.page_deadline": owned("core", page_deadline),
+        "core.reaction": owned("core", react_again),
+        "core.watch": owned("core", watch, pages=True),
+        "core.prune": owned("core", prune),
+    }
+
+
+def page_deadline(timer: Timer, tx: Transaction) -> None:
+    """A page was not taken in time: ring by what is not chat. It stays on its way nonetheless."""
+    row = outbox.find(tx.connection, int(timer.key))
+    if row is not None and row.state in (Sending.PENDING, Sending.SENDING, Sending.UNKNOWN):
+        page_failed(tx, row, f"not taken within {PAGE_DEADLINE.seconds} s")
+
+
+def page_failed(tx: Transaction, row: Row, why: str) -> None:
+    """Record it, ring the fallback if nobody has answered, and say so where chat still works."""
+    group = tx.find_group(row.subject)
+    if group is not None and group.rings:
+        text = row.message.text
+        message = Message(
+            text, subject=row.subject, command=row.message.command, lines=(f"{row.place}: {why}",)
+        )
+        rang = row.place != FALLBACK and tx.fall_back(message, about=row.subject)
+        end = "the fallback rings" if rang else "nothing else will ring"
+        tx.tell(
+            Message(f"page to {row.person or row.place} failed: {why}; {end}", subject=row.subject),
+            but_not=row.place,
+        )
+    if row.subject:
+        tx.record(
+            PageFailed(
+                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place), why=why
+            )
+        )
+
+
+def react_again(timer: Timer, tx: Transaction) -> None:
+    """Try a reaction again that failed; the ringer comes back for as long as it fails."""
+    _, seq, name = timer.key.split("/", 2)
+    entry = journal.read_one(tx.connection, tx.kinds, int(seq))
+    reaction = entry and entry.event and tx.rules.reaction(entry.event, name)
+    if not entry or not entry.event or not reaction:
+        return
+    if left_out_for := tx.rules.breaker.left_out_for(reaction.owner, tx.time.boot):
+        tx.set_timer("core.reaction", timer.key, after=left_out_for)
+        return
+    tx.react(reaction, entry.event)
+
+
+def watch(timer: Timer, tx: Transaction) -> None:
+    """Say again that nothing pages for an alert, if that is still so."""
+    group = tx.find_group(timer.key)
+    if group is not None and group.rings and not timers.any_for(tx.connection, timer.key, tx.rules.steps):
+        tx.alarm(timer.key, "Still no plugin pages anybody for it.")
+        tx.set_timer("core.watch", timer.key, after=WATCH_AGAIN)
+
+
+def prune(_: Timer, tx: Transaction) -> None:
+    """Forget what was settled long ago."""
+    before = tx.now - KEEP_BODIES
+    for table in (intake, inbox, outbox):
+        table.forget(tx.connection, before)
+    tx.set_timer("core.prune", "", after=PRUNE_EVERY)

@@ -1,0 +1,120 @@
+"""The intake: every body that a sender was told is accepted, as it came, and what became of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
+
+from tocsin.store.schema import intake
+
+
+class Outcome(StrEnum):
+    """What became of a body.
+
+    WAITING: nothing yet. TAKEN: it took effect. FAULT: taking it failed; it is tried again. PARKED: it failed
+    too often, people were told. UNREADABLE: it was refused, people were told.
+    """
+
+    WAITING = "waiting"
+    TAKEN = "taken"
+    FAULT = "fault"
+    PARKED = "parked"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body that was kept.
+
+    route: what reads it. attempts: how often taking it failed. begun: how often it was begun since, and the
+    daemon went down before it ended.
+    """
+
+    id: int
+    route: str
+    receiver: str
+    received_at: datetime
+    body: bytes
+    attempts: int
+    begun: int
+
+
+_ADD = insert(intake)
+_FIND = select(intake).where(intake.c.id == bindparam("one_id"))
+_WAITING = (
+    select(intake.c.id)
+    .where(intake.c.outcome == literal_column("'waiting'"))
+    .order_by(intake.c.id)
+    .limit(bindparam("most"))
+)
+_AGAIN = update(intake).where(intake.c.id == bindparam("one_id")).values(outcome=Outcome.WAITING)
+_SETTLE = (
+    update(intake)
+    .where(intake.c.id == bindparam("one_id"))
+    .values(outcome=bindparam("to"), detail=bindparam("why"), attempts=bindparam("tries"), begun=0)
+)
+_BEGIN = update(intake).where(intake.c.id == bindparam("one_id")).values(begun=intake.c.begun + 1)
+
+
+def add(
+    connection: Connection,
+    *,
+    route: str,
+    receiver: str,
+    body: bytes,
+    at: datetime,
+    outcome: Outcome = Outcome.WAITING,
+    detail: str = "",
+) -> int:
+    """Keep a body, and return its id."""
+    values = {
+        "route": route,
+        "receiver": receiver,
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "received_at": at,
+        "body": body,
+        "outcome": outcome,
+        "attempts": 0,
+        "begun": 0,
+        "detail": detail,
+    }
+    key = connection.execute(_ADD, values).inserted_primary_key
+    assert key is not None  # noqa: S101 (one row was inserted)
+    return int(key[0])
+
+
+def find(connection: Connection, body: int) -> Body | None:
+    """The body with this id, unless it was forgotten."""
+    row = connection.execute(_FIND, {"one_id": body}).one_or_none()
+    if row is None:
+        return None
+    return Body(row.id, row.route, row.receiver, row.received_at, row.body, row.attempts, row.begun)
+
+
+def waiting(connection: Connection, most: int) -> Sequence[int]:
+    """The ids of bodies that wait, the oldest first."""
+    return connection.execute(_WAITING, {"most": most}).scalars().all()
+
+
+def begin(connection: Connection, body: int) -> None:
+    """Remember that a body is about to be taken."""
+    connection.execute(_BEGIN, {"one_id": body})
+
+
+def again(connection: Connection, body: int) -> None:
+    """Let a body wait once more."""
+    connection.execute(_AGAIN, {"one_id": body})
+
+
+def settle(connection: Connection, body: int, outcome: Outcome, *, attempts: int, detail: str = "") -> None:
+    """Say what became of a body."""
+    connection.execute(_SETTLE, {"one_id": body, "to": outcome, "why": detail, "tries": attempts})
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Forget bodies that are long settled."""
+    settled = intake.c.outcome.in_([Outcome.TAKEN, Outcome.UNREADABLE, Outcome.PARKED])
+    connection.execute(delete(intake).where(intake.c.received_at < before, settled))

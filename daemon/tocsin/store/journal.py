@@ -1,0 +1,91 @@
+"""The journal: every event, in the order in which it was recorded, never changed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Select, bindparam, insert, select
+
+from tocsin.domain.event import Event
+from tocsin.store.schema import events
+
+Kinds = Mapping[str, type[Event]]
+"""The events that are known, by kind."""
+
+_ADD = insert(events)
+_ROWS = select(events)
+_AFTER = _ROWS.where(events.c.subject == bindparam("subject"), events.c.seq > bindparam("seq")).order_by(
+    events.c.seq
+)
+_COLUMNS = {"subject", "at", "by"}
+_ONE = _ROWS.where(events.c.seq == bindparam("seq"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the journal.
+
+    event: None if nothing that runs knows its kind; the headline is readable all the same.
+    """
+
+    seq: int
+    at: datetime
+    recorded_at: datetime
+    kind: str
+    subject: str
+    by: str
+    headline: str
+    event: Event | None
+
+
+def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
+    """Write an event down, and return its place in the journal."""
+    result = connection.execute(
+        _ADD,
+        {
+            "at": event.at,
+            "recorded_at": recorded_at,
+            "kind": event.kind,
+            "subject": event.subject,
+            "by": event.by,
+            "headline": event.headline(),
+            "body": _adapter(type(event)).dump_json(event, exclude=_COLUMNS).decode(),
+        },
+    )
+    key = result.inserted_primary_key
+    assert key is not None  # noqa: S101 (one row was inserted)
+    return int(key[0])
+
+
+def read(connection: Connection, kinds: Kinds, subject: str, after: int = 0) -> Iterator[Entry]:
+    """The events of a subject that stand after a place in the journal, in order."""
+    return _entries(connection, kinds, _AFTER, {"subject": subject, "seq": after})
+
+
+def read_one(connection: Connection, kinds: Kinds, seq: int) -> Entry | None:
+    """The event at a place in the journal."""
+    return next(_entries(connection, kinds, _ONE, {"seq": seq}), None)
+
+
+def _entries(
+    connection: Connection, kinds: Kinds, query: Select[Any], values: Mapping[str, Any]
+) -> Iterator[Entry]:
+    for row in connection.execute(query, values):
+        known = kinds.get(row.kind)
+        event = None
+        if known is not None:
+            body = {**json.loads(row.body), "subject": row.subject, "at": row.at, "by": row.by}
+            event = _adapter(known).validate_python(body)
+        yield Entry(row.seq, row.at, row.recorded_at, row.kind, row.subject, row.by, row.headline, event)
+
+
+def _adapter(kind: type[Event]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type[Event], TypeAdapter[Any]] = {}

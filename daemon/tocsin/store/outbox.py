@@ -1,0 +1,318 @@
+"""The outbox: what must be said, and how far that has come.
+
+    PENDING ──claim──▶ SENDING ──receipt──▶ CONFIRMED
+      ▲ │                │
+      │ └─ack─▶ CANCELLED ├─ surely not sent ─▶ PENDING, later
+      └───────────────────┤
+                          ├─ answer lost, crash ─▶ UNKNOWN, settled by sending it again with the same txn_id
+                          └─ can't be sent ─▶ DEAD, and people are told
+
+A body never changes once it may have been seen, and its txn_id goes with it: a network that knows the id makes
+two tries one message.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+
+from tocsin.domain.message import Message, Place
+from tocsin.store.schema import outbox
+from tocsin.store.timers import Now, microseconds
+
+
+class Lane(IntEnum):
+    """What goes first where several things wait for one place."""
+
+    PAGE = 0
+    ANSWER = 1
+    STATUS = 2
+
+
+class Sending(StrEnum):
+    """How far a message has come; see the drawing above."""
+
+    PENDING = "PENDING"
+    SENDING = "SENDING"
+    UNKNOWN = "UNKNOWN"
+    CONFIRMED = "CONFIRMED"
+    DEAD = "DEAD"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A message on its way.
+
+    subject: the id of what it is about, or empty. person: who is paged by it, or empty.
+    settle: it is said only once the pages of its subject that are under way are settled.
+    attempts: how often it was sent. failed_at: when it failed first.
+    """
+
+    id: int
+    lane: Lane
+    place: Place
+    subject: str
+    person: str
+    message: Message
+    txn_id: str
+    state: Sending
+    settle: bool
+    said_boot: int
+    attempts: int
+    failed_at: datetime | None
+
+
+_MESSAGE = TypeAdapter(Message)
+_ADD = insert(outbox)
+_REWORD = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("one_id"))
+    .values(body=bindparam("text"), txn_id=bindparam("txn"))
+)
+_LIVE = outbox.c.settled_at.is_(None)
+_READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
+_earlier = outbox.alias("earlier")
+_HELD_BACK = exists().where(
+    _earlier.c.place == outbox.c.place,
+    _earlier.c.subject == outbox.c.subject,
+    outbox.c.subject != "",
+    _earlier.c.id < outbox.c.id,
+    _earlier.c.settled_at.is_(None),
+    _earlier.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
+    _earlier.c.next_try > bindparam("boot"),
+)
+_NEXT = (
+    select(outbox)
+    .where(
+        outbox.c.place == bindparam("one_place"), _READY, outbox.c.next_try <= bindparam("boot"), ~_HELD_BACK
+    )
+    .order_by(outbox.c.lane, outbox.c.id)
+    .limit(1)
+)
+_WHEN = select(func.min(outbox.c.next_try)).where(
+    outbox.c.place == bindparam("one_place"), _READY, ~_HELD_BACK
+)
+_CLAIM = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("one_id"))
+    .values(state=Sending.SENDING, attempts=outbox.c.attempts + 1)
+)
+_SETTLE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("one_id"))
+    .values(
+        state=bindparam("to"), settled_at=bindparam("at"), receipt=bindparam("answer"), error=bindparam("why")
+    )
+)
+_PUT_OFF = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("one_id"))
+    .values(
+        state=bindparam("to"),
+        next_try=bindparam("try_at"),
+        error=bindparam("why"),
+        failed_at=func.coalesce(outbox.c.failed_at, bindparam("at", type_=outbox.c.failed_at.type)),
+    )
+)
+_STATE = select(outbox.c.state).where(outbox.c.id == bindparam("one_id"))
+_FIND = select(outbox).where(outbox.c.id == bindparam("one_id"))
+_UNDER_WAY = select(
+    exists().where(
+        outbox.c.subject == bindparam("one_subject"),
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
+    )
+)
+_CANCEL = (
+    update(outbox)
+    .where(
+        outbox.c.subject == bindparam("one_subject"),
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state == Sending.PENDING,
+    )
+    .values(state=Sending.CANCELLED, settled_at=bindparam("at"))
+)
+_ACCEPTED_SINCE = select(
+    exists().where(
+        outbox.c.place == bindparam("one_place"),
+        outbox.c.state == Sending.CONFIRMED,
+        outbox.c.settled_at > bindparam("since", type_=outbox.c.settled_at.type),
+    )
+)
+_PAGED = (
+    select(outbox.c.person, outbox.c.place)
+    .where(
+        outbox.c.subject == bindparam("one_subject"),
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state != Sending.CANCELLED,
+    )
+    .distinct()
+)
+
+
+def add(
+    connection: Connection,
+    place: Place,
+    message: Message,
+    now: Now,
+    *,
+    lane: Lane,
+    subject: str = "",
+    person: str = "",
+    settle: bool = False,
+    wait: timedelta = timedelta(0),
+) -> int:
+    """Something to be said, after a while; its id."""
+    values = {
+        "lane": lane,
+        "place": str(place),
+        "subject": subject,
+        "person": person,
+        "body": _MESSAGE.dump_json(message).decode(),
+        "txn_id": _txn_id(),
+        "state": Sending.PENDING,
+        "settle": settle,
+        "said_at": now.at,
+        "said_boot": now.boot,
+        "attempts": 0,
+        "next_try": now.boot + microseconds(wait),
+        "receipt": "",
+        "error": "",
+    }
+    key = connection.execute(_ADD, values).inserted_primary_key
+    assert key is not None  # noqa: S101 (one row was inserted)
+    return int(key[0])
+
+
+def _txn_id() -> str:
+    """Not the row's id: after a database was begun anew, a network would take new messages for old ones."""
+    return secrets.token_hex(16)
+
+
+def find(connection: Connection, row: int) -> Row | None:
+    """The message with this id, and its state."""
+    found = connection.execute(_FIND, {"one_id": row}).one_or_none()
+    return None if found is None else _row(found)
+
+
+def next_for(connection: Connection, place: Place, now: Now) -> Row | None:
+    """What is to be said next in a place: what is in doubt or waits, by lane, then in the order it was said.
+
+    A message that waits for another try holds back what was said after it on the same subject, and nothing else.
+    """
+    found = connection.execute(_NEXT, {"one_place": str(place), "boot": now.boot}).one_or_none()
+    return None if found is None else _row(found)
+
+
+def next_try(connection: Connection, place: Place, now: Now) -> int | None:
+    """When the next message for a place is to be tried, in microseconds on the boot clock."""
+    values = {"one_place": str(place), "boot": now.boot}
+    found: int | None = connection.execute(_WHEN, values).scalar()
+    return found
+
+
+def claim(connection: Connection, row: int) -> None:
+    """From now on it may be seen."""
+    connection.execute(_CLAIM, {"one_id": row})
+
+
+def settle(
+    connection: Connection, row: int, state: Sending, now: Now, *, receipt: str = "", error: str = ""
+) -> None:
+    """Its last state: CONFIRMED, DEAD or CANCELLED."""
+    connection.execute(_SETTLE, {"one_id": row, "to": state, "at": now.at, "answer": receipt, "why": error})
+
+
+def put_off(
+    connection: Connection, row: int, state: Sending, now: Now, wait: timedelta, *, error: str = ""
+) -> None:
+    """Try it later: PENDING if surely nobody has seen it, else UNKNOWN. error: why it failed, if it did."""
+    try_at = now.boot + microseconds(wait)
+    failed_at = now.at if error else None
+    connection.execute(
+        _PUT_OFF, {"one_id": row, "to": state, "try_at": try_at, "why": error, "at": failed_at}
+    )
+
+
+def reword(connection: Connection, row: int, message: Message) -> str:
+    """Say something else instead; only for what was never sent. Its new txn_id."""
+    txn_id = _txn_id()
+    body = _MESSAGE.dump_json(message).decode()
+    connection.execute(_REWORD, {"one_id": row, "text": body, "txn": txn_id})
+    return txn_id
+
+
+def release(connection: Connection, subject: str, now: Now) -> set[Place]:
+    """Look anew at the answers that wait for the pages of a subject; their places."""
+    waiting = (outbox.c.subject == subject, outbox.c.settle, outbox.c.state == Sending.PENDING)
+    places = connection.execute(select(outbox.c.place).where(*waiting).distinct()).scalars().all()
+    if places:
+        connection.execute(update(outbox).where(*waiting).values(next_try=now.boot))
+    return {Place.parse(place) for place in places}
+
+
+def hasten(connection: Connection, network: str) -> set[Place]:
+    """Try all that waits for a network at once; the places."""
+    there = (_READY, outbox.c.place.startswith(f"{network}/", autoescape=True))
+    places = connection.execute(select(outbox.c.place).where(*there).distinct()).scalars().all()
+    if places:
+        connection.execute(update(outbox).where(*there).values(next_try=0))
+    return {Place.parse(place) for place in places}
+
+
+def pages_under_way(connection: Connection, subject: str) -> bool:
+    """Whether a page of this subject may be seen any moment."""
+    return bool(connection.execute(_UNDER_WAY, {"one_subject": subject}).scalar())
+
+
+def cancel_pages(connection: Connection, subject: str, now: Now) -> int:
+    """Begin no page of this subject that is not under way; how many those were."""
+    return connection.execute(_CANCEL, {"one_subject": subject, "at": now.at}).rowcount
+
+
+def accepted_since(connection: Connection, place: Place, since: datetime) -> bool:
+    """Whether a place took anything after that time."""
+    return bool(connection.execute(_ACCEPTED_SINCE, {"one_place": str(place), "since": since}).scalar())
+
+
+def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
+    """Whom a subject paged and where, or may have; the person is empty for a room."""
+    rows = connection.execute(_PAGED, {"one_subject": subject})
+    return [(row.person, Place.parse(row.place)) for row in rows]
+
+
+def after_start(connection: Connection, now: Now) -> set[Place]:
+    """After a stop, what was being sent may have been seen, and all is tried at once. The places that wait."""
+    sending = _LIVE & (outbox.c.state == Sending.SENDING)
+    connection.execute(update(outbox).where(sending).values(state=Sending.UNKNOWN))
+    # Times on the boot clock of another boot say nothing.
+    connection.execute(update(outbox).where(_READY).values(next_try=0, said_boot=now.boot))
+    places = connection.execute(select(outbox.c.place).where(_READY).distinct()).scalars()
+    return {Place.parse(place) for place in places}
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    """Forget messages that were settled long ago."""
+    connection.execute(delete(outbox).where(outbox.c.settled_at < before))
+
+
+def _row(found: Any) -> Row:
+    return Row(
+        id=found.id,
+        lane=Lane(found.lane),
+        place=Place.parse(found.place),
+        subject=found.subject,
+        person=found.person,
+        message=_MESSAGE.validate_json(found.body),
+        txn_id=found.txn_id,
+        state=Sending(found.state),
+        settle=found.settle,
+        said_boot=found.said_boot,
+        attempts=found.attempts,
+        failed_at=found.failed_at,
+    )

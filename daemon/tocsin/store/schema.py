@@ -1,0 +1,204 @@
+"""The tables of the core. SQL stays portable: what differs between databases stands here and in `database`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+__all__ = [
+    "HEAD",
+    "audit",
+    "events",
+    "inbox",
+    "intake",
+    "metadata",
+    "outbox",
+    "positions",
+    "subjects",
+    "timers",
+    "upsert",
+]
+
+HEAD = "0001"
+"""The newest revision of these tables, in `migrations/`."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time as UTC text of one width, so that it sorts as text and reads well in a shell."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's signature)
+        return None if value is None else datetime.fromisoformat(value)
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only in a column of this very type."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigKey, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("headline", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_events_subject", "subject", "seq"),
+    sqlite_autoincrement=True,
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("number", BigKey, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    UniqueConstraint("id"),
+    sqlite_autoincrement=True,
+)
+# A partial index is used only where a query repeats its condition word for word, so these hold no parameter.
+_OPEN = subjects.c.closed_at.is_(None)
+Index(
+    "uq_subjects_open",
+    subjects.c.kind,
+    subjects.c.key,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    # For a delay: its length and its end on the boot clock, in microseconds, and which boot that is.
+    Column("delay", BigInteger),
+    Column("due_boot", BigInteger),
+    Column("boot_id", Text),
+    # How often its handler failed; and, since it last failed or was set, how often it was begun and never ended.
+    Column("attempts", Integer, nullable=False),
+    Column("begun", Integer, nullable=False),
+    PrimaryKeyConstraint("kind", "key"),
+    Index("ix_timers_due_boot", "due_boot"),
+    Index("ix_timers_due_at", "due_at"),
+    Index("ix_timers_key", "key"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigKey, primary_key=True, autoincrement=True),
+    Column("lane", Integer, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("txn_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("settle", Boolean, nullable=False),
+    Column("said_at", Instant, nullable=False),
+    Column("said_boot", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try", BigInteger, nullable=False),
+    Column("failed_at", Instant),
+    Column("settled_at", Instant),
+    Column("receipt", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+_LIVE = outbox.c.settled_at.is_(None)
+Index(
+    "ix_outbox_live",
+    outbox.c.place,
+    outbox.c.lane,
+    outbox.c.id,
+    sqlite_where=_LIVE,
+    postgresql_where=_LIVE,
+)
+Index("ix_outbox_subject", outbox.c.subject, outbox.c.id)
+Index("ix_outbox_settled_at", outbox.c.settled_at)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("network", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    PrimaryKeyConstraint("network", "id"),
+    Index("ix_inbox_received_at", "received_at"),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("position", Text, nullable=False),
+)
+
+intake = Table(
+    "intake",
+    metadata,
+    Column("id", BigKey, primary_key=True, autoincrement=True),
+    Column("route", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("begun", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_intake_received_at", "received_at"),
+    sqlite_autoincrement=True,
+)
+_WAITING = intake.c.outcome == "waiting"
+Index("ix_intake_waiting", intake.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigKey, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,155 @@
+"""The folder of the daemon's state: its own alone, used by one daemon at a time."""
+
+import fcntl
+import json
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from tocsin.errors import StateError
+
+# File locks and shared memory, on which SQLite relies, do not hold over these.
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "9p",
+    "ceph",
+    "glusterfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+}
+
+DATABASE = "tocsin.db"
+
+BALLAST = 8 * 1024 * 1024
+"""How much of the disk is kept back for the time when it is full, in bytes."""
+
+
+class State:
+    """The state folder, held for as long as this object is open.
+
+    unclean: the daemon that held it last did not stop in order.
+    """
+
+    def __init__(self, folder: Path, lock: int, record: dict[str, Any]) -> None:
+        """`State.open` makes these."""
+        self.folder = folder
+        self.unclean = not record.get("stopped", True)
+        self.short_of_room = False
+        """Whether what was kept of the disk had to be given back."""
+        self._lock = lock
+        self._record = record
+
+    @property
+    def database(self) -> Path:
+        return self.folder / DATABASE
+
+    @classmethod
+    def open(cls, folder: Path, now: datetime) -> Self:
+        """Make the folder if need be, and hold it.
+
+        Raises StateError if another daemon holds it, others may look into it, it can't be written, or the
+        database that was in it is gone.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = folder.stat()
+            if status.st_mode & 0o077:
+                raise StateError(f"{folder}: others may look into it: chmod 700 {folder}")
+            if status.st_uid != os.geteuid():
+                raise StateError(
+                    f"{folder}: belongs to another user (uid {status.st_uid}): chown it, or run as that user"
+                )
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{folder}: can't be used: {error.strerror}") from None
+        if sort := _network_file_system(folder):
+            os.close(lock)
+            raise StateError(
+                f"{folder}: is on a network file system ({sort}), where SQLite's locks do not hold: use a local disk"
+            )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = _read(lock).get("pid", "unknown")
+            os.close(lock)
+            raise StateError(
+                f"{folder}: another Tocsin uses it (pid {holder}): stop that one first", transient=True
+            ) from None
+        record = _read(lock)
+        size = (folder / DATABASE).stat().st_size if (folder / DATABASE).exists() else 0
+        if size and not record:  # torn, by a power cut perhaps
+            record = {"database": True, "stopped": False}
+        state = cls(folder, lock, record)
+        if record.get("database") and not size:
+            os.close(lock)
+            raise StateError(
+                f"{state.database}: is gone or empty, though it was there: bring it back from a backup, or remove "
+                f"{folder / 'lock'} to begin with nothing"
+            )
+        state._write(pid=os.getpid(), started_at=now.isoformat(), stopped=False)
+        state.keep_ballast()
+        return state
+
+    def has_database(self) -> None:
+        """Remember that there is a database, so that it is never silently begun anew."""
+        self._write(database=True)
+
+    def close(self, *, in_order: bool) -> None:
+        """Let the folder go; in_order: all that was begun is settled."""
+        self._write(stopped=in_order)
+        os.close(self._lock)
+
+    def keep_ballast(self) -> None:
+        """Keep some of the disk back, if there is room for that and as much again."""
+        path = self.folder / "ballast"
+        try:
+            if not path.exists() or path.stat().st_size < BALLAST:
+                disk = os.statvfs(self.folder)
+                self.short_of_room = disk.f_bavail * disk.f_frsize < 2 * BALLAST
+                if not self.short_of_room:
+                    path.touch(mode=0o600)
+                    with path.open("r+b") as file:
+                        os.posix_fallocate(file.fileno(), 0, BALLAST)
+        except OSError:
+            path.unlink(missing_ok=True)
+            self.short_of_room = True
+
+    def drop_ballast(self) -> bool:
+        """Give back what was kept of the disk; False if it was given back before."""
+        path = self.folder / "ballast"
+        self.short_of_room = True
+        try:
+            path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _write(self, **changes: Any) -> None:
+        self._record |= changes
+        # Of one length and written over in place, so that it can be written on a full disk too.
+        os.pwrite(self._lock, json.dumps(self._record).ljust(511).encode() + b"\n", 0)
+        os.fsync(self._lock)
+
+
+def _read(lock: int) -> dict[str, Any]:
+    try:
+        record = json.loads(os.pread(lock, 512, 0))
+    except ValueError:  # new, or torn by a power cut
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _network_file_system(folder: Path) -> str | None:
+    """The kind of file system that the folder is on, if it is one that is shared over a network."""
+    kind, longest = None, -1
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        mount = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
+        if folder.resolve().is_relative_to(mount) and len(mount) >= longest:
+            kind, longest = rest.split()[0], len(mount)
+    return kind if kind in _NETWORK_FILE_SYSTEMS else None

@@ -1,0 +1,345 @@
+"""A turn: what happened, what must happen later and what must be said, in one commit; and who reacts to it."""
+
+import logging
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from tocsin.domain.event import Event
+from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupResolved
+from tocsin.domain.message import Message, Place
+from tocsin.domain.words import counted
+from tocsin.errors import TocsinError
+from tocsin.facts import Facts, Known
+from tocsin.store import journal, outbox, subjects, timers
+from tocsin.store.outbox import Lane
+from tocsin.store.timers import Now, microseconds
+from tocsin.store.writer import savepoint
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Event)
+
+PAGE_DEADLINE = timedelta(seconds=60)
+"""A page that no network took for so long goes to the fallback."""
+
+FALLBACK = Place("fallback", "command")
+"""Where a page goes when chat can't take it."""
+
+WATCH_AGAIN = timedelta(minutes=5)
+"""How long after it said that nothing will page for an alert the core says so again."""
+
+RETRY_REACTION = timedelta(seconds=10)
+"""How long after it failed a reaction is tried again."""
+
+MOST_FAULTS = 5
+LEFT_OUT_FOR = timedelta(minutes=1)
+"""A plugin that fails so often within that time is left out for as long."""
+
+DEEPEST = 50
+"""How many events may follow from one another before that is taken for a loop."""
+
+
+@dataclass(frozen=True)
+class Reaction(Generic[E]):
+    """What a plugin does in the same turn in which an event is recorded."""
+
+    event: type[E]
+    handler: Callable[[E, "Transaction"], None]
+
+
+def on(event: type[E], handler: Callable[[E, "Transaction"], None]) -> Reaction[E]:
+    """Call `handler(event, tx)` whenever such an event is recorded, in the same turn."""
+    return Reaction(event, handler)
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A handler and whose it is.
+
+    name: the same after a restart. pages: a timer of this kind, set for an alert's id, is its next step: as long as
+    one is set, somebody will be paged.
+    """
+
+    owner: str
+    name: str
+    call: Callable[..., Any]
+    pages: bool = False
+
+
+def owned(owner: str, call: Callable[..., Any], *, pages: bool = False) -> Owned:
+    """A plugin's handler under its own name."""
+    return Owned(owner, f"{owner}.{getattr(call, '__name__', type(call).__name__)}", call, pages)
+
+
+class Endless(TocsinError):
+    """Events follow from one another without end; all of them are undone."""
+
+
+@dataclass
+class Breaker:
+    """Leaves out a plugin that fails again and again, for a minute.
+
+    untold: who is left out, and people have not been told.
+    """
+
+    faults: dict[str, deque[int]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_FAULTS))
+    )
+    opened: dict[str, int] = field(default_factory=dict)
+    untold: set[str] = field(default_factory=set)
+
+    def note(self, owner: str, boot: int) -> None:
+        """Take down a fault; the plugin may be left out from now on."""
+        found = self.faults[owner]
+        found.append(boot)
+        if len(found) == MOST_FAULTS and boot - found[0] < microseconds(LEFT_OUT_FOR):
+            found.clear()
+            self.opened[owner] = boot
+            self.untold.add(owner)
+
+    def left_out_for(self, owner: str, boot: int) -> timedelta:
+        """How long the plugin is left out from now on."""
+        since = (
+            (boot - self.opened[owner]) * timedelta(microseconds=1) if owner in self.opened else LEFT_OUT_FOR
+        )
+        return max(LEFT_OUT_FOR - since, timedelta(0))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who reacts to what, and the timers that somebody rings, by kind."""
+
+    reactions: Mapping[type[Event], Sequence[Owned]]
+    timers: Mapping[str, Owned]
+    breaker: Breaker = field(default_factory=Breaker)
+
+    @cached_property
+    def steps(self) -> list[str]:
+        """The kinds of timers that page."""
+        return [kind for kind, timer in self.timers.items() if timer.pages]
+
+    def reaction(self, event: Event, name: str) -> Owned | None:
+        """The reaction to such an event with this name."""
+        return next((one for one in self.reactions.get(type(event), ()) if one.name == name), None)
+
+
+class Transaction(Facts):
+    """What a handler gets: four verbs, and the questions of `Facts`."""
+
+    def __init__(self, connection: Connection, known: Known, time: Now, rules: Rules) -> None:
+        """Made by the daemon for each turn."""
+        super().__init__(connection, known, time)
+        self.rules = rules
+        self._touched: set[str] = set()
+        self._depth = 0
+        # Kept past what is undone, and said when the turn ends: a fault must not take its own alarm with it.
+        self._alarms: dict[str, str] = {}
+        self.faults: list[str] = []
+        """What failed in this turn and was undone by itself, in words."""
+        self.places: set[Place] = set()
+        """Where something is to be said since this turn."""
+        self.timers_changed = False
+        self.bodies_kept = False
+
+    @property
+    def now(self) -> datetime:
+        """The time of this turn, in UTC."""
+        return self.time.at
+
+    # The four verbs.
+
+    def record(self, event: E) -> E:
+        """Write down what happened; whoever reacts to it does so now."""
+        if self._depth >= DEEPEST:
+            raise Endless(f"{event.kind}: reactions follow from one another without end")
+        seq = journal.add(self.connection, event, self.now)
+        self._touched.add(event.subject)
+        if isinstance(event, GroupAcknowledged | GroupResolved):
+            outbox.cancel_pages(self.connection, event.subject, self.time)
+        if isinstance(event, GroupResolved):
+            subjects.close(self.connection, event.subject, event.at)
+        self._depth += 1
+        try:
+            for reaction in self.rules.reactions.get(type(event), ()):
+                self._react(reaction, event, seq)
+        finally:
+            self._depth -= 1
+        return event
+
+    def set_timer(
+        self, kind: str, key: str, *, after: timedelta | None = None, at: datetime | None = None
+    ) -> None:
+        """Ring later: after a length of time, exact over clock steps, or at a time of the wall clock.
+
+        The same kind and key set again moves the timer. Raises ValueError for a kind that nobody declared.
+        """
+        if kind not in self.rules.timers:
+            raise ValueError(f"no timer of kind {kind!r} was declared")
+        if (after is None) is (at is None):
+            raise TypeError("set_timer takes either after= or at=")
+        if after is not None:
+            timers.set_after(self.connection, kind, key, after, self.time)
+        elif at is not None:
+            timers.set_at(self.connection, kind, key, at)
+        self.timers_changed = True
+
+    def cancel_timer(self, kind: str, key: str) -> None:
+        """Don't ring; nothing happens if it was not set."""
+        timers.cancel(self.connection, kind, key)
+
+    def say(
+        self,
+        place: Place,
+        message: Message | str,
+        *,
+        about: str = "",
+        lane: Lane = Lane.STATUS,
+        settle: bool = False,
+    ) -> None:
+        """Say something, once this turn is kept. about: the subject's id.
+
+        settle: only once no page of that subject can be seen any more.
+        """
+        self._put(place, message, lane=lane, subject=about, settle=settle)
+
+    def page(self, place: Place, message: Message | str, *, about: str, person: str = "") -> None:
+        """Call somebody, before anything else is said there. Cancelled if an acknowledgement comes first.
+
+        If no network takes it in time, the fallback rings, and `PageFailed` is recorded; else `PageDelivered`.
+        """
+        row = self._put(place, message, lane=Lane.PAGE, subject=about, person=person)
+        if place != FALLBACK:
+            self.set_timer("core.page_deadline", str(row), after=PAGE_DEADLINE)
+
+    # What the verbs add up to.
+
+    def tell(self, message: Message | str, *, about: str = "", but_not: Place | None = None) -> None:
+        """Say something in the default room of every network."""
+        for room in self.default_rooms():
+            if room != but_not:
+                self.say(room, message, about=about)
+
+    def fall_back(self, message: Message, *, about: str) -> bool:
+        """Ring by what is not chat; False if the configuration names nothing for it."""
+        if not self.config.fallback.command:
+            return False
+        self.page(FALLBACK, message, about=about)
+        return True
+
+    def alarm(self, subject: str, why: str) -> None:
+        """Say an alert plainly in the default rooms, and ring the fallback: nobody else may be paging for it.
+
+        It is said when the turn ends, once, if it still rings then; whatever of the turn is undone until then.
+        """
+        self._alarms.setdefault(subject, why)
+
+    def open(self, kind: str, key: str) -> str:
+        """A new subject, to which events can happen; its id."""
+        return subjects.add(self.connection, kind, key, self.now)
+
+    # For the machinery around a turn.
+
+    def look_after(self, subject: str) -> None:
+        """See at the end of the turn that it has a next step, if it rings."""
+        self._touched.add(subject)
+
+    def finish(self) -> None:
+        """The turn is about to be kept: nothing that rings may be left without a next step."""
+        for subject in self._touched:
+            group = self.find_group(subject)
+            if (
+                group is not None
+                and group.rings
+                and not timers.any_for(self.connection, subject, self.rules.steps)
+            ):
+                self.alarm(subject, "No plugin will page anybody for it.")
+                self.set_timer("core.watch", subject, after=WATCH_AGAIN)
+        for subject, why in self._alarms.items():
+            group = self.find_group(subject)
+            if group is not None and group.rings:
+                self._sound(group, why)
+        for owner in sorted(self.rules.breaker.untold):
+            self.tell(f"plugin {owner} fails again and again: it is left out for a minute. See the log.")
+        self.rules.breaker.untold.clear()
+
+    def _sound(self, group: AlertGroup, why: str) -> None:
+        text = group.describe(self.config.severities)
+        message = Message(text, subject=group.id, command=f"!ack {group.id}", lines=(why,))
+        for room in self.default_rooms():
+            self.page(room, message, about=group.id)
+        self.fall_back(message, about=group.id)
+
+    def undone(self) -> None:
+        """Nothing of this turn was kept."""
+        self.forget_replayed()
+
+    def _put(
+        self,
+        place: Place,
+        message: Message | str,
+        *,
+        lane: Lane,
+        subject: str,
+        person: str = "",
+        settle: bool = False,
+    ) -> int:
+        if isinstance(message, str):
+            message = Message(message)
+        self.places.add(place)
+        return outbox.add(
+            self.connection,
+            place,
+            message,
+            self.time,
+            lane=lane,
+            subject=subject,
+            person=person,
+            settle=settle,
+        )
+
+    def _react(self, reaction: Owned, event: Event, seq: int) -> None:
+        """Run a reaction by itself: what it did is undone if it fails, and the rest of the turn goes on."""
+        if self.rules.breaker.left_out_for(reaction.owner, self.time.boot):
+            why = f"{reaction.owner} is left out: it failed {counted(MOST_FAULTS, 'time')} within a minute"
+        else:
+            with savepoint(self.connection) as part:
+                reaction.call(event, self)
+            if part.error is None:
+                return
+            self.forget_replayed()
+            if isinstance(part.error, Endless) and self._depth > 1:
+                raise part.error  # none of the loop is kept
+            log.error("%s: %s failed on %s", event.subject, reaction.name, event.kind, exc_info=part.error)
+            why = f"{reaction.name} failed: {type(part.error).__name__}"
+            self.rules.breaker.note(reaction.owner, self.time.boot)
+        self.faults.append(why)
+        self.set_timer("core.reaction", f"{event.subject}/{seq}/{reaction.name}", after=RETRY_REACTION)
+        self.alarm(event.subject, f"{why}. It is tried again.")
+
+    def react(self, reaction: Owned, event: Event) -> None:
+        """Let a reaction to an event run once more. Raises what it raises, after the breaker took that down."""
+        self._depth += 1
+        try:
+            reaction.call(event, self)
+        except Exception:
+            self.rules.breaker.note(reaction.owner, self.time.boot)
+            raise
+        finally:
+            self._depth -= 1
+        self.look_after(event.subject)
+
+
+def by_event(reactions: Iterable[tuple[str, Reaction[Any]]]) -> Mapping[type[Event], Sequence[Owned]]:
+    """The plugins' reactions by the event that they wait for."""
+    found: dict[type[Event], list[Owned]] = defaultdict(list)
+    for owner, reaction in reactions:
+        one, others = owned(owner, reaction.handler), found[reaction.event]
+        same = sum(other.name.partition("#")[0] == one.name for other in others)
+        others.append(replace(one, name=f"{one.name}#{same + 1}") if same else one)
+    return found

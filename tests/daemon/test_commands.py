@@ -1,0 +1,314 @@
+"""What people type: who may, what happens, what they are answered; once for each line, whatever the line holds."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tocsin.commands import Call, Command
+from tocsin.domain.group import Alert, Report
+from tocsin.plugins import Declared
+from tocsin.transaction import Transaction
+
+from tests.engine import Engine, Start, alert, fires, over
+
+FACT = "critical DiskFull db1: 97 % of / used"
+STRANGER = "I don't know you here, so {} is not for you: !whoami"
+UNKNOWN = "I don't know the account 'mallory': people.NAME.accounts.console would name it"
+ACKED, NOT_YOURS = f"{{}} acknowledged by bob: {FACT}", STRANGER.format("!ack")
+STORY = f"""\
+{{}} triggered: {FACT}
+03:00:00 reported by prod: {FACT}
+03:00:00 page to alice delivered: console/person/alice"""
+
+
+async def asks(engine: Engine, account: str, text: str, *, room: str = "#ops") -> str:
+    """What is answered where it was asked."""
+    place = f"room/{room}" if room else f"person/{account}"
+    before = len(engine.chat.texts(place))
+    await engine.says(account, text, room=room)
+    return "\n".join(engine.chat.texts(place)[before:])
+
+
+WORDS = {
+    "!ack {}": (ACKED, NOT_YOURS),
+    " ! Ack  {}: ": (ACKED, NOT_YOURS),
+    "tocsin: ack #{}": (ACKED, NOT_YOURS),
+    "Tocsin, !ack": (ACKED, NOT_YOURS),
+    "!done {}": (f"{{}} resolved by bob: {FACT}", STRANGER.format("!done")),
+    "!unack {}": ("{}: nobody has acknowledged it", STRANGER.format("!unack")),
+    "!alerts": [f"1 alert open, 1 without an answer\n{{}} {FACT} (since 03:00:00; nobody has answered)"] * 2,
+    "!why {}": [STORY] * 2,
+    "!why": ["say !why ALERT"] * 2,
+    "!why {} now": ["'now' is too much: say !why ALERT"] * 2,
+    "!help !ack": ["!ack [ALERT…]: I have it, stop paging"] * 2,
+    "!help akc": ["there is no !akc; did you mean 'ack'?"] * 2,
+    "!whoami": ("you are bob, by your account 'bob' on console; your time zone is UTC", UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("room", ["#ops", ""], ids=["room", "private"])
+@pytest.mark.parametrize("word", WORDS)
+async def test_every_word_is_answered_where_it_was_said(start: Start, room: str, word: str) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        answer, to_strangers = (text.format(subject) for text in WORDS[word])
+        word = word.format(subject)
+        assert await asks(engine, "mallory", word, room=room) == to_strangers
+        assert await asks(engine, "bob", word if room else word.removeprefix("!"), room=room) == answer
+
+
+async def test_who_cannot_be_known_may_read(start: Start) -> None:
+    async with start() as engine:
+        assert "does not prove who you are, so you may read" in await asks(engine, "", "!whoami")
+        assert await asks(engine, "", "!alerts") == "nothing is open"
+        assert await asks(engine, "", "!ack") == NOT_YOURS
+        words = await asks(engine, "", "!help")
+        assert all(
+            word in words for word in ("!ack", "!unack", "!done", "!alerts", "!why", "!help", "!whoami")
+        )
+
+
+async def test_without_an_id_the_only_one_that_can_be_meant_is_taken(start: Start) -> None:
+    async with start() as engine:
+        assert await asks(engine, "bob", "!ack") == "there is none: !alerts lists what is open"
+        first = await engine.report(fires(key="one"))
+        await engine.advance(minutes=5)  # bob is paged for it too
+        second = await engine.report(fires(key="two"))
+        assert await asks(engine, "alice", "!ack") == f"which one? {first} and {second}, or all"
+        assert await asks(engine, "bob", "!ack") == ACKED.format(first)
+        assert await asks(engine, "alice", "!ack") == f"{second} acknowledged by alice: {FACT}"
+        assert await asks(engine, "alice", "!ack") == "there is none: !alerts lists what is open"
+        assert await asks(engine, "bob", "!done") == f"{first} resolved by bob: {FACT}"
+        assert f"{second} acknowledgement taken back by bob: {FACT}" in await asks(engine, "bob", "!unack")
+
+
+@pytest.mark.parametrize(
+    "ids",
+    ["all", "ALL", "{} {}", "#{}: !{},", "{}. {}:", "{},{}", "`{}` ({})", "<{}>; '{}'!", "{0} {0}\t{1}"],
+)
+async def test_several_are_named_as_people_write_them(start: Start, ids: str) -> None:
+    async with start() as engine:
+        subjects = [await engine.report(fires(key=key)) for key in ("one", "two")]
+        line = "!ack " + ids.format(*subjects).upper()
+        assert await asks(engine, "bob", line) == "\n".join(map(ACKED.format, subjects))
+
+
+async def test_what_cannot_be_done_is_said_beside_what_was_done(start: Start) -> None:
+    async with start() as engine:
+        first, second = [await engine.report(fires(key=key)) for key in ("one", "two")]
+        await engine.says("alice", f"!ack {first}")
+        answer = (await asks(engine, "bob", f"!ack {first} {second}")).splitlines()
+        assert set(answer) == {f"{first}: alice has it already", ACKED.format(second)}
+        assert await asks(engine, "bob", f"!ack {second}") == f"{second}: you have it already"
+        await engine.says("bob", "!done all")
+        assert await asks(engine, "bob", f"!ack {second}") == f"{second}: is already resolved"
+        unknown = "there is no alert 'zz9z': !alerts lists what is open"
+        assert await asks(engine, "bob", "!ack zz9z") == unknown
+
+
+async def test_an_acknowledgement_is_told_once_to_everybody_concerned(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        await engine.advance(minutes=6)
+        before = len(engine.chat.said)
+        await engine.says("bob", "!ack", room="#dev")
+        told = engine.chat.said[before:]
+        assert {str(each) for each in told} == {ACKED.format(subject)}
+        assert sorted(each.place.name for each in told) == ["#dev", "#ops", "alice", "bob"]
+        await engine.advance(hours=2)
+        assert len(engine.chat.said) == before + 4
+
+
+async def test_what_is_open_is_listed_ringing_first(start: Start) -> None:
+    async with start() as engine:
+        subjects = [await engine.report(fires(key=str(number))) for number in range(14)]
+        await engine.says("alice", f"!ack {subjects[0]} {subjects[1]}")
+        head, *lines = (await asks(engine, "mallory", "!alerts")).splitlines()
+        assert head == "14 alerts open, 12 without an answer"
+        assert [line.split()[0] for line in lines] == [*subjects[2:], "…"]
+        assert lines[-1] == "… and 2 more"
+        await engine.says("alice", f"!done {' '.join(subjects[2:])}")
+        assert (await asks(engine, "bob", "!alerts")).count("(since 03:00:00; alice has it)") == 2
+
+
+async def test_a_story_is_told_in_order_in_the_readers_own_time(start: Start) -> None:
+    alice = replace(start.config.people["alice"], timezone=ZoneInfo("Asia/Kolkata"))
+    start.config = replace(start.config, people={**start.config.people, "alice": alice})
+    async with start() as engine:
+        subject = await engine.report(fires())
+        await engine.says("alice", "!ack")
+        for number in range(20):
+            await engine.report(fires(alert(), alert(f"More{number}")))
+        await engine.advance(hours=16)
+        await engine.report(over())
+        head, *lines = (await asks(engine, "alice", f"!why {subject}")).splitlines()
+        assert head.startswith(f"{subject} resolved: critical ")
+        assert len(lines) == 12
+        assert lines[0] == f"21 Nov 08:30:00 reported by prod: {FACT}"
+        assert lines[2] == "21 Nov 08:30:00 acknowledged by alice"
+        assert lines[3] == "… 34 more …"
+        assert lines[-1] == "00:30:00 resolved by its source"
+        assert "19:00:00 resolved by its source" in await asks(engine, "bob", f"!why {subject}")
+
+
+async def test_a_line_takes_effect_once_also_over_a_restart(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        for line in ("one", "one", "two"):
+            await engine.chat.hears("bob", f"!ack {subject}", room="#ops", line_id=line)
+        await engine.says("alice", "!unack", room="#ops")
+    async with start() as engine:
+        await engine.chat.hears("bob", f"!ack {subject}", room="#ops", line_id="one")
+        assert await engine.sql("select by from events where kind = 'group.acknowledged'") == [("bob",)]
+        assert engine.chat.texts("room/#ops").count(ACKED.format(subject)) == 1
+        assert engine.chat.texts("room/#ops").count(f"{subject}: you have it already") == 1
+
+
+async def test_every_request_is_written_down(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        for line in ("bob !ACK {}", "bob !why", "mallory !done all", "bob !akc", "bob hello"):
+            await engine.says(*line.format(subject).split(" ", 1), room="#ops")
+        assert await engine.sql("select place, account, person, what, verdict from audit order by seq") == [
+            ("console/room/#ops", "bob", "bob", f"ack {subject}", "done"),
+            ("console/room/#ops", "bob", "bob", "why", "refused: say !why ALERT"),
+            ("console/room/#ops", "mallory", "", "done all", "stranger"),
+            ("console/room/#ops", "bob", "bob", "akc", "unknown"),
+        ]
+
+
+async def test_in_a_room_the_words_of_other_bots_are_left_alone(start: Start) -> None:
+    async with start() as engine:
+        for text in ("!weather Berlin", "!seen bob", "hello !ack", "ack", "!", "tocsin:", "tocsin is nice"):
+            assert await asks(engine, "bob", text) == ""
+        assert await engine.sql("select * from audit") == []
+        assert await asks(engine, "bob", "!akc") == "there is no !akc; did you mean 'ack'?"
+        unknown = "there is no !weather: !help lists what there is"
+        assert await asks(engine, "bob", "tocsin: weather") == unknown
+        assert await asks(engine, "bob", "!weather", room="") == unknown
+        # Who types "got it" in private must not believe that this was an answer.
+        assert await asks(engine, "bob", "got it", room="") == "there is no !got: !help lists what there is"
+
+
+async def test_a_command_that_fails_undoes_all_and_the_rest_goes_on(start: Start) -> None:
+    def boom(call: Call, tx: Transaction) -> None:
+        tx.record(tx.group(call["ALERT"]).acknowledge(call.by, tx.now))
+        assert not tx.group(call["ALERT"]).rings
+        tx.tell("half done")
+        tx.set_timer("core.prune", call["WHY"], after=timedelta(0))
+        raise ZeroDivisionError
+
+    async with start(Declared(commands=[Command("boom ALERT WHY…", boom, "fails")])) as engine:
+        subject = await engine.report(fires())
+        assert await asks(engine, "bob", f"!boom {subject}") == "say !boom ALERT WHY…"
+        answer = "!boom failed, and nothing was done: see the log"
+        assert await asks(engine, "bob", f"!boom {subject} for fun") == answer
+        assert await engine.sql("select key from timers where kind = 'core.prune'") == [("",)]
+        assert await asks(engine, "bob", f"!ack {subject}") == ACKED.format(subject)
+
+
+def plain(text: str) -> bool:
+    """Nothing in it can break, hide or turn around a line."""
+    return not re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", text)
+
+
+PREFIXES = st.sampled_from(["", "!", "! ", "tocsin: ", "!ack ", "!why ", "!done all ", "!help ", "!unack "])
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(st.tuples(PREFIXES, st.text(max_size=300), st.sampled_from(["#ops", ""])), max_size=8))
+async def test_whatever_is_typed_the_answer_is_plain(start: Start, lines: list[tuple[str, str, str]]) -> None:
+    async with start() as engine:
+        await engine.report(fires())
+        for prefix, text, room in lines:
+            await engine.chat.hears("bob", prefix + text, room=room)
+        await engine.run.settled()
+        assert all(plain(line) for said in engine.chat.said for line in said.message.all_lines())
+
+
+HOSTILE = {
+    "control": "a\x00\r\n!ack all\x1b[2J\u2028x",
+    "markup": "<b>@room</b> **x** `y`",
+    "bidi": "\u202egnp.exe\u2066",
+    "long": "é" * 10_000,
+}
+
+
+@pytest.mark.parametrize("label", HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_label_breaks_no_page(start: Start, label: str) -> None:
+    async with start() as engine:
+        labels = dict.fromkeys(("alertname", "severity", "instance", label), label)
+        hostile = Alert(label, labels, label, label)
+        subject = await engine.report(fires(hostile, key=label))
+        for limit in (400, 8000):
+            (line,) = engine.chat.said[0].message.all_lines(limit)
+            assert line.startswith(f"{subject} ")
+            assert line.endswith(f" · !ack {subject}")
+            assert len(line.encode()) <= limit
+            assert plain(line)
+        for word in ("!alerts", f"!why {subject}", "!ack"):
+            assert all(map(plain, (await asks(engine, "bob", word)).splitlines()))
+        assert await engine.report(fires(hostile, key=label)) == subject
+
+
+async def test_what_is_known_is_done_and_the_rest_is_named(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        answer = (await asks(engine, "bob", f"!ack zz9z {subject} thanks")).splitlines()
+        assert set(answer) == {
+            ACKED.format(subject),
+            "there is no alert 'zz9z': !alerts lists what is open",
+            "there is no alert 'thanks': !alerts lists what is open",
+        }
+        assert await asks(engine, "bob", "!ack all") == "there is none: !alerts lists what is open"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "!ack\t{}",
+        "!ack\xa0{}",
+        "!acknowledge {}",
+        "!acked {}",
+        "!Ack: {}",
+        "!ack {}\nhello",
+        "tocsin: !ack {}",
+    ],
+)
+async def test_an_answer_is_understood_however_it_is_typed(start: Start, line: str) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        assert await asks(engine, "bob", line.format(subject)) == ACKED.format(subject)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("!ack-k7f3", "; did you mean 'ack'?"),
+        ("akc", "; did you mean 'ack'?"),
+        ("ok", ": !help lists what there is"),
+    ],
+)
+async def test_what_is_not_understood_in_private_is_never_left_unanswered(
+    start: Start, line: str, hint: str
+) -> None:
+    async with start() as engine:
+        assert await asks(engine, "bob", line, room="") == f"there is no !{line.strip('!')}{hint}"
+
+
+async def test_halves_of_characters_harm_nothing(start: Start) -> None:
+    async with start() as engine:
+        assert (
+            await asks(engine, "bob", "!ack \ud800")
+            == "there is no alert '\ufffd': !alerts lists what is open"
+        )
+        broken = Alert(
+            "\ud800", {"alertname": "Disk\ud800Full", "\udfff": "\0"}, "97 % \ud800", "http://\udc00"
+        )
+        subject = await engine.report(Report("prod", "\ud800", firing=[broken]))
+        assert engine.chat.texts("person/alice")[-1].startswith(f"{subject} Disk\ufffdFull: 97 %")

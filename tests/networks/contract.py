@@ -1,0 +1,253 @@
+"""What every network must do, asked of its real far side.
+
+A test module joins in with a fixture `peer` that yields its running `Peer`, and a class:
+
+    class TestIrc(NetworkContract): ...
+"""
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from typing import Self
+
+import pytest
+
+from tocsin.domain.message import Line, Message, Place
+from tocsin.networks.base import Network
+
+PATIENCE = 10
+"""How long, in seconds, to wait for what must come."""
+
+
+class Recorder:
+    """A listener that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.downs: list[str] = []
+        self.refuses = ""
+        """A text for which it fails."""
+        self._up = asyncio.Event()
+        self._heard = asyncio.Condition()
+
+    async def heard(self, line: Line) -> None:
+        if self.refuses and line.text == self.refuses:
+            raise RuntimeError("the recorder is full")
+        async with self._heard:
+            self.lines.append(line)
+            self._heard.notify_all()
+
+    def up(self, network: str) -> None:  # noqa: ARG002 (there is but one)
+        self._up.set()
+
+    def down(self, network: str, reason: str) -> None:  # noqa: ARG002 (there is but one)
+        self._up.clear()
+        self.downs.append(reason)
+
+    async def is_up(self) -> None:
+        """Wait until the network takes messages."""
+        async with asyncio.timeout(PATIENCE):
+            await self._up.wait()
+
+    async def hears(self, text: str, times: int = 1) -> list[Line]:
+        """Wait until this was heard so often."""
+
+        def found() -> list[Line]:
+            return [line for line in self.lines if line.text == text]
+
+        async with asyncio.timeout(PATIENCE), self._heard:
+            await self._heard.wait_for(lambda: len(found()) >= times)
+            return found()
+
+
+class Peer(ABC):
+    """The far side, and alice, bob and a stranger on it. As a context, it and the network are running.
+
+    alice, bob: their accounts; both are the network's people. stranger: the account of one who isn't.
+    room: where all of them and the network are.
+    """
+
+    network: Network
+    room: str
+    alice: str
+    bob: str
+    stranger: str
+    running: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Start the far side and its people, and make `network`, which is not running yet."""
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Leave nothing behind."""
+
+    @abstractmethod
+    async def says(self, account: str, place: Place, text: str) -> None:
+        """Somebody says something, in a room or to us in private."""
+
+    @abstractmethod
+    async def lines(self, room: str) -> list[str]:
+        """All that people in a room have seen from us, line by line, of what `send` has returned for."""
+
+    @abstractmethod
+    async def private_lines(self, account: str) -> list[str]:
+        """All that this person, and nobody else, has seen from us, of what `send` has returned for."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.network.name, self.room)
+
+    def private(self, account: str) -> Place:
+        return Place(self.network.name, account, private=True)
+
+    async def send(self, place: Place, *messages: Message) -> None:
+        """Say messages one after another, as the courier does: each has some time, and must have a receipt."""
+        for number, message in enumerate(messages):
+            async with asyncio.timeout(self.network.send_for.total_seconds()):
+                assert await self.network.send(place, message, f"{place}-{id(self)}-{number}", again=False)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        self.running = asyncio.create_task(self.network.run(self.recorder))
+        await self.recorder.is_up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.running
+        await self.disconnect()
+
+
+PAGE = Message("critical DiskFull on db-1", subject="k7f3", command="!ack k7f3")
+
+HOSTILE = {
+    "nul": "a\0b",
+    "lines": "a\r\n!ack k7f3\nQUIT :x\r/quit",
+    "terminal": "\x1b[2J\x1b]0;title\x07\x9b31m\x1b[5n",
+    "formatting": "\x02bold\x0304,08colour\x0f",
+    "ctcp": "\x01ACTION waves\x01",
+    "bidi": "\u202egnp.exe\u2066 \u200f",
+    "separators": "a\u2028b\u2029c\x85d\x0be\x0cf",
+    "markup": "<b onclick=x>&lt;</b> <mx-reply> **bold** `code` [a](javascript:b) | tee",
+    "long": "x" * 10_000,
+    "long, of four bytes each": "🔥" * 10_000,
+    "command": "/quit",
+    "everybody": "@room @alice @here",
+    "surrogates": "a\ud800b\udfff",
+    "blank": " \t\u200b ",
+}
+
+
+class NetworkContract:
+    """Each test gets a peer of its own."""
+
+    async def test_a_room_sees_what_it_is_about_and_what_to_type(self, peer: Peer) -> None:
+        await peer.send(peer.place, PAGE)
+        assert await peer.lines(peer.room) == [PAGE.first_line()]
+        assert PAGE.first_line().startswith("k7f3 ")
+        assert PAGE.first_line().endswith(" !ack k7f3")
+
+    async def test_what_is_private_reaches_that_person_alone(self, peer: Peer) -> None:
+        await peer.send(peer.private(peer.alice), PAGE)
+        assert await peer.private_lines(peer.alice) == [PAGE.first_line()]
+        assert await peer.private_lines(peer.bob) == []
+        assert await peer.lines(peer.room) == []
+
+    async def test_order_is_kept(self, peer: Peer) -> None:
+        texts = [f"message {number}" for number in range(50)]
+        await peer.send(peer.place, *(Message(text) for text in texts))
+        assert await peer.lines(peer.room) == texts
+
+    async def test_each_line_of_a_message_is_a_line(self, peer: Peer) -> None:
+        await peer.send(peer.place, Message("three alerts", lines=("one", "", "two", "three")))
+        assert await peer.lines(peer.room) == ["three alerts", "one", "two", "three"]
+
+    @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+    async def test_hostile_text_stays_text(self, peer: Peer, text: str) -> None:
+        await peer.send(peer.place, Message(text, subject="k7f3", command="!ack k7f3"))
+        await peer.send(peer.private(peer.alice), Message(text, subject="k7f3", command="!ack k7f3"))
+        [line] = await peer.lines(peer.room)
+        [private] = await peer.private_lines(peer.alice)
+        for seen in (line, private):
+            assert seen.startswith("k7f3 ")
+            assert seen.endswith(" !ack k7f3")
+            assert seen.isprintable()
+
+    @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+    async def test_hostile_text_alone_on_its_line_is_no_command(self, peer: Peer, text: str) -> None:
+        await peer.send(peer.place, Message(text, lines=(text,)), PAGE)
+        lines = await peer.lines(peer.room)
+        assert len(lines) <= 3
+        assert all(line.isprintable() for line in lines)
+        assert lines[-1] == PAGE.first_line()
+        await peer.says(peer.alice, peer.place, "still here")
+        await peer.recorder.hears("still here")
+        assert len(peer.recorder.lines) == 1
+
+    async def test_what_is_said_in_a_room_is_heard(self, peer: Peer) -> None:
+        await peer.says(peer.alice, peer.place, "!ack k7f3")
+        [line] = await peer.recorder.hears("!ack k7f3")
+        assert (line.place, line.account) == (peer.place, peer.alice)
+        assert line.called
+
+    async def test_what_is_said_in_private_is_heard_as_private(self, peer: Peer) -> None:
+        await peer.says(peer.bob, peer.private(peer.bob), "!ack k7f3")
+        [line] = await peer.recorder.hears("!ack k7f3")
+        assert (line.place, line.account) == (peer.private(peer.bob), peer.bob)
+
+    async def test_a_stranger_is_heard_as_a_stranger(self, peer: Peer) -> None:
+        await peer.says(peer.stranger, peer.place, "hello")
+        [line] = await peer.recorder.hears("hello")
+        assert line.account not in {peer.alice, peer.bob}
+
+    async def test_the_same_line_said_twice_is_two_lines(self, peer: Peer) -> None:
+        for _ in range(2):
+            await peer.says(peer.alice, peer.place, "!ack k7f3")
+        first, second = await peer.recorder.hears("!ack k7f3", times=2)
+        assert first.id
+        assert first.id != second.id
+
+    async def test_lines_are_heard_in_their_order(self, peer: Peer) -> None:
+        texts = [f"line {number}" for number in range(10)]
+        for text in texts:
+            await peer.says(peer.alice, peer.place, text)
+        await peer.recorder.hears(texts[-1])
+        assert [line.text for line in peer.recorder.lines] == texts
+
+    async def test_we_do_not_hear_ourselves(self, peer: Peer) -> None:
+        await peer.send(peer.place, PAGE)
+        await peer.send(peer.private(peer.alice), PAGE)
+        await peer.says(peer.alice, peer.place, "what now?")
+        await peer.recorder.hears("what now?")
+        assert len(peer.recorder.lines) == 1
+
+    async def test_a_listener_that_fails_ends_nothing(self, peer: Peer) -> None:
+        peer.recorder.refuses = "one"
+        await peer.says(peer.alice, peer.place, "one")
+        await peer.says(peer.alice, peer.place, "two")
+        await peer.recorder.hears("two")
+        await peer.send(peer.place, PAGE)
+        assert await peer.lines(peer.room) == [PAGE.first_line()]
+
+    async def test_a_resend_is_the_same_message_or_says_that_it_is_one(self, peer: Peer) -> None:
+        for again in (False, True):
+            assert await peer.network.send(peer.place, PAGE, "the same", again=again)
+        assert await peer.lines(peer.room) in (
+            [PAGE.first_line()],
+            [PAGE.first_line(), f"(again) {PAGE.first_line()}"],
+        )
+
+    async def test_it_knows_whom_it_reaches(self, peer: Peer) -> None:
+        assert peer.network.reaches(peer.alice)
+        assert not peer.network.reaches("nobody-at-all")
+
+    async def test_cancelled_it_ends_at_once(self, peer: Peer) -> None:
+        peer.running.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.wait([peer.running])
+        assert peer.running.cancelled()

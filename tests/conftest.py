@@ -1,7 +1,7 @@
 """What all tests share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +9,8 @@ import pytest
 
 from tocsin import daemon
 from tocsin.config import Config, Document
+from tocsin.store import Database, State
+from tocsin.testing import HandClock
 
 from tests.engine import Start
 
@@ -73,3 +75,13 @@ def config(write_config: Callable[..., Path]) -> Config:
 def start(config: Config, tmp_path: Path) -> Start:
     """What makes engines for a test."""
     return Start(config, tmp_path / "state")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A database that no daemon uses."""
+    state = State.open(tmp_path / "state", HandClock().now())
+    database = Database(state)
+    yield database
+    database.close()
+    state.close(in_order=True)

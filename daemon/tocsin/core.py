@@ -18,6 +18,10 @@ from tocsin.transaction import Rules, Transaction
 
 T = TypeVar("T")
 
+MOST_BEGUN = 2
+"""What was begun so often after unclean stops, and never ended, is given up: with the first, which was not counted,
+the daemon went down three times."""
+
 STORE_PAUSE = timedelta(seconds=0.2)
 """How long to wait for a store that is not available."""
 

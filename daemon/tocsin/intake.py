@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from tocsin.core import Nudge, Tocsin
+from tocsin.core import MOST_BEGUN, Nudge, Tocsin
 from tocsin.domain.message import Message
 from tocsin.errors import BadPayload, StoreUnavailable, TocsinError
 from tocsin.failpoints import reach
@@ -24,9 +24,6 @@ LOOK_EVERY = timedelta(seconds=1)
 
 MOST_ATTEMPTS = 3
 """After so many failures a body is given up, and people are told."""
-
-MOST_BEGUN = 2
-"""As for the ringer: begun so often after unclean stops, and never ended."""
 
 FIRST_PAUSE = timedelta(seconds=10)
 

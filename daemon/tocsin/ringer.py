@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from tocsin.core import Nudge, Tocsin
+from tocsin.core import MOST_BEGUN, Nudge, Tocsin
 from tocsin.domain.message import Message
 from tocsin.errors import StoreUnavailable
 from tocsin.store import timers
@@ -23,10 +23,6 @@ _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=5)
 MOST_ATTEMPTS = 3
 """After so many failures people are told; it is tried on all the same."""
-
-MOST_BEGUN = 2
-"""A timer that was begun so often after unclean stops, and never ended, is given up: with the first, which was not
-counted, the daemon went down three times."""
 
 
 class Ringer:

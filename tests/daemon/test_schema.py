@@ -1,7 +1,6 @@
 """The tables are what the code thinks they are, and come about whole or not at all."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from tocsin import store
 from tocsin.domain.page import PageDelivered
 from tocsin.errors import StateError
-from tocsin.store import Database, State, audit, journal, schema
+from tocsin.store import Database, audit, journal, schema
 from tocsin.store.database import migrate
 from tocsin.testing import HandClock
 
@@ -22,15 +21,6 @@ from tests.engine import Start, fires, over
 
 NOW = HandClock().now()
 MIGRATIONS = Path(store.__file__).parent / "migrations"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    state = State.open(tmp_path / "state", NOW)
-    database = Database(state)
-    yield database
-    database.close()
-    state.close(in_order=True)
 
 
 def tables(database: Database) -> set[str]:

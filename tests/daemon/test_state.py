@@ -5,7 +5,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
@@ -200,15 +200,6 @@ def test_a_folder_over_the_network_is_refused(
             State.open(parent / "state", NOW)
     else:
         State.open(parent / "state", NOW).close(in_order=True)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    state = State.open(tmp_path / "state", NOW)
-    database = Database(state)
-    yield database
-    database.close()
-    state.close(in_order=True)
 
 
 @pytest.mark.parametrize(

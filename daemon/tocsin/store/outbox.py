@@ -82,7 +82,6 @@ _HELD_BACK = exists().where(
     _earlier.c.subject == outbox.c.subject,
     outbox.c.subject != "",
     _earlier.c.id < outbox.c.id,
-    _earlier.c.settled_at.is_(None),
     _earlier.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
     _earlier.c.next_try > bindparam("boot"),
 )

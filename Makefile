@@ -2,13 +2,18 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help test lock clean
+.PHONY: help demo test lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
+demo: ## play a short outage on this terminal
+	@.ci/setup
+	@.venv/bin/tocsin demo
+
 test: ## set up .venv if need be, then run every check
 	@.ci/setup
+	@.ci/servers
 	@.ci/check
 
 lock: ## pin the newest versions that pyproject.toml allows

@@ -13,6 +13,7 @@ from tocsin.store import Database, State
 from tocsin.testing import HandClock
 
 from tests.engine import Start
+from tests.processes import TOKEN
 
 pytest.register_assert_rewrite("tests.networks.contract")
 
@@ -21,8 +22,6 @@ hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=bool(o
 hypothesis.settings.load_profile("tocsin")
 
 ROOT = Path(__file__).parents[1]
-
-TOKEN = "0123456789abcdef0123456789abcdef"
 
 MINIMAL = """\
 [networks.console]
@@ -38,6 +37,9 @@ default = "ops"
 [plugins.escalation.policies.ops]
 steps = [{ page = "alice" }, { page = "bob", after = "5m" }]
 """
+
+# For a daemon in a process of its own: any port will do.
+RUNNABLE = 'web.listen = "127.0.0.1:0"\n' + MINIMAL
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,16 +1,21 @@
 """Real daemons, each a process of its own."""
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from tocsin import control
 from tocsin.errors import StateError
+
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 PATIENCE = 20.0
 """How long anything may take before the test fails, in seconds: a busy machine is slow."""
@@ -55,7 +60,33 @@ class Process:
         """Whether it answers, and its networks are up."""
         assert self.popen.poll() is None, self.log.read_text()
         status = self.status()
-        return status is not None and not any(status["networks"].values())
+        return status is not None and not any(status["networks"].values()) and ":" in status["listening on"]
+
+    def says(self, text: str) -> None:
+        """Type a line, as whoever comes first in the configuration."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(f"{text}\n".encode())
+        self.popen.stdin.flush()
+
+    def shown(self) -> str:
+        """What it has said and logged so far."""
+        return self.log.read_text()
+
+    def post(self, path: str, body: Any, token: str = TOKEN) -> int:
+        """Post to one of its hooks; the answer's status."""
+        status = self.status()
+        assert status is not None
+        request = urllib.request.Request(
+            f"http://{status['listening on']}/hooks/{path}",
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {token}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return int(answer.status)
+        except HTTPError as error:
+            with error:
+                return error.code
 
     def ends(self, signal: int) -> int:
         """Send it a signal; its exit code."""
@@ -64,12 +95,21 @@ class Process:
 
 
 @contextmanager
-def started(config: Path) -> Iterator[Process]:
-    """A daemon that is ready, with its state beside its configuration; killed at the end if need be."""
+def started(
+    config: Path, run: Sequence[str | Path] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Process]:
+    """A daemon that is ready, with its state beside its configuration; killed at the end if need be.
+
+    run: the command that starts it, if it is not the usual one.
+    """
     log = config.parent / "log"
     with log.open("wb") as file:
         popen = subprocess.Popen(
-            command("run", config), stdin=subprocess.DEVNULL, stdout=file, stderr=file, env={}
+            run or command("run", config),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+            env=environment or {},
         )
     process = Process(popen, config.parent / "state", log)
     try:
@@ -77,7 +117,7 @@ def started(config: Path) -> Iterator[Process]:
         yield process
     finally:
         popen.kill()
-        popen.wait(PATIENCE)
+        popen.communicate(timeout=PATIENCE)
 
 
 def until(holds: Callable[[], object]) -> None:

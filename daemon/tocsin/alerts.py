@@ -1,7 +1,7 @@
 """Alert groups: how reports become groups, and the words by which people answer them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from tocsin.commands import Call, Command
@@ -97,7 +97,7 @@ def _answer_each(
 ) -> Message | None:
     """Decide on each group that was named; all are told of what was decided, the caller of what was refused."""
     refused = []
-    for named in _named(call, tx, fitting):
+    for named in meant(call, tx, fitting):
         try:
             group = tx.group(named)
             event = decide(group, call.by, tx.now)
@@ -109,8 +109,12 @@ def _answer_each(
     return Message(refused[0], lines=tuple(refused[1:])) if refused else None
 
 
-def _named(call: Call, tx: Transaction, fitting: set[GroupState]) -> Iterable[str]:
-    """The ids that a call names; without any, that of the only group that can be meant."""
+def meant(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
+    """The ids of the alerts that a call's `[ALERT…]` means: those it names, or all that are open and fitting, or,
+    if it names none, the only one that can be meant.
+
+    fitting: the states in which an alert can be meant. Raises Refused if none is, or it is not clear which.
+    """
     ids = list(dict.fromkeys(filter(None, map(_id, re.split(r"[\s,;]+", call["ALERT"])))))
     if ids and "all" not in ids:
         return ids
@@ -120,9 +124,9 @@ def _named(call: Call, tx: Transaction, fitting: set[GroupState]) -> Iterable[st
         raise Refused("there is none: !alerts lists what is open")
     if ids:
         return [group.id for group in groups]
-    for meant in (groups, own):
-        if len(meant) == 1:
-            return [meant[0].id]
+    for likely in (groups, own):
+        if len(likely) == 1:
+            return [likely[0].id]
     raise Refused(f"which one? {listed([group.id for group in groups[:MOST_LISTED]])}, or all")
 
 

@@ -1,5 +1,7 @@
 """All that a plugin may import of Tocsin."""
 
+from tocsin.alerts import meant, report
+from tocsin.commands import Call, Command
 from tocsin.config import (
     Config,
     Count,
@@ -12,29 +14,93 @@ from tocsin.config import (
     Secret,
     unknown_name,
 )
+from tocsin.domain.event import Event
+from tocsin.domain.group import (
+    Alert,
+    AlertFired,
+    AlertGroup,
+    AlertResolved,
+    AlertsUnlisted,
+    GroupAcknowledged,
+    GroupOpened,
+    GroupResolved,
+    GroupState,
+    GroupUnacknowledged,
+    Report,
+)
 from tocsin.domain.labels import Matcher, Matchers
+from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
-from tocsin.errors import PluginError, Problem, TocsinError
+from tocsin.domain.page import PageDelivered, PageFailed
+from tocsin.domain.words import listed, spelled
+from tocsin.errors import (
+    BadPayload,
+    NotAllowed,
+    PluginError,
+    Problem,
+    Refused,
+    TocsinError,
+    UnknownSubject,
+    UsageError,
+)
 from tocsin.hookspecs import hookimpl
+from tocsin.intake import Route
+from tocsin.store.timers import Timer
+from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
+    "PAGE_DEADLINE",
+    "Alert",
+    "AlertFired",
+    "AlertGroup",
+    "AlertResolved",
+    "AlertsUnlisted",
+    "BadPayload",
+    "Call",
+    "Command",
     "Config",
     "Count",
     "Duration",
+    "Event",
     "FilePath",
+    "GroupAcknowledged",
+    "GroupOpened",
+    "GroupResolved",
+    "GroupState",
+    "GroupUnacknowledged",
     "LabelMatchers",
     "Matcher",
     "Matchers",
+    "Message",
     "Name",
     "Names",
     "NonEmpty",
+    "NotAllowed",
+    "PageDelivered",
+    "PageFailed",
+    "Place",
     "PluginError",
     "Problem",
+    "Reaction",
+    "Refused",
+    "Report",
     "Responder",
+    "Route",
     "Schedule",
     "Secret",
     "Team",
+    "Timer",
+    "TimerKind",
     "TocsinError",
+    "Transaction",
+    "UnknownSubject",
+    "UsageError",
     "hookimpl",
+    "listed",
+    "meant",
+    "on",
+    "report",
+    "safe_link",
+    "spelled",
     "unknown_name",
 ]

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from tocsin import control, daemon, plugins
+from tocsin import control, daemon, demo, plugins
 from tocsin.config import Config, Document
 from tocsin.domain.words import counted, key_path, listed
 from tocsin.errors import ConfigError, PluginError, Problem, StateError
@@ -66,6 +66,16 @@ def run(path: Path) -> None:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(IN_USE if error.transient else UNUSABLE) from None
     raise click.exceptions.Exit(code)
+
+
+@main.command(name="demo", short_help="Play an outage on this terminal.")
+@click.option("--pace", type=click.FloatRange(0.1, 20), default=1.0, help="How many times faster than life.")
+def play_demo(pace: float) -> None:
+    """Play a short outage, in about a minute, with a real daemon on a temporary folder.
+
+    On a terminal the prompt is yours afterwards. Nothing else on the machine is touched.
+    """
+    raise click.exceptions.Exit(asyncio.run(demo.play(pace)))
 
 
 @main.command(short_help="Say how the running daemon stands.")

@@ -61,6 +61,10 @@ class Command:
     anyone: bool = False
     also: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.usage.split() or type(self.also) is not tuple:  # a plain text is a sequence of texts too
+            raise ValueError(f"{self!r}: usage begins with the command's word, and also is a tuple of words")
+
     @cached_property
     def name(self) -> str:
         return self.usage.split()[0]
@@ -80,6 +84,10 @@ class Command:
         if words:
             raise UsageError(f"{words[0]!r} is too much: say {PREFIX}{self.usage}")
         return found
+
+
+OWN_WORDS = frozenset({"help", "whoami"})
+"""The commands that are about commands."""
 
 
 class Commands:
@@ -163,7 +171,7 @@ class Commands:
             answer = command.handler(Call(by, line, command.read(rest)), tx)
         if part.error is None:
             return _answer(line, answer, tx, "done")
-        tx.forget_replayed()
+        tx.undone()
         if isinstance(part.error, Refused):
             return _answer(line, str(part.error), tx, f"refused: {part.error}")
         log.error("%s: !%s failed", by, name, exc_info=part.error)

@@ -50,8 +50,7 @@ class Control:
         try:
             async with asyncio.timeout(PATIENCE):
                 if _peer(writer) in (0, os.geteuid()):
-                    answer = await self._answer(await reader.readline())
-                    writer.write(json.dumps(answer).encode() + b"\n")
+                    writer.write(await self._answer(await reader.readline()) + b"\n")
                     await writer.drain()
         except (OSError, ValueError, TimeoutError, RecursionError) as error:
             log.warning("the control socket was misused: %s", error)
@@ -60,16 +59,16 @@ class Control:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _answer(self, line: bytes) -> Mapping[str, Any]:
+    async def _answer(self, line: bytes) -> bytes:
         question = json.loads(line)
         ask = self._questions.get(str(question.pop("ask", ""))) if isinstance(question, dict) else None
         if ask is None:
-            return {"error": f"this daemon answers {', '.join(sorted(self._questions))}"}
+            return json.dumps({"error": f"this daemon answers {', '.join(sorted(self._questions))}"}).encode()
         try:
-            return {"answer": await ask(question)}
+            return json.dumps({"answer": await ask(question)}).encode()
         except Exception as error:
             log.exception("a question could not be answered")
-            return {"error": f"{type(error).__name__}: see the daemon's log"}
+            return json.dumps({"error": f"{type(error).__name__}: see the daemon's log"}).encode()
 
 
 def _peer(writer: asyncio.StreamWriter) -> int:

@@ -1,20 +1,22 @@
 """The handle to the running daemon: turns, reads, and its parts' way to wake one another."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.clock import Clock
 from tocsin.domain.message import Place
 from tocsin.errors import StoreUnavailable
 from tocsin.facts import Known
-from tocsin.store import Database, State, Writer
+from tocsin.store import Database, State, Writer, inbox
 from tocsin.store.timers import Now, microseconds
 from tocsin.transaction import Rules, Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -26,16 +28,27 @@ STORE_PAUSE = timedelta(seconds=0.2)
 """How long to wait for a store that is not available."""
 
 
+async def until_kept(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it, and do it again for as long as the store is not available."""
+    while True:
+        try:
+            return await work()
+        except StoreUnavailable:
+            await asyncio.sleep(STORE_PAUSE.total_seconds())
+
+
 class Nudge:
     """Wakes a part of the daemon that works through a table and then waits.
 
-    idle: it found nothing to do, and was not nudged since.
+    idle: it found nothing to do, and was not nudged since. passes: how often it came to that.
     """
 
     def __init__(self) -> None:
         """Not idle: it has yet to look for the first time."""
         self.idle = False
+        self.passes = 0
         self._given = asyncio.Event()
+        self._passed = asyncio.Event()
 
     def give(self) -> None:
         """There may be something to do."""
@@ -45,9 +58,19 @@ class Nudge:
     async def wait(self) -> None:
         """Nothing is left to do; wait for the next nudge."""
         self.idle = not self._given.is_set()
+        self.passes += 1
+        self._passed.set()
         await self._given.wait()
         self.idle = False
         self._given.clear()
+
+    async def whole_pass(self) -> None:
+        """Wait until it has worked through its table once more, from the beginning."""
+        wanted = self.passes + (1 if self.idle else 2)
+        while self.passes < wanted:
+            self._passed.clear()
+            self.give()
+            await self._passed.wait()
 
 
 class Tocsin:
@@ -95,8 +118,12 @@ class Tocsin:
             except StoreUnavailable:
                 await asyncio.sleep(STORE_PAUSE.total_seconds())
 
+    async def keep_something(self) -> None:
+        """Prove that something can be kept. Raises StoreUnavailable."""
+        await self.turn(lambda tx: inbox.move(tx.connection, "", ""))  # any write will do
+
     @property
-    def reader(self) -> AsyncEngine:
+    def reader(self) -> "AsyncEngine":
         """For questions that decide nothing, beside the writer."""
         if self._reader is None:
             self._reader = self._database.reader()
@@ -117,10 +144,10 @@ class Tocsin:
         return Transaction(connection, self.known, self.time(), self.rules)
 
     def _committed(self, turns: Sequence[Transaction]) -> None:
-        if any(tx.timers_changed for tx in turns):
-            self.on_timer()
-        if any(tx.bodies_kept for tx in turns):
-            self.on_body()
         places = set[Place]().union(*(tx.places for tx in turns))
         if places:
             self.on_say(places)
+        if any(tx.bodies_kept for tx in turns):
+            self.on_body()
+        if any(tx.timers_changed for tx in turns):
+            self.on_timer()

@@ -27,6 +27,7 @@ LONGEST_PAUSE = {
     Lane.PAGE: timedelta(seconds=15),
     Lane.ANSWER: timedelta(seconds=60),
     Lane.STATUS: timedelta(seconds=60),
+    Lane.NEWS: timedelta(seconds=60),
 }
 
 SETTLE_FOR = timedelta(seconds=5)
@@ -76,11 +77,15 @@ class Courier:
 
     async def run(self) -> None:
         """Carry until cancelled."""
-        async with asyncio.TaskGroup() as self._tasks:
-            self._tocsin.on_say = self.carry
-            self._tocsin.clock.every("courier", LOOK_EVERY, self._look)
-            self.carry(await self._tocsin.must(lambda tx: outbox.after_start(tx.connection, tx.time)))
-            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                self._tocsin.on_say = self.carry
+                self._tocsin.clock.every("courier", LOOK_EVERY, self._look)
+                self.carry(await self._tocsin.must(lambda tx: outbox.after_start(tx.connection, tx.time)))
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None  # what is said from now on is carried after the next start
 
     async def drain(self, longest: timedelta) -> None:
         """Finish what is under way, for so long at most."""
@@ -221,7 +226,7 @@ class _Pause:
 def _claim(place: Place, tx: Transaction) -> Row | None:
     """The next message for a place; from now on it may be seen."""
     while (row := outbox.next_for(tx.connection, place, tx.time)) is not None:
-        if row.state is Sending.PENDING and row.lane is Lane.PAGE and not _rings(row, tx):
+        if row.state is Sending.PENDING and row.lane in (Lane.PAGE, Lane.NEWS) and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             continue
         if row.settle and row.state is Sending.PENDING and outbox.pages_under_way(tx.connection, row.subject):

@@ -1,11 +1,13 @@
 """The only wiring: what is built, started and stopped, in order."""
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -32,11 +34,18 @@ from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Rules, by_event
+from tocsin.web import Web
 
 log = logging.getLogger(__name__)
 
 DRAIN_FOR = timedelta(seconds=10)
 """How long a stop waits for what is being sent."""
+
+MOST_FILES = 65536
+
+SWITCH_AFTER = timedelta(seconds=0.0005)
+"""How long one thread may keep another one waiting, ten times less than Python's own: for one page the event loop and
+the writer pass work to each other a dozen times."""
 
 NETWORK_PAUSE = timedelta(seconds=5)
 """How long a network rests that failed as a whole."""
@@ -50,6 +59,7 @@ class Prepared:
     """
 
     config: Config
+    declared: plugins.Declared
     plugins: plugins.Plugins
     warnings: tuple[Problem, ...]
 
@@ -72,7 +82,7 @@ def prepare(document: Document) -> Prepared:
     found = [*check_names(config), *running.check(config)]
     if any(problem.fatal for problem in found):
         raise ConfigError(found)
-    return Prepared(config, running, tuple(found))
+    return Prepared(config, running.declared(), running, tuple(found))
 
 
 def state_folder(config: Config) -> Path:
@@ -138,6 +148,7 @@ class Daemon:
         self.ears = Ears(
             Commands(self.tocsin, [*alerts.commands(), *declared.commands]), self.courier, networks
         )
+        self.web = Web(self.tocsin, self.intake, declared.routes, [self.ringer.nudge, self.intake.nudge])
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
         self._stop = asyncio.Event()
@@ -151,13 +162,14 @@ class Daemon:
         return EXIT_BROKEN if self.tocsin.writer.broken.done() else 0
 
     async def _run(self) -> None:
-        parts = (self.courier, self.ringer, self.intake, self.guard, self.control)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(part.run(), name=type(part).__name__) for part in parts]
-            running += [
-                tasks.create_task(self._run_network(network), name=name)
-                for name, network in self.networks.items()
-            ]
+            running: list[asyncio.Task[None]] = []
+
+            def start(name: str, run: Coroutine[Any, Any, None]) -> None:
+                running.append(tasks.create_task(run, name=name))
+
+            start("Guard", self.guard.run())
+            start("start", self._start(start))
             stop: asyncio.Future[Any] = tasks.create_task(self._stop.wait())
             broke: asyncio.Future[Any] = self.tocsin.writer.broken
             await asyncio.wait([stop, broke], return_when=asyncio.FIRST_COMPLETED)
@@ -167,6 +179,17 @@ class Daemon:
                 await self.courier.drain(DRAIN_FOR)
             for part in (stop, *running):
                 part.cancel()
+
+    async def _start(self, start: Callable[[str, Coroutine[Any, Any, None]], None]) -> None:
+        """First go on from where the last daemon stopped, with nothing in between: what brought it down is found
+        out by being begun and never ended, so it must not wait once it was begun.
+        """
+        await self.ringer.take_over()
+        await self.intake.take_over()
+        for part in (self.courier, self.ringer, self.intake, self.control, self.web):
+            start(type(part).__name__, part.run())
+        for name, network in self.networks.items():
+            start(name, self._run_network(network))
 
     def stop(self) -> None:
         """Finish what is under way, and end."""
@@ -183,7 +206,7 @@ class Daemon:
                 await asyncio.sleep(NETWORK_PAUSE.total_seconds())
 
     async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await status(self.tocsin, self.ears.standing)
+        return await status(self.tocsin, self.ears.standing, self.web.address)
 
 
 async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mapping[str, Network]]) -> int:
@@ -192,6 +215,8 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
     Raises StateError if its state can't be used.
     """
     os.umask(0o077)
+    _allow_many_files()
+    sys.setswitchinterval(SWITCH_AFTER.total_seconds())
     clock = SystemClock()
     state = State.open(state_folder(prepared.config), clock.now())
     in_order = False
@@ -199,7 +224,7 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
         database = Database(state)
         daemon = Daemon(
             prepared.config,
-            plugins.Declared(),
+            prepared.declared,
             clock=clock,
             state=state,
             database=database,
@@ -213,6 +238,13 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
         clock.close()
         state.close(in_order=in_order)
     return code
+
+
+def _allow_many_files() -> None:
+    """As many as we may have: each sender that is connected takes one, and the store must never lack one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and sets its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MOST_FILES) if most > 0 else MOST_FILES, most))
 
 
 def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from tocsin.config import Config
 from tocsin.domain.event import Event
-from tocsin.domain.group import AlertGroup
+from tocsin.domain.group import AlertGroup, GroupOpened
 from tocsin.domain.message import Place
 from tocsin.domain.oncall import Responder
 from tocsin.errors import UnknownSubject
@@ -22,12 +22,12 @@ GROUP = "group"
 class Known:
     """What all turns share: the configuration, the events that are known, and open groups already replayed.
 
-    A group is replayed once and then goes on by its new events alone. Only the writer's thread touches it.
+    A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     """
 
     config: Config
     kinds: Mapping[str, type[Event]]
-    groups: dict[str, tuple[int, AlertGroup]] = field(default_factory=dict)
+    groups: dict[str, AlertGroup] = field(default_factory=dict)
 
 
 class Facts:
@@ -58,22 +58,32 @@ class Facts:
 
     def find_group(self, subject: str) -> AlertGroup | None:
         """The alert group with this id, if there is one."""
-        seq, group = self._known.groups.get(subject, (0, None))
-        if group is None:
-            kept = subjects.find(self.connection, subject) if subject else None
-            if kept is None or kept.kind != GROUP:
-                return None
-            group = AlertGroup(subject)
-        for entry in journal.read(self.connection, self._known.kinds, subject, after=seq):
+        known = self._known.groups.get(subject)
+        if known is not None:
+            return known
+        kept = subjects.find(self.connection, subject) if subject else None
+        if kept is None or kept.kind != GROUP:
+            return None
+        group = AlertGroup(subject)
+        for entry in self.story(subject):
             if entry.event is not None:
                 group.apply(entry.event)
-            seq = entry.seq
         if group.open:
-            self._known.groups[subject] = (seq, group)
-        else:
-            self._known.groups.pop(subject, None)
-        self._seen.add(subject)
+            self._seen.add(subject)
+            self._known.groups[subject] = group
         return group
+
+    def follow(self, event: Event) -> None:
+        """A group goes on by an event that was recorded."""
+        group = AlertGroup(event.subject) if isinstance(event, GroupOpened) else None
+        group = self._known.groups.get(event.subject, group)
+        if group is None:
+            return
+        self._seen.add(event.subject)
+        self._known.groups[event.subject] = group
+        group.apply(event)
+        if not group.open:
+            del self._known.groups[event.subject]
 
     def open_groups(self) -> Iterator[AlertGroup]:
         """Every open alert group, the oldest first."""

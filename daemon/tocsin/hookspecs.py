@@ -4,11 +4,16 @@ Each is asked once; the answers are plain values. A hook is here from the day a 
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import pluggy
 
+from tocsin.commands import Command
 from tocsin.config import Config
+from tocsin.domain.event import Event
 from tocsin.errors import Problem
+from tocsin.intake import Route
+from tocsin.transaction import Reaction, TimerKind
 
 hookspec = pluggy.HookspecMarker("tocsin")
 hookimpl = pluggy.HookimplMarker("tocsin")
@@ -21,3 +26,28 @@ def check_settings(config: Config) -> Iterable[Problem]:  # type: ignore[empty-b
     Return what is wrong with the plugin's settings in view of the whole configuration, such as a name that
     nothing bears. The paths of the problems begin inside the plugin's own table.
     """
+
+
+@hookspec
+def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
+    """Asked once, at start. Return the events that this plugin records, each of a kind named `PLUGIN.PAST_TENSE`."""
+
+
+@hookspec
+def register_reactions() -> Iterable[Reaction[Any]]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what this plugin does when something happens: `on(EVENT, handler)`."""
+
+
+@hookspec
+def register_timers() -> Iterable[TimerKind]:  # type: ignore[empty-body]
+    """Asked once, at start. Return the timers that this plugin rings, each of a kind named `PLUGIN.WHAT`."""
+
+
+@hookspec
+def register_commands() -> Iterable[Command]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what people may ask of this plugin in chat."""
+
+
+@hookspec
+def register_routes() -> Iterable[Route]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what may be posted to this plugin, at `/hooks/PLUGIN[/PATH]/RECEIVER`."""

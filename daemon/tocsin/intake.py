@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from tocsin.core import MOST_BEGUN, Nudge, Tocsin
+from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
 from tocsin.errors import BadPayload, StoreUnavailable, TocsinError
 from tocsin.failpoints import reach
@@ -27,6 +28,9 @@ MOST_ATTEMPTS = 3
 
 FIRST_PAUSE = timedelta(seconds=10)
 
+TELL_EVERY = timedelta(minutes=10)
+"""How often people are told of one receiver's bodies that can't be read; each of them is kept."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -40,6 +44,12 @@ class Route:
     parse: Callable[[str, bytes], Any]
     take: Callable[[Any, Transaction], None]
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9_-]*", self.path):
+            raise ValueError(
+                f"a route's path is one word of a-z, 0-9, '-' and '_', or empty; not {self.path!r}"
+            )
+
 
 class Intake:
     """The worker that takes kept bodies in, in the order in which they came."""
@@ -50,12 +60,12 @@ class Intake:
         self._routes = routes
         self._careful = careful
         self._taken_singly: set[int] = set()
+        self._told: dict[str, timedelta] = {}
         self.nudge = Nudge()
 
     async def keep(self, route: str, receiver: str, body: bytes) -> int:
         """Keep a body; when this returns, it is never lost. Raises StoreUnavailable."""
-        if self._tocsin.state.short_of_room:
-            raise StoreUnavailable("the disk is full")
+        self._refuse_if_full()
 
         def keep(tx: Transaction) -> int:
             tx.bodies_kept = True
@@ -64,7 +74,11 @@ class Intake:
         return await self._tocsin.turn(keep)
 
     async def refuse(self, route: str, receiver: str, body: bytes, why: str) -> int:
-        """Keep a body that can't be read, and tell people. Raises StoreUnavailable."""
+        """Keep a body that can't be read, and tell people now and then. Raises StoreUnavailable."""
+        self._refuse_if_full()
+        now = self._tocsin.clock.boot()
+        tell = receiver not in self._told or now - self._told[receiver] >= TELL_EVERY
+        log.error("%s posted something that can't be read: %s", receiver, why)
 
         def refuse(tx: Transaction) -> int:
             kept = intake.add(
@@ -76,10 +90,22 @@ class Intake:
                 outcome=Outcome.UNREADABLE,
                 detail=why,
             )
-            _sound(tx, f"{receiver} posted something that can't be read: {why}. Body {kept} is kept.")
+            if tell:
+                _sound(tx, f"{receiver} posted something that can't be read: {why}. Body {kept} is kept.")
             return kept
 
-        return await self._tocsin.turn(refuse)
+        if tell:
+            self._told[receiver] = now
+        try:
+            return await self._tocsin.turn(refuse)
+        except StoreUnavailable:
+            if tell:
+                del self._told[receiver]
+            raise
+
+    def _refuse_if_full(self) -> None:
+        if self._tocsin.state.short_of_room:
+            raise StoreUnavailable("the disk is full")
 
     async def run(self) -> None:
         """Take bodies in until cancelled."""
@@ -87,8 +113,6 @@ class Intake:
         self._tocsin.clock.every("intake", LOOK_EVERY, self.nudge.give)
         while True:
             try:
-                if self._careful:
-                    await self._take_singly()
                 while waiting := await self._waiting():
                     await asyncio.gather(*map(self._take, waiting))
             except StoreUnavailable:
@@ -98,6 +122,11 @@ class Intake:
     async def _waiting(self) -> Sequence[int]:
         return await self._tocsin.turn(lambda tx: intake.waiting(tx.connection, MOST_TURNS))
 
+    async def take_over(self) -> None:
+        """Take the bodies that waited when an earlier daemon stopped."""
+        if self._careful:
+            await until_kept(self._take_singly)
+
     async def _take_singly(self) -> None:
         """Take the bodies that waited while the daemon went down, perhaps because of one of them."""
         while fresh := [one for one in await self._waiting() if one not in self._taken_singly]:
@@ -106,7 +135,6 @@ class Intake:
                 self._taken_singly.add(one)
                 if goes_on:
                     await self._take(one)
-        self._careful = False
 
     async def _take(self, one: int) -> None:
         try:

@@ -1,6 +1,8 @@
 """Finds plugins, builds those that the configuration enables, and asks them what they declare."""
 
 import dataclasses
+import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -8,14 +10,14 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from tocsin import hookspecs
-from tocsin.commands import Command
+from tocsin import alerts, hookspecs
+from tocsin.commands import OWN_WORDS, Command
 from tocsin.config import Config, shape_problem, unknown_name
 from tocsin.domain.event import Event
 from tocsin.domain.words import did_you_mean
 from tocsin.errors import PluginError, Problem
 from tocsin.intake import Route
-from tocsin.transaction import Owned, Reaction
+from tocsin.transaction import Owned, Reaction, TimerKind, owned
 
 GROUP = "tocsin"
 
@@ -84,7 +86,7 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
 class Declared:
     """What plugins brought: the daemon dispatches from these tables.
 
-    events, timers and routes: by kind, kind and path. reactions: each with its plugin's name.
+    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. reactions: each with its plugin's name.
     """
 
     events: Mapping[str, type[Event]] = field(default_factory=dict)
@@ -126,6 +128,68 @@ class Plugins:
             for problem in problems:
                 yield problem.below("plugins", name)
 
+    def declared(self) -> Declared:
+        """All that the plugins bring. Raises PluginError for what is claimed twice, or can't work."""
+        return Declared(
+            self._events(), list(self._reactions()), self._timers(), self._commands(), self._routes()
+        )
+
+    def _events(self) -> Mapping[str, type[Event]]:
+        events: dict[str, type[Event]] = {}
+        for name, shapes in self._ask("register_events", type):
+            for shape in shapes:
+                kind = _own_kind(name, getattr(shape, "kind", ""), "event", events)
+                events[kind] = _sound_event(name, shape)
+        return events
+
+    def _reactions(self) -> Iterator[tuple[str, Reaction[Any]]]:
+        for name, reactions in self._ask("register_reactions", Reaction):
+            for reaction in reactions:
+                if not (isinstance(reaction.event, type) and issubclass(reaction.event, Event)):
+                    raise PluginError(name, f"reacts to {reaction.event!r}, which is no Event")
+                _check_handler(name, reaction.handler)
+                yield name, reaction
+
+    def _timers(self) -> Mapping[str, Owned]:
+        timers: dict[str, Owned] = {}
+        for name, kinds in self._ask("register_timers", TimerKind):
+            for each in kinds:
+                _check_handler(name, each.handler)
+                kind = _own_kind(name, each.kind, "timer", timers)
+                timers[kind] = owned(name, each.handler, pages=each.pages)
+        return timers
+
+    def _routes(self) -> Mapping[str, Route]:
+        routes: dict[str, Route] = {}
+        for name, ways in self._ask("register_routes", Route):
+            for route in ways:
+                _check_handler(name, route.parse)
+                _check_handler(name, route.take)
+                if (path := "/".join(filter(None, (name, route.path)))) in routes:
+                    raise PluginError(name, f"has two routes for /hooks/{path}")
+                routes[path] = route
+        return routes
+
+    def _commands(self) -> list[Command]:
+        claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
+        claims |= {word: "Tocsin itself" for one in alerts.commands() for word in (one.name, *one.also)}
+        commands = []
+        for name, found in self._ask("register_commands", Command):
+            for command in found:
+                _check_handler(name, command.handler)
+                for word in (command.name, *command.also):
+                    if not re.fullmatch(r"[a-z][a-z0-9-]*", word):
+                        raise PluginError(
+                            name, f"{word!r} can't be typed as a command: it must be of a-z, 0-9 and '-'"
+                        )
+                    if word in claims:
+                        raise PluginError(
+                            name, f"command {word!r} is claimed by {claims[word]} and by {name}"
+                        )
+                    claims[word] = name
+                commands.append(command)
+        return commands
+
     def _ask(self, hook: str, kind: type[T], **arguments: Any) -> Iterator[tuple[str, list[T]]]:
         """Each plugin's answer, by name; pluggy's own call would mix them and stop at the first error."""
         caller = getattr(self._manager.hook, hook)
@@ -142,3 +206,38 @@ class Plugins:
                         one.plugin_name, f"{hook} returned {each!r}, which is no {kind.__name__}"
                     )
             yield one.plugin_name, answer
+
+
+def _own_kind(plugin: str, kind: Any, what: str, others: Iterable[str]) -> str:
+    """The kind, if it is one that this plugin may declare: kinds stand in the database for ever."""
+    if (
+        not isinstance(kind, str)
+        or not re.fullmatch(rf"{re.escape(plugin)}\.[a-z][a-z0-9_]*", kind)
+        or plugin in _OF_THE_CORE
+    ):
+        raise PluginError(plugin, f"{what} kind {kind!r} must be named '{plugin}.WHAT'")
+    if kind in others:
+        raise PluginError(plugin, f"{what} kind {kind!r} is declared twice")
+    return kind
+
+
+def _sound_event(plugin: str, kind: type) -> type[Event]:
+    if not (issubclass(kind, Event) and dataclasses.is_dataclass(kind)):
+        raise PluginError(
+            plugin, f"register_events returned {kind.__name__}, which is no dataclass below Event"
+        )
+    if kind.headline is Event.headline:
+        raise PluginError(plugin, f"event {kind.kind!r} has no headline()")
+    return kind
+
+
+def _check_handler(plugin: str, handler: Any) -> None:
+    if not callable(handler):
+        raise PluginError(plugin, f"{handler!r} can't be called")
+    if inspect.iscoroutinefunction(handler):
+        raise PluginError(
+            plugin, f"{handler.__name__} is a coroutine: a turn is a plain function and can't wait for it"
+        )
+
+
+_OF_THE_CORE = {"alert", "core", "group", "page"}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from tocsin.core import MOST_BEGUN, Nudge, Tocsin
+from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
 from tocsin.errors import StoreUnavailable
-from tocsin.store import timers
+from tocsin.facts import GROUP
+from tocsin.store import subjects, timers
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
 from tocsin.transaction import Transaction
@@ -44,32 +45,41 @@ class Ringer:
         """Ring until cancelled."""
         self._tocsin.on_timer = self.nudge.give
         self._tocsin.clock.every("ringer", LOOK_EVERY, self.nudge.give)
-        await self._tocsin.must(self._take_over)
         while True:
             try:
-                if self._careful:
-                    await self._ring_singly()
                 await self._ring_all()
             except StoreUnavailable:
                 log.warning("timers wait: the store is not available")
             await self.nudge.wait()
 
-    def _take_over(self, tx: Transaction) -> None:
-        timers.after_start(tx.connection, tx.time)
-        for kind in sorted(timers.all_kinds(tx.connection) - set(self._kinds)):
-            log.warning("timers of kind %s are left alone: no plugin that runs knows them", kind)
-        for group in tx.open_groups():
-            tx.look_after(group.id)
+    async def take_over(self) -> None:
+        """Go on from where an earlier daemon stopped: its delays, what rings and has no next step, what is due."""
+
+        def begin(tx: Transaction) -> Sequence[str]:
+            timers.after_start(tx.connection, tx.time)
+            for kind in sorted(timers.all_kinds(tx.connection) - set(self._kinds)):
+                log.warning("timers of kind %s are left alone: no plugin that runs knows them", kind)
+            have_one = timers.keys(tx.connection, tx.rules.steps)
+            return [one.id for one in subjects.all_open(tx.connection, GROUP) if one.id not in have_one]
+
+        def look_after(some: Sequence[str], tx: Transaction) -> None:
+            for subject in some:
+                tx.look_after(subject)
+
+        found = await self._tocsin.must(begin)
+        for at in range(0, len(found), MOST_TURNS):  # all in one turn would take long enough to pass for hung
+            await self._tocsin.must(partial(look_after, found[at : at + MOST_TURNS]))
+        if self._careful:
+            await until_kept(self._ring_singly)
 
     async def _ring_singly(self) -> None:
-        rung = self._rung_singly
-        while fresh := [one for one in await self._due() if (one.kind, one.key) not in rung]:
+        """Ring what was due when the daemon went down, perhaps because of one of them."""
+        while fresh := [one for one in await self._due() if (one.kind, one.key) not in self._rung_singly]:
             for timer in fresh:
                 goes_on = await self._tocsin.turn(partial(_begin, timer))
-                rung.add((timer.kind, timer.key))
+                self._rung_singly.add((timer.kind, timer.key))
                 if goes_on:
                     await self._ring(timer)
-        self._careful = False
 
     async def _ring_all(self) -> None:
         while due := await self._due():

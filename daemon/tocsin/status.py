@@ -10,25 +10,27 @@ from tocsin.facts import GROUP
 from tocsin.store.schema import intake, outbox, subjects, timers
 
 
-async def status(tocsin: Tocsin, networks: Mapping[str, str]) -> Mapping[str, Any]:
+async def status(tocsin: Tocsin, networks: Mapping[str, str], listening: str) -> Mapping[str, Any]:
     """Counts of what is open and what waits, read beside the writer.
 
-    networks: name -> why it is down, or empty.
+    networks: name -> why it is down, or empty. listening: where alerts come in, or empty.
     """
-    async with tocsin.reader.connect() as connection:
-        open_groups = select(func.count()).where(subjects.c.closed_at.is_(None), subjects.c.kind == GROUP)
-        waiting = select(func.count(), func.min(outbox.c.said_at)).where(outbox.c.settled_at.is_(None))
-        said, oldest = (await connection.execute(waiting)).one()
-        return {
-            "networks": dict(networks),
-            "open alerts": (await connection.execute(open_groups)).scalar(),
-            "timers": (await connection.execute(select(func.count()).select_from(timers))).scalar(),
-            "bodies waiting": (
-                await connection.execute(
-                    select(func.count()).where(intake.c.outcome.in_(["waiting", "fault"]))
-                )
-            ).scalar(),
-            "messages waiting": said,
-            "oldest message": oldest or "",
-            "disk": "full" if tocsin.state.short_of_room else "has room",
-        }
+    waiting = outbox.c.settled_at.is_(None)
+    counts = {
+        "open alerts": select(func.count()).where(subjects.c.closed_at.is_(None), subjects.c.kind == GROUP),
+        "timers": select(func.count()).select_from(timers),
+        "bodies waiting": select(func.count()).where(intake.c.outcome.in_(["waiting", "fault"])),
+        "messages waiting": select(func.count()).where(waiting),
+        "oldest message": select(func.min(outbox.c.said_at)).where(waiting),
+    }
+    async with tocsin.reader.connect() as connection:  # in one statement, so that all of it is of one moment
+        row = (await connection.execute(select(*(one.scalar_subquery() for one in counts.values())))).one()
+    found = dict(zip(counts, row, strict=True))
+    oldest = found["oldest message"]
+    return {
+        "networks": dict(networks),
+        "listening on": listening or "nothing yet",
+        **found,
+        "oldest message": f"{oldest:%F %T} UTC" if oldest else "",
+        "disk": "full" if tocsin.state.short_of_room else "has room",
+    }

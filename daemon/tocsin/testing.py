@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tocsin.config import Config
+from tocsin.config import Address, Config
+from tocsin.config.tables import Web
 from tocsin.core import Tocsin
 from tocsin.daemon import Daemon
 from tocsin.domain.message import Line, Message, Place
@@ -180,9 +181,11 @@ async def running(
 ) -> AsyncIterator[Running]:
     """A daemon with its state in a folder; started again on the same folder, it goes on from there.
 
+    It listens on a port of its own: `daemon.web.address`.
     crash: at the end it is torn down in the middle, as if it had been killed.
     """
     clock = clock or HandClock()
+    config = replace(config, web=Web(Address("127.0.0.1", 0)))
     state = State.open(folder, clock.now())
     in_order = False
     try:

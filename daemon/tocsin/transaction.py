@@ -18,7 +18,7 @@ from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
 from tocsin.store import journal, outbox, subjects, timers
 from tocsin.store.outbox import Lane
-from tocsin.store.timers import Now, microseconds
+from tocsin.store.timers import Now, Timer, microseconds
 from tocsin.store.writer import savepoint
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,19 @@ class Reaction(Generic[E]):
 def on(event: type[E], handler: Callable[[E, "Transaction"], None]) -> Reaction[E]:
     """Call `handler(event, tx)` whenever such an event is recorded, in the same turn."""
     return Reaction(event, handler)
+
+
+@dataclass(frozen=True)
+class TimerKind:
+    """The timers of one kind: what must happen later.
+
+    kind: `PLUGIN.WHAT`. handler: called when one is due, at least once; it looks at the facts, not at having been
+    called. pages: such a timer, set for an alert's id, is its next step: somebody will be paged.
+    """
+
+    kind: str
+    handler: Callable[[Timer, "Transaction"], None]
+    pages: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,7 @@ class Transaction(Facts):
         super().__init__(connection, known, time)
         self.rules = rules
         self._touched: set[str] = set()
+        self._next_steps: set[str] = set()  # which surely have one
         self._depth = 0
         # Kept past what is undone, and said when the turn ends: a fault must not take its own alarm with it.
         self._alarms: dict[str, str] = {}
@@ -159,6 +173,7 @@ class Transaction(Facts):
         if self._depth >= DEEPEST:
             raise Endless(f"{event.kind}: reactions follow from one another without end")
         seq = journal.add(self.connection, event, self.now)
+        self.follow(event)
         self._touched.add(event.subject)
         if isinstance(event, GroupAcknowledged | GroupResolved):
             outbox.cancel_pages(self.connection, event.subject, self.time)
@@ -188,10 +203,13 @@ class Transaction(Facts):
         elif at is not None:
             timers.set_at(self.connection, kind, key, at)
         self.timers_changed = True
+        if self.rules.timers[kind].pages:
+            self._next_steps.add(key)
 
     def cancel_timer(self, kind: str, key: str) -> None:
         """Don't ring; nothing happens if it was not set."""
         timers.cancel(self.connection, kind, key)
+        self._next_steps.discard(key)
 
     def say(
         self,
@@ -202,20 +220,22 @@ class Transaction(Facts):
         lane: Lane = Lane.STATUS,
         settle: bool = False,
     ) -> None:
-        """Say something, once this turn is kept. about: the subject's id.
+        """Say something, once this turn is kept. about: the subject's id, which stands before a plain text.
 
         settle: only once no page of that subject can be seen any more.
         """
         self._put(place, message, lane=lane, subject=about, settle=settle)
 
-    def page(self, place: Place, message: Message | str, *, about: str, person: str = "") -> None:
-        """Call somebody, before anything else is said there. Cancelled if an acknowledgement comes first.
+    def page(self, place: Place, message: Message | str, *, about: str, person: str = "") -> int:
+        """Call somebody, before anything else is said there; the page's number.
 
-        If no network takes it in time, the fallback rings, and `PageFailed` is recorded; else `PageDelivered`.
+        Cancelled if an acknowledgement comes first. If no network takes it in time, the fallback rings, and
+        `PageFailed` is recorded; else `PageDelivered`.
         """
         row = self._put(place, message, lane=Lane.PAGE, subject=about, person=person)
         if place != FALLBACK:
             self.set_timer("core.page_deadline", str(row), after=PAGE_DEADLINE)
+        return row
 
     # What the verbs add up to.
 
@@ -224,6 +244,10 @@ class Transaction(Facts):
         for room in self.default_rooms():
             if room != but_not:
                 self.say(room, message, about=about)
+
+    def news(self, place: Place, message: Message | str, *, about: str) -> None:
+        """Say what is being done about an alert that rings; not any more once somebody has answered."""
+        self.say(place, message, about=about, lane=Lane.NEWS)
 
     def fall_back(self, message: Message, *, about: str) -> bool:
         """Ring by what is not chat; False if the configuration names nothing for it."""
@@ -256,6 +280,7 @@ class Transaction(Facts):
             if (
                 group is not None
                 and group.rings
+                and subject not in self._next_steps
                 and not timers.any_for(self.connection, subject, self.rules.steps)
             ):
                 self.alarm(subject, "No plugin will page anybody for it.")
@@ -276,8 +301,9 @@ class Transaction(Facts):
         self.fall_back(message, about=group.id)
 
     def undone(self) -> None:
-        """Nothing of this turn was kept."""
+        """Something of this turn, or all of it, was not kept."""
         self.forget_replayed()
+        self._next_steps.clear()
 
     def _put(
         self,
@@ -290,7 +316,7 @@ class Transaction(Facts):
         settle: bool = False,
     ) -> int:
         if isinstance(message, str):
-            message = Message(message)
+            message = Message(message, subject=subject)
         self.places.add(place)
         return outbox.add(
             self.connection,
@@ -312,7 +338,7 @@ class Transaction(Facts):
                 reaction.call(event, self)
             if part.error is None:
                 return
-            self.forget_replayed()
+            self.undone()
             if isinstance(part.error, Endless) and self._depth > 1:
                 raise part.error  # none of the loop is kept
             log.error("%s: %s failed on %s", event.subject, reaction.name, event.kind, exc_info=part.error)

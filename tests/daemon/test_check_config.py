@@ -15,7 +15,8 @@ from tocsin.cli import main
 from tocsin.config import Document
 from tocsin.errors import ConfigError
 
-from tests.conftest import MINIMAL, ROOT, TOKEN
+from tests.conftest import MINIMAL, ROOT
+from tests.processes import TOKEN
 
 Write = Callable[..., Path]
 

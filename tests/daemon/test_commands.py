@@ -23,7 +23,7 @@ ACKED, NOT_YOURS = f"{{}} acknowledged by bob: {FACT}", STRANGER.format("!ack")
 STORY = f"""\
 {{}} triggered: {FACT}
 03:00:00 reported by prod: {FACT}
-03:00:00 page to alice delivered: console/person/alice"""
+03:00:00 page to alice on console: delivered"""
 
 
 async def asks(engine: Engine, account: str, text: str, *, room: str = "#ops") -> str:

@@ -1,6 +1,8 @@
 """The command line asks the daemon that runs, and nothing that is sent to the socket disturbs it."""
 
+import asyncio
 import json
+import re
 import signal
 import socket
 import stat
@@ -10,14 +12,17 @@ from pathlib import Path
 import pytest
 
 from tocsin import control
-from tocsin.errors import StateError
+from tocsin.errors import NetworkError, StateError
 
+from tests.conftest import RUNNABLE
+from tests.engine import Start, fires
 from tests.processes import PATIENCE, started, tocsin
 
 LIMIT = control.LONGEST_QUESTION
 
 STANDS = [
     "console: up",
+    "listening on: 127.0.0.1:PORT",
     "open alerts: 0",
     "timers: 1",
     "bodies waiting: 0",
@@ -41,14 +46,24 @@ def send(folder: Path, data: bytes) -> bytes:
 
 
 def test_status_says_how_the_daemon_stands(write_config: Callable[..., Path]) -> None:
-    config = write_config()
+    config = write_config(RUNNABLE)
     with started(config) as running:
         ran = tocsin("status", config)
-        assert (ran.returncode, ran.stdout.splitlines(), ran.stderr) == (0, STANDS, "")
+        stands = re.sub(r":\d+\n", ":PORT\n", ran.stdout, count=1).splitlines()
+        assert (ran.returncode, stands, ran.stderr) == (0, STANDS, "")
         assert running.ends(signal.SIGTERM) == 0
     ran = tocsin("status", config)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == f"no Tocsin runs with its state in {running.folder}\n"
+
+
+async def test_status_counts_what_waits(start: Start) -> None:
+    async with start() as engine:
+        engine.chat.fails = lambda _: NetworkError("the link is down", unsent=True)
+        await engine.report(fires())
+        answer = await asyncio.to_thread(control.ask, start.folder, "status")
+        assert (answer["open alerts"], answer["messages waiting"]) == (1, 1)
+        assert answer["oldest message"] == "2026-11-21 03:00:00 UTC"
 
 
 SAID = {
@@ -67,7 +82,7 @@ UNKNOWN = b'{"ask": "the way"}\n'
 
 
 def test_what_is_no_question_disturbs_nothing(write_config: Callable[..., Path]) -> None:
-    with started(write_config()) as running:
+    with started(write_config(RUNNABLE)) as running:
         path = running.folder / control.SOCKET
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         with socket.socket(socket.AF_UNIX) as slow:

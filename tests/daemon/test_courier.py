@@ -145,7 +145,7 @@ async def test_a_page_that_is_not_taken_in_a_minute_rings_the_fallback(
         await engine.advance(seconds=2)
         assert ring()[0] == f"{subject} critical DiskFull db1: 97 % of / used · !ack {subject}"
         headlines = [line for (line,) in await engine.sql("select headline from events order by seq")]
-        assert headlines[1] == "page to alice not delivered: console/person/alice: not taken within 60 s"
+        assert headlines[1] == "page to alice on console: not delivered: not taken within 60 s"
         assert len(ring()) == len(set(ring()))
 
 
@@ -180,10 +180,10 @@ async def test_a_message_that_fails_holds_back_its_own_subject_only(start: Start
         engine.chat.fails = lambda said: NetworkError("500") if "first" in str(said) else None
         await say(engine, ("first of a", Lane.STATUS), ("second of a", Lane.STATUS), about="a")
         await say(engine, ("other b", Lane.STATUS), about="b")
-        assert engine.chat.texts() == ["other b"]
+        assert engine.chat.texts() == ["b other b"]
         engine.chat.fails = lambda _: None
         await engine.advance(seconds=2)
-        assert engine.chat.texts()[1:] == ["first of a", "second of a"]
+        assert engine.chat.texts()[1:] == ["a first of a", "a second of a"]
 
 
 async def test_a_network_that_is_gone_from_the_configuration_is_told(start: Start) -> None:
@@ -289,3 +289,17 @@ def ring(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Callable[[],
         return [line for line in path.read_text().splitlines() if "!ack" in line] if path.exists() else []
 
     return rung
+
+
+async def test_what_was_being_done_about_an_alert_is_no_news_after_the_answer(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        engine.chat.fails = lambda _: NetworkError("the link is down", unsent=True)
+        await say(engine, ("paging bob", Lane.NEWS), ("others may be told", Lane.STATUS), about=subject)
+        await engine.says("alice", f"!ack {subject}")
+        engine.chat.fails = lambda _: None
+        await engine.advance(minutes=2)
+        told = engine.chat.texts("room/#ops")
+        assert not any("paging bob" in text for text in told)
+        assert any("others may be told" in text for text in told)
+        assert any("acknowledged by alice" in text for text in told)

@@ -41,3 +41,14 @@ async def test_a_commit_that_fails_for_whatever_reason_is_an_answer(start: Start
             await engine.report(fires())
         await engine.report(fires())
         assert len(engine.chat.texts("person/alice")) == 1
+
+
+async def test_an_answer_that_was_not_kept_silences_nothing(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        failpoints.arm("before-commit:raise:1")
+        with pytest.raises(StoreUnavailable):
+            await engine.run.tocsin.turn(lambda tx: tx.record(tx.group(subject).acknowledge("alice", tx.now)))
+        assert await engine.run.tocsin.turn(lambda tx: tx.group(subject).rings)
+        await engine.advance(minutes=5)
+        assert len(engine.chat.texts("person/bob")) == 1

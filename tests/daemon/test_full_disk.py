@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, RUNNABLE
 
 AS_ROOT = ["unshare", "--mount"]
 AS_USER = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -26,7 +26,7 @@ def test_a_full_disk_loses_nothing_that_was_accepted_and_paging_goes_on(
         pytest.skip("neither root nor user namespaces: no disk can be made that only this test fills")
     disk = tmp_path / "disk"
     disk.mkdir()
-    script = map(str, [sys.executable, ROOT / "tests" / "full_disk.py", write_config(), disk])
+    script = map(str, [sys.executable, ROOT / "tests" / "full_disk.py", write_config(RUNNABLE), disk])
     ran = subprocess.run(
         [*way, *script],
         check=False,

@@ -1,6 +1,7 @@
 """What is built and pinned is what the repository says."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,9 +14,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import MINIMAL, ROOT
+from tests.conftest import ROOT, RUNNABLE
+from tests.processes import started, until
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+FIRING = {
+    "version": "4",
+    "status": "firing",
+    "groupKey": "{}",
+    "alerts": [{"status": "firing", "labels": {"alertname": "DiskFull"}}],
+}
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())
 
 
@@ -56,17 +64,25 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         wheel,
         ROOT / "tests/third_party/deploys",
     )
-    path = write_config(MINIMAL + "[plugins.deploys]\nservices = ['api']\n")
+    path = write_config(RUNNABLE + "[plugins.deploys]\nservices = ['api']\n")
+    tocsin, environment = site / "bin" / "tocsin", {**os.environ, "PYTHONPATH": str(site)}
     ran = subprocess.run(
-        [site / "bin" / "tocsin", "plugins", "--config", path],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        [tocsin, "plugins", "--config", path], capture_output=True, text=True, check=True, env=environment
     )
     assert [line.split()[0] for line in ran.stdout.splitlines()] == ["alertmanager", "deploys", "escalation"]
-    assert "Tells the room of each deploy." in ran.stdout
-    assert "warning: plugins.deploys.services: no team will be told" in ran.stderr
+    assert "Tells of each deploy while an alert is open." in ran.stdout
+
+    with started(path, [tocsin, "run", "--config", path], environment) as running:
+        assert running.post("alertmanager/prod", FIRING) == 202
+        until(lambda: "paging alice" in running.shown())
+        alert = running.shown().split(" paging alice")[0].split()[-1]
+        assert running.post("deploys/landed/prod", {"service": "mail"}) == 400
+        assert running.post("deploys/landed/prod", {"service": "api"}) == 202
+        until(lambda: f"<tocsin> {alert} api was deployed" in running.shown())
+        running.says(f"!deploys {alert}")
+        until(lambda: "<tocsin> api was deployed" in running.shown())
+        running.says(f"!why {alert}")
+        until(lambda: re.search(r"<tocsin> [0-9:]+ api was deployed", running.shown()))
 
 
 def test_every_plugin_is_declared_and_watched() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,6 +16,7 @@ from tocsin.domain.page import PageDelivered
 from tocsin.errors import StateError
 from tocsin.store import Database, audit, journal, schema
 from tocsin.store.database import migrate
+from tocsin.store.statement import Result, Statement
 from tocsin.testing import HandClock
 
 from tests.engine import Start, fires, over
@@ -175,8 +177,18 @@ def test_a_revision_that_nobody_here_wrote_is_refused(owner: Owner, database: Da
     assert owner.revision() == "beyond"
 
 
-async def test_no_question_of_a_daily_incident_reads_a_whole_table(start: Start) -> None:
+async def test_no_question_of_a_daily_incident_reads_a_whole_table(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = set[str]()
+    run = Statement.run
+
+    def noted(statement: Statement, connection: Connection, **values: Any) -> Result:
+        result = run(statement, connection, **values)
+        asked.add(statement.text)
+        return result
+
+    monkeypatch.setattr(Statement, "run", noted)
     async with start() as engine:
         tocsin = engine.run.tocsin
         database = await tocsin.turn(lambda tx: tx.connection.engine)

@@ -17,7 +17,7 @@ from tocsin.errors import StateError
 from tocsin.store import Database, State, intake
 from tocsin.testing import HandClock
 
-from tests.conftest import MINIMAL
+from tests.conftest import MINIMAL, RUNNABLE
 from tests.processes import PATIENCE, command, started, tocsin, until
 
 NOW = HandClock().now()
@@ -36,7 +36,7 @@ def unclean(folder: Path) -> bool:
 
 @pytest.fixture
 def config(write_config: Callable[..., Path]) -> Path:
-    return write_config()
+    return write_config(RUNNABLE)
 
 
 @pytest.fixture

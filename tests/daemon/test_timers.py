@@ -247,9 +247,10 @@ def test_a_delay_is_due_when_it_has_passed_and_never_before(
     """The daemon starts anew each time, after a reboot or not, with its wall clock anywhere."""
     boot, boot_id = HOUR, "1"
     due = boot + delay
-    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"isolation_level": None})
     with engine.connect() as connection:
         metadata.create_all(connection)
+        connection.exec_driver_sql("BEGIN")
         timers.set_after(connection, "a.b", "", delay, Now(NIGHT, microseconds(boot), boot_id))
         for length, step, reboots in passes:
             boot += length

@@ -22,6 +22,7 @@ from tocsin.store import Database, State, Writer, intake
 from tocsin.store.writer import EXIT_BROKEN, MOST_TURNS, savepoint
 from tocsin.testing import HandClock, Running
 
+from tests.conftest import RUNNABLE
 from tests.processes import PATIENCE, tocsin
 
 NOW = HandClock().now()
@@ -294,7 +295,7 @@ async def test_a_daemon_whose_disk_fails_a_sync_leaves(config: Config, tmp_path:
 def test_a_daemon_in_which_a_turn_hangs_says_where_and_leaves(
     what: str, write_config: Callable[..., Path]
 ) -> None:
-    config = write_config()
+    config = write_config(RUNNABLE)
     script = config.with_name("hangs.py")
     script.write_text(
         "import threading; from tocsin import cli; from tocsin.store import inbox, timers, writer\n"

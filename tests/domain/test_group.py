@@ -1,14 +1,23 @@
 """A group of alerts from its first report to its end, and what is said of it meanwhile."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import Alert, AlertGroup, AlertResolved, GroupResolved, GroupState, Report
+from tocsin.domain.group import (
+    Alert,
+    AlertFired,
+    AlertGroup,
+    AlertResolved,
+    GroupResolved,
+    GroupState,
+    Report,
+)
 from tocsin.errors import Refused
 
 AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -40,7 +49,7 @@ ANSWERS: dict[Answer, dict[GroupState, GroupState]] = {
 
 
 def report(*firing: Alert, gone: Collection[str] = (), over: bool = False, more: int = 0) -> Report:
-    return Report("prod", "{}:{db}", firing, gone, over=over, unlisted=more)
+    return Report("prod", "{}:{db}", firing, dict.fromkeys(gone), over=over, unlisted=more)
 
 
 def replayed(events: Iterable[Event]) -> AlertGroup:
@@ -200,3 +209,85 @@ def test_the_worst_that_fires_stands_for_the_rest(reports: list[Report], severit
 def test_labels_are_those_that_all_share(reports: list[Report], labels: dict[str, str], link: str) -> None:
     assert told(*reports).labels() == labels
     assert told(*reports).link == link
+
+
+BEFORE, AFTER = AT - timedelta(minutes=5), AT + timedelta(minutes=5)
+
+
+def since(at: datetime | None, alert: Alert = DISK) -> Alert:
+    return replace(alert, starts_at=at)
+
+
+def healed(at: datetime | None, *, over: bool = False, **others: datetime | None) -> Report:
+    return Report("prod", "{}:{db}", (), {"d1": at, **others}, over=over)
+
+
+@pytest.mark.parametrize(
+    ("reports", "firing", "is_open"),
+    [
+        ([report(since(AT)), healed(AT)], [], False),
+        ([report(since(AT)), healed(AFTER)], [], False),
+        ([report(since(AT)), healed(None)], [], False),
+        ([report(since(None)), healed(AT)], [], False),
+        ([report(since(None)), healed(None, over=True)], [], False),
+        # Late: it is about a firing before this one.
+        ([report(since(AT)), healed(BEFORE)], ["d1"], True),
+        ([report(since(AT)), healed(BEFORE, over=True)], ["d1"], True),
+        ([report(since(BEFORE)), report(since(AT)), healed(BEFORE, over=True)], ["d1"], True),
+        ([report(since(BEFORE)), report(since(AT)), healed(AT, over=True)], [], False),
+        ([report(since(AT)), report(since(BEFORE)), healed(BEFORE, over=True)], ["d1"], True),
+        # What is late of one alert is not late of the others.
+        ([report(since(AT), since(AT, LOAD)), healed(BEFORE, over=True, l1=AT)], ["d1"], True),
+        ([report(since(AT), since(AT, LOAD)), healed(BEFORE, l1=AT), healed(AT)], [], False),
+        # About one that does not fire it can't be late.
+        ([report(since(AT)), healed(AT, over=True, l1=BEFORE)], [], False),
+        ([report(since(AT), since(AT, LOAD)), healed(AT), healed(BEFORE, over=True, l1=AT)], [], False),
+    ],
+)
+def test_the_end_of_an_earlier_firing_ends_nothing(
+    reports: list[Report],
+    firing: list[str],
+    is_open: bool,  # noqa: FBT001
+) -> None:
+    group = told(*reports)
+    assert (sorted(group.firing), group.open) == (firing, is_open)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "fired"),
+    [(AT, AT, 0), (AT, AFTER, 1), (AT, BEFORE, 0), (AT, None, 0), (None, AT, 0), (None, None, 0)],
+)
+def test_what_fires_since_later_has_fired_anew(
+    first: datetime | None, again: datetime | None, fired: int
+) -> None:
+    group = told(report(since(first)))
+    news = group.news(report(since(again)), AT)
+    assert news == [AlertFired(subject="k7f3", at=AT, alert=since(again))] * fired
+
+
+def test_what_is_no_key_as_it_stands_becomes_one_and_stays_unlike_others() -> None:
+    texts = ["a\0", "a\ufffd", "a\ud800", "a" * 2000, "a" * 2001, "a" * 2002]
+    made = [Alert(text, {}).fingerprint for text in texts]
+    assert len(set(made)) == len(texts)
+    assert all(Alert(key, {}).fingerprint == key and len(key) <= 2000 and key.encode() for key in made)
+    assert [Report("prod", text).key for text in texts] == made
+    assert list(Report("prod", "key", resolved=dict.fromkeys(texts)).resolved) == made
+
+
+@pytest.mark.parametrize("part", ["summary", "label", "value"])
+def test_what_no_database_takes_is_taken_out_of_an_alert(part: str) -> None:
+    text = "a\0b\ud800" + "x" * 3000
+    made = {
+        "summary": Alert("d1", {}, text).summary,
+        "label": next(iter(Alert("d1", {text: "x"}).labels)),
+        "value": Alert("d1", {"x": text}).labels["x"],
+    }[part]
+    assert made.startswith("a\ufffdb\ufffdx")
+    assert len(made) == 2000
+    assert made.encode().decode() == made
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://alice@example.org/", "graph"])
+def test_a_link_that_is_unfit_is_left_out_of_an_alert(link: str) -> None:
+    assert Alert("d1", {}, link=link).link == ""
+    assert Alert("d1", {}, link=LINK).link == LINK

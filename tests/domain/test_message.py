@@ -1,12 +1,14 @@
 """What is said is one clean line after another, each within its network's limit."""
 
+import re
 import unicodedata
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tocsin.domain.message import LONGEST_TEXT, Message, Place, clean, cut
+from tocsin.domain.message import LONGEST_TEXT, Message, Place, clean, cut, safe_link
 
 ZWJ, ZWNJ, EMOJI_STYLE = "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{VARIATION SELECTOR-16}"
 
@@ -178,3 +180,100 @@ def test_a_place_is_written_as_a_path(place: Place, text: str) -> None:
 def test_a_place_is_read_as_it_is_written(network: str, name: str, private: bool) -> None:  # noqa: FBT001
     place = Place(network, name, private)
     assert Place.parse(str(place)) == place
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://example.org/a/b?c=d&e=%20#f", "https://example.org/a/b?c=d&e=%20#f"),
+        ("http://example.org", "http://example.org"),
+        ("HTTPS://Example.ORG/Graph", "https://example.org/Graph"),
+        ("http://127.0.0.1:9090/graph?g0.expr=up+%3E+1", "http://127.0.0.1:9090/graph?g0.expr=up+%3E+1"),
+        ("http://[2001:db8::1]:9090/", "http://[2001:db8::1]:9090/"),
+        ("http://alert_manager:9093/#/alerts", "http://alert_manager:9093/#/alerts"),
+        ("https://köln.example/ä?ö#ü", "https://xn--kln-sna.example/%C3%A4?%C3%B6#%C3%BC"),
+        ("https://ex\N{CYRILLIC SMALL LETTER A}mple.org/", "https://xn--exmple-4nf.org/"),
+        ('https://example.org/a b"<c>', "https://example.org/a%20b%22%3Cc%3E"),
+        ("https://example.org/\u202efdp.exe", "https://example.org/%E2%80%AEfdp.exe"),
+        ("https://example.org/?" + "x" * 979, "https://example.org/?" + "x" * 979),
+        ("https://example.org/?" + "x" * 980, ""),
+        ("https://example.org/" + "ä" * 400, ""),
+        ("", ""),
+        ("example.org", ""),
+        ("//example.org/", ""),
+        ("/graph", ""),
+        ("https:", ""),
+        ("https://", ""),
+        ("https:///graph", ""),
+        ("https://:9090/", ""),
+        ("https://example.org:port/", ""),
+        ("https://example.org:99999/", ""),
+        ("https://[::1/", ""),
+        ("https://a..b/", ""),
+        ("https://" + "x" * 64 + ".org/", ""),
+        ("https://user@example.org/", ""),
+        ("https://@example.org/", ""),
+        ("https://user:password@example.org/", ""),
+        ("https://example.org@evil.example/", ""),
+        ("https://example.org\\@evil.example/", ""),
+        ("https://example.org\N{FULLWIDTH SOLIDUS}.evil.example/", ""),
+        ("https://example.org/\ud800", ""),
+        ("https://\u202egro.elpmaxe/", ""),
+        ("javascript:alert(1)", ""),
+        ("JaVaScRiPt://example.org/%0aalert(1)", ""),
+        ("java\nscript:alert(1)", ""),
+        ("data:text/html,<script>alert(1)</script>", ""),
+        ("file:///etc/passwd", ""),
+        ("ftp://example.org/", ""),
+        ("mailto:alice@example.org", ""),
+    ],
+)
+def test_a_link_is_given_only_if_it_leads_where_it_seems_to(url: str, link: str) -> None:
+    assert safe_link(url) == link
+
+
+hosts = st.one_of(
+    anything,
+    st.sampled_from(["example.org", "größe.example", "[::1]", "user@example.org", "a:80", "a..b", ""]),
+)
+urls = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["http://", "https://", "HTTP:", "javascript:", "//", ""]),
+    hosts,
+    anything,
+)
+
+
+@given(urls | anything)
+def test_a_link_is_plain_ascii_that_leads_to_a_host_and_names_no_user(url: str) -> None:
+    link = safe_link(url)
+    if link:
+        parts = urlsplit(link)
+        assert link.isascii()
+        assert parts.scheme in ("http", "https")
+        assert parts.hostname
+        assert parts.username is parts.password is None
+        assert safe_link(link) == link
+
+
+def test_a_link_leads_to_the_host_to_which_a_browser_would_go() -> None:
+    assert safe_link("https://straße.example/") in ("", "https://xn--strae-oqa.example/")
+
+
+ODD_HOSTS = ["a b", "a\0b", "a\x01b", 'a"b', "a<b>", "a\\b", "a|b", "a^b", "a`b", "a{b}", "a%00b", "[v1.a<b]"]
+
+
+@pytest.mark.parametrize("host", ODD_HOSTS, ids=ascii)
+def test_a_host_whose_name_is_none_is_no_place_for_a_link(host: str) -> None:
+    assert safe_link(f"https://{host}/") == ""
+
+
+def test_a_host_whose_name_is_far_too_long_takes_no_time() -> None:
+    name = "".join(chr(0x4E00 + number % 20_000) for number in range(100_000))
+    assert safe_link(f"https://{name}.example/") == ""
+
+
+def test_what_a_link_is_made_of_is_never_what_breaks_a_line() -> None:
+    link = safe_link("https://example.org/a\r\nb\tc d\0\x1b\u2028")
+    assert re.fullmatch(r"[!-~]+", link)
+    assert Message("a", link=link).first_line() == f"a · {link}"

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin.domain import words
 
@@ -49,6 +51,28 @@ def test_a_length_of_time_ends_at_ten_years() -> None:
     assert words.parse_duration("520w") == timedelta(weeks=520)
     with pytest.raises(ValueError, match="ten years"):
         words.parse_duration("521w")
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        (timedelta(), "0s"),
+        (timedelta(seconds=59), "59s"),
+        (timedelta(minutes=90), "1h30m"),
+        (timedelta(minutes=5), "5m"),
+        (timedelta(days=7), "7d"),
+        (timedelta(days=1, seconds=1), "1d1s"),
+        (timedelta(seconds=2, milliseconds=900), "2s"),
+    ],
+)
+def test_a_length_of_time_is_spelled_as_people_write_it(length: timedelta, text: str) -> None:
+    assert words.spelled(length) == text
+
+
+@given(st.integers(0, int(timedelta(weeks=520).total_seconds())))
+def test_a_length_of_time_is_read_as_it_is_spelled(seconds: int) -> None:
+    length = timedelta(seconds=seconds)
+    assert words.parse_duration(words.spelled(length)) == length
 
 
 def test_a_near_name_is_offered_whatever_its_case() -> None:

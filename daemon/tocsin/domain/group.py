@@ -1,23 +1,26 @@
 """Alerts and the groups they ring in. A group is what is paged for, acknowledged and resolved."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import ClassVar
 
 from tocsin.domain.event import Event
-from tocsin.domain.message import storable
+from tocsin.domain.message import identity, safe_link, storable
 from tocsin.domain.words import counted
 from tocsin.errors import Refused
+
+MOST_LABELS = 250
 
 
 @dataclass(frozen=True)
 class Alert:
     """One thing that fires, known by the sender's fingerprint and never by its text.
 
-    starts_at: since when it fires, as the sender says. link: where the sender shows it.
-    All of it comes from outside, and is made storable here.
+    starts_at: since when it fires, as the sender says. link: where to look; one that is unfit to be clicked is
+    left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped.
     """
 
     fingerprint: str
@@ -27,9 +30,11 @@ class Alert:
     starts_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        for name in ("fingerprint", "summary", "link"):
-            object.__setattr__(self, name, storable(getattr(self, name)))
-        labels = {storable(name): storable(value) for name, value in self.labels.items()}
+        object.__setattr__(self, "fingerprint", identity(self.fingerprint))
+        object.__setattr__(self, "summary", storable(self.summary))
+        object.__setattr__(self, "link", safe_link(self.link))
+        some = islice(self.labels.items(), MOST_LABELS)
+        labels = {storable(name): storable(value) for name, value in some}
         object.__setattr__(self, "labels", labels)
 
     @property
@@ -54,16 +59,21 @@ class GroupState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupOpened(Event):
-    """key: what makes its alerts one group, as the sender says. receiver: which sender. alerts: the first."""
+    """key: what makes its alerts one group, as the sender says. receiver: which sender. alerts: the first.
+
+    unlisted: how many more there are that the sender did not list.
+    """
 
     kind: ClassVar[str] = "group.opened"
     key: str
     receiver: str
     alerts: tuple[Alert, ...]
+    unlisted: int = 0
 
     def headline(self) -> str:
         first = f"{self.alerts[0].severity} {self.alerts[0]}".strip() if self.alerts else self.key
-        more = f", and {len(self.alerts) - 1} more" if len(self.alerts) > 1 else ""
+        others = max(0, len(self.alerts) - 1) + self.unlisted
+        more = f", and {others} more" if others else ""
         return f"reported by {self.receiver}: {first}{more}"
 
 
@@ -145,18 +155,21 @@ class Report:
     """What a sender says of one group of alerts.
 
     key: what makes them one group. firing: those that fire. resolved: the fingerprints of those that don't any
-    more. over: none of the group fires any more, listed or not. unlisted: how many were left out.
+    more, each with the time at which it ended, if that is known. over: none of the group fires any more,
+    listed or not. unlisted: how many were left out.
     """
 
     receiver: str
     key: str
     firing: Sequence[Alert] = ()
-    resolved: Collection[str] = ()
+    resolved: Mapping[str, datetime | None] = field(default_factory=dict)
     over: bool = False
     unlisted: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", storable(self.key))
+        object.__setattr__(self, "key", identity(self.key))
+        ended = {identity(one): at for one, at in self.resolved.items()}
+        object.__setattr__(self, "resolved", ended)
 
 
 @dataclass
@@ -184,6 +197,7 @@ class AlertGroup:
                 self.key, self.receiver, self.opened_at = event.key, event.receiver, event.at
                 self.alerts = {alert.fingerprint: alert for alert in event.alerts}
                 self.firing = set(self.alerts)
+                self.unlisted = event.unlisted
             case AlertFired():
                 self.alerts[event.alert.fingerprint] = event.alert
                 self.firing.add(event.alert.fingerprint)
@@ -216,10 +230,13 @@ class AlertGroup:
         """What opens a group."""
         firing = {alert.fingerprint: alert for alert in report.firing}
         yield GroupOpened(
-            subject=subject, at=at, key=report.key, receiver=report.receiver, alerts=tuple(firing.values())
+            subject=subject,
+            at=at,
+            key=report.key,
+            receiver=report.receiver,
+            alerts=tuple(firing.values()),
+            unlisted=report.unlisted,
         )
-        if report.unlisted:
-            yield AlertsUnlisted(subject=subject, at=at, count=report.unlisted)
 
     def news(self, report: Report, at: datetime) -> list[Event]:
         """What a report changes; nothing if it only repeats what is known."""
@@ -227,22 +244,32 @@ class AlertGroup:
         found: list[Event] = [
             AlertFired(subject=self.id, at=at, alert=alert)
             for fingerprint, alert in fires_on.items()
-            if fingerprint not in self.firing
+            if fingerprint not in self.firing or _before(self.alerts[fingerprint].starts_at, alert.starts_at)
         ]
         if report.unlisted != self.unlisted and not report.over:
             found.append(AlertsUnlisted(subject=self.id, at=at, count=report.unlisted))
-        gone = (self.firing if report.over else self.firing & set(report.resolved)) - set(fires_on)
+        # A report may come late: of an end, after which the alert began anew.
+        stale = {one for one, ended in report.resolved.items() if self._began_after(one, ended, at)}
+        over = report.over and not stale
+        gone = (self.firing if over else self.firing & set(report.resolved)) - set(fires_on) - stale
         found += [
             AlertResolved(subject=self.id, at=at, fingerprint=one, called=str(self.alerts[one]))
             for one in sorted(gone)
         ]
         # With some left out, the end of those that are listed says nothing about the rest.
         all_known = not (report.unlisted or self.unlisted)
-        if not fires_on and (report.over or (gone and gone == self.firing and all_known)):
+        if not fires_on and (over or (gone and gone == self.firing and all_known)):
             found.append(
                 GroupResolved(subject=self.id, at=at, acknowledged=self.state is GroupState.ACKNOWLEDGED)
             )
         return found
+
+    def _began_after(self, fingerprint: str, end: datetime | None, now: datetime) -> bool:
+        """Whether it fires since a time after that end; one in the future says nothing."""
+        if fingerprint not in self.firing:
+            return False
+        began = self.alerts[fingerprint].starts_at
+        return _before(end, began) and not _before(now, began)
 
     def acknowledge(self, by: str, at: datetime) -> GroupAcknowledged:
         """Someone has it from now on. Raises Refused."""
@@ -297,6 +324,10 @@ class AlertGroup:
     def _shown(self) -> Iterable[Alert]:
         """What fires, or what did when nothing fires any more."""
         return [self.alerts[one] for one in self.alerts if one in self.firing] or self.alerts.values()
+
+
+def _before(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and other is not None and one < other
 
 
 def _rank(severity: str, order: Sequence[str]) -> int:

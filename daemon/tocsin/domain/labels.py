@@ -13,7 +13,10 @@ from typing import Any
 
 import re2
 
-_CLASSIC = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|!=|!~|=)\s*(.*?)\s*", re.DOTALL)
+_BLANK = r"[\t\n\f\r ]"  # what Go's \s takes
+_CLASSIC = re.compile(
+    rf"{_BLANK}*([a-zA-Z_:][a-zA-Z0-9_:]*){_BLANK}*(=~|!=|!~|=){_BLANK}*(.*?){_BLANK}*", re.DOTALL
+)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<brace>[{}])|(?P<comma>,)|(?P<operator>=~|!=|!~|=)|"(?P<quoted>(?:[^"\\]|\\.)*)"|"""
     r"""(?P<bare>[^\s{}!=~,"'`\\]+))""",
@@ -109,8 +112,8 @@ def _comma_separated(text: str) -> Iterator[str]:
         elif char == '"' and not escaped:
             quoted = not quoted
         escaped = char == "\\" and not escaped
-    if text[start:].strip():
-        yield text[start:]
+    if last := text[start:].strip():  # of the last one alone, Alertmanager takes off any blank that there is
+        yield last
 
 
 def _classic_value(raw: str) -> str | None:

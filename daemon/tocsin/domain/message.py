@@ -1,8 +1,10 @@
 """What is said and where, in no network's own form; text from outside is a value, never a command."""
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 LONGEST_TEXT = 2000
 
@@ -34,7 +36,57 @@ def storable(text: str, longest: int = LONGEST_TEXT) -> str:
     longest: in characters; what is cut ends in `…`.
     """
     text = text if len(text) <= longest else text[: longest - 1] + "…"
+    if text.isascii() and "\0" not in text:
+        return text  # nearly always, and most of the cost of a label
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def identity(text: str) -> str:
+    """The text as a key: storable, and two that differ never become one, however long."""
+    kept = storable(text)
+    if kept == text:
+        return text
+    return f"{kept[:100]}…{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+
+
+_LONGEST_LINK = 1000
+_LONGEST_HOST = 253  # and 63 for each part: RFC 1035
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f.]*:[0-9a-f:.]*")
+_IN_LINKS = "!#$%&'()*+,/:;=?@[]~"
+
+
+def safe_link(url: str) -> str:
+    """The link as people may be given it to click, or nothing if it is unfit for that.
+
+    It leads to a web page, and no user name stands before its host, which could pass for one. What is not ASCII
+    is escaped, the host's name as well, so that nothing looks like what it is not.
+    """
+    if len(url) > _LONGEST_LINK:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host = _ascii_host(parts.hostname or "")
+        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
+            return ""
+        place = f"[{host}]" if ":" in host else host
+        place += f":{parts.port}" if parts.port is not None else ""
+        rest = (quote(part, safe=_IN_LINKS) for part in (parts.path, parts.query, parts.fragment))
+        link = urlunsplit((parts.scheme, place, *rest))
+    except ValueError:
+        return ""
+    return link if len(link) <= _LONGEST_LINK else ""
+
+
+def _ascii_host(name: str) -> str:
+    """A host's name in ASCII, or nothing if it is none, or would be that of another host."""
+    if len(name) > _LONGEST_HOST:
+        return ""
+    host = name
+    if not name.isascii():
+        host = name.encode("idna").decode()
+        if host.encode().decode("idna") != name:
+            return ""
+    return host if _HOST.fullmatch(host) else ""
 
 
 @dataclass(frozen=True)

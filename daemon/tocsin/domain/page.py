@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tocsin.domain.event import Event
+from tocsin.domain.message import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class PageDelivered(Event):
     place: str
 
     def headline(self) -> str:
-        return f"page {f'to {self.person} ' if self.person else ''}delivered: {self.place}"
+        return f"page {_to(self.person, self.place)}: delivered"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,13 @@ class PageFailed(Event):
     why: str
 
     def headline(self) -> str:
-        return f"page {f'to {self.person} ' if self.person else ''}not delivered: {self.place}: {self.why}"
+        return f"page {_to(self.person, self.place)}: not delivered: {self.why}"
 
 
 EVENTS: Sequence[type[Event]] = (PageDelivered, PageFailed)
+
+
+def _to(person: str, place: str) -> str:
+    """To whom, and on which network."""
+    where = Place.parse(place)
+    return f"to {person or where.name} on {where.network}"

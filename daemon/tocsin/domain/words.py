@@ -56,6 +56,15 @@ def parse_duration(text: str) -> timedelta:
     return length
 
 
+def spelled(length: timedelta) -> str:
+    """A length of time as `parse_duration` reads it, in whole seconds: `1h30m`, `0s`."""
+    left, text = int(length.total_seconds()), ""
+    for unit, seconds in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, left = divmod(left, seconds)
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
+
+
 def key_path(keys: Sequence[str | int]) -> str:
     """A setting's place as it would be written in TOML: `plugins.escalation.routes[0].policy`."""
     written = ""

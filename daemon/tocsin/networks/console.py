@@ -75,19 +75,23 @@ class Console:
         self._run_id = secrets.token_hex(8)
         self._heard = itertools.count(1)
         self._width = min(16, max(len(place) for place in (settings.room, *(f"@{name}" for name in people))))
-        self._typist = stdin is not None and stdin.isatty()
+        self._typist = False
         self._prompting = False
 
     async def run(self, listener: Listener) -> None:
         """Hear what is typed, until /quit or the end of it."""
         listener.up(self.name)
-        if self._stdin is None:
-            return
+        if self._stdin is not None:
+            await self.listen_to(self._stdin, listener)
+
+    async def listen_to(self, stdin: IO[Any], listener: Listener) -> None:
+        """Hear what is typed there, until /quit or the end of it."""
+        self._typist = stdin.isatty()
         self._prompting = self._typist and self._stdout.isatty()
         try:
             if self._prompting:
-                self._note(f"you are {self._account} in {self._room}; /help says what you can type")
-            async with contextlib.aclosing(_lines(self._stdin.fileno())) as lines:
+                self.note(f"you are {self._account} in {self._room}; /help says what you can type")
+            async with contextlib.aclosing(_lines(stdin.fileno())) as lines:
                 async for text in lines:
                     if text == "/quit":
                         self._on_quit()
@@ -121,27 +125,32 @@ class Console:
         word, _, rest = text.partition(" ")
         match word:
             case "/as" | "/in" | "/msg" if not rest:
-                self._note(f"{word} {COMMANDS[word][0]}: {COMMANDS[word][1]}")
+                self.note(f"{word} {COMMANDS[word][0]}: {COMMANDS[word][1]}")
             case "/as":
-                self._account = rest
-                self._note(f"you are {self._called(rest)}")
+                self.become(rest)
+                self.note(f"you are {self._called(rest)}")
             case "/in":
                 self._room = rest
-                self._note(f"you are in {rest}")
+                self.note(f"you are in {rest}")
             case "/msg":
-                await self._say(Place(self.name, self._account, private=True), rest, listener)
+                await self.say(rest, listener, private=True)
             case "/who":
                 here = listed(self._called(account) for account in self._people) or "nobody"
-                self._note(f"here: {here}. You are {self._called(self._account)} in {self._room}.")
+                self.note(f"here: {here}. You are {self._called(self._account)} in {self._room}.")
             case "/help":
                 self._help()
             case _ if word.startswith("/"):
-                self._note(f"{word}: no such command; there are {listed(COMMANDS)}")
+                self.note(f"{word}: no such command; there are {listed(COMMANDS)}")
             case _ if text:
-                await self._say(Place(self.name, self._room), text, listener)
+                await self.say(text, listener)
 
-    async def _say(self, place: Place, text: str, listener: Listener) -> None:
-        """Somebody says something; what a terminal has shown already is not printed."""
+    def become(self, account: str) -> None:
+        """Speak as somebody else from now on."""
+        self._account = account
+
+    async def say(self, text: str, listener: Listener, *, private: bool = False) -> None:
+        """Say something in the room, or to tocsin in private; what a terminal has shown already is not printed."""
+        place = Place(self.name, self._account if private else self._room, private=private)
         if not self._typist:
             self._print(self._line(place, self._account, text))
         line = Line(f"{self._run_id}-{next(self._heard)}", place, self._account, text, called=self._account)
@@ -149,7 +158,7 @@ class Console:
             await listener.heard(line)
         except Exception as error:
             log.exception("%s: line %s was not taken", self.name, line.id)
-            self._note(f"that was not taken: {type(error).__name__}: {error}")
+            self.note(f"that was not taken: {type(error).__name__}: {error}")
 
     def _called(self, account: str) -> str:
         """An account, and whose it is if it doesn't say so itself."""
@@ -159,13 +168,13 @@ class Console:
         return account if person == account else f"{account} ({person})"
 
     def _help(self) -> None:
-        self._note(f"what you type is said in {self._room} as {self._called(self._account)}")
+        self.note(f"what you type is said in {self._room} as {self._called(self._account)}")
         shown = {f"{word} {argument}": meaning for word, (argument, meaning) in COMMANDS.items()}
         if self._prompting:
             shown["Ctrl-R"] = "show what you have typed so far"
         self._print(*(f"* {words:10} {meaning}" for words, meaning in shown.items()))
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Say something that is no part of the talk."""
         self._print(f"* {clean(text)}")
 

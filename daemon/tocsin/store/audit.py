@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection, insert
 
 from tocsin.store.schema import audit
+from tocsin.store.statement import Statement
 
-_ADD = insert(audit)
+_ADD = Statement(insert(audit))
 
 
 def add(
@@ -21,4 +22,4 @@ def add(
         "what": what,
         "verdict": verdict,
     }
-    connection.execute(_ADD, values)
+    _ADD.run(connection, **values)

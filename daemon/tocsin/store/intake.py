@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import Connection, delete, insert, literal_column, select, update
 
 from tocsin.store.schema import intake
+from tocsin.store.statement import Statement, given
 
 
 class Outcome(StrEnum):
@@ -42,21 +43,21 @@ class Body:
     begun: int
 
 
-_ADD = insert(intake)
-_FIND = select(intake).where(intake.c.id == bindparam("one_id"))
-_WAITING = (
+_ADD = Statement(insert(intake))
+_FIND = Statement(select(intake).where(intake.c.id == given("one_id")))
+_WAITING = Statement(
     select(intake.c.id)
     .where(intake.c.outcome == literal_column("'waiting'"))
     .order_by(intake.c.id)
-    .limit(bindparam("most"))
+    .limit(given("most"))
 )
-_AGAIN = update(intake).where(intake.c.id == bindparam("one_id")).values(outcome=Outcome.WAITING)
-_SETTLE = (
+_AGAIN = Statement(update(intake).where(intake.c.id == given("one_id")).values(outcome=Outcome.WAITING))
+_SETTLE = Statement(
     update(intake)
-    .where(intake.c.id == bindparam("one_id"))
-    .values(outcome=bindparam("to"), detail=bindparam("why"), attempts=bindparam("tries"), begun=0)
+    .where(intake.c.id == given("one_id"))
+    .values(outcome=given("to"), detail=given("why"), attempts=given("tries"), begun=0)
 )
-_BEGIN = update(intake).where(intake.c.id == bindparam("one_id")).values(begun=intake.c.begun + 1)
+_BEGIN = Statement(update(intake).where(intake.c.id == given("one_id")).values(begun=intake.c.begun + 1))
 
 
 def add(
@@ -81,14 +82,12 @@ def add(
         "begun": 0,
         "detail": detail,
     }
-    key = connection.execute(_ADD, values).inserted_primary_key
-    assert key is not None  # noqa: S101 (one row was inserted)
-    return int(key[0])
+    return _ADD.run(connection, **values).key
 
 
 def find(connection: Connection, body: int) -> Body | None:
     """The body with this id, unless it was forgotten."""
-    row = connection.execute(_FIND, {"one_id": body}).one_or_none()
+    row = _FIND.run(connection, one_id=body).first()
     if row is None:
         return None
     return Body(row.id, row.route, row.receiver, row.received_at, row.body, row.attempts, row.begun)
@@ -96,22 +95,22 @@ def find(connection: Connection, body: int) -> Body | None:
 
 def waiting(connection: Connection, most: int) -> Sequence[int]:
     """The ids of bodies that wait, the oldest first."""
-    return connection.execute(_WAITING, {"most": most}).scalars().all()
+    return [row[0] for row in _WAITING.run(connection, most=most)]
 
 
 def begin(connection: Connection, body: int) -> None:
     """Remember that a body is about to be taken."""
-    connection.execute(_BEGIN, {"one_id": body})
+    _BEGIN.run(connection, one_id=body)
 
 
 def again(connection: Connection, body: int) -> None:
     """Let a body wait once more."""
-    connection.execute(_AGAIN, {"one_id": body})
+    _AGAIN.run(connection, one_id=body)
 
 
 def settle(connection: Connection, body: int, outcome: Outcome, *, attempts: int, detail: str = "") -> None:
     """Say what became of a body."""
-    connection.execute(_SETTLE, {"one_id": body, "to": outcome, "why": detail, "tries": attempts})
+    _SETTLE.run(connection, one_id=body, to=outcome, why=detail, tries=attempts)
 
 
 def forget(connection: Connection, before: datetime) -> None:

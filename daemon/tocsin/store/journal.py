@@ -1,27 +1,28 @@
 """The journal: every event, in the order in which it was recorded, never changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, insert, select
 
 from tocsin.domain.event import Event
 from tocsin.store.schema import events
+from tocsin.store.statement import Statement, given
 
 Kinds = Mapping[str, type[Event]]
 """The events that are known, by kind."""
 
-_ADD = insert(events)
+_ADD = Statement(insert(events))
 _ROWS = select(events)
-_AFTER = _ROWS.where(events.c.subject == bindparam("subject"), events.c.seq > bindparam("seq")).order_by(
-    events.c.seq
+_AFTER = Statement(
+    _ROWS.where(events.c.subject == given("subject"), events.c.seq > given("seq")).order_by(events.c.seq)
 )
 _COLUMNS = {"subject", "at", "by"}
-_ONE = _ROWS.where(events.c.seq == bindparam("seq"))
+_ONE = Statement(_ROWS.where(events.c.seq == given("seq")))
 
 
 @dataclass(frozen=True)
@@ -43,37 +44,30 @@ class Entry:
 
 def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
     """Write an event down, and return its place in the journal."""
-    result = connection.execute(
-        _ADD,
-        {
-            "at": event.at,
-            "recorded_at": recorded_at,
-            "kind": event.kind,
-            "subject": event.subject,
-            "by": event.by,
-            "headline": event.headline(),
-            "body": _adapter(type(event)).dump_json(event, exclude=_COLUMNS).decode(),
-        },
-    )
-    key = result.inserted_primary_key
-    assert key is not None  # noqa: S101 (one row was inserted)
-    return int(key[0])
+    return _ADD.run(
+        connection,
+        at=event.at,
+        recorded_at=recorded_at,
+        kind=event.kind,
+        subject=event.subject,
+        by=event.by,
+        headline=event.headline(),
+        body=_adapter(type(event)).dump_json(event, exclude=_COLUMNS).decode(),
+    ).key
 
 
 def read(connection: Connection, kinds: Kinds, subject: str, after: int = 0) -> Iterator[Entry]:
     """The events of a subject that stand after a place in the journal, in order."""
-    return _entries(connection, kinds, _AFTER, {"subject": subject, "seq": after})
+    return _entries(kinds, _AFTER.run(connection, subject=subject, seq=after))
 
 
 def read_one(connection: Connection, kinds: Kinds, seq: int) -> Entry | None:
     """The event at a place in the journal."""
-    return next(_entries(connection, kinds, _ONE, {"seq": seq}), None)
+    return next(_entries(kinds, _ONE.run(connection, seq=seq)), None)
 
 
-def _entries(
-    connection: Connection, kinds: Kinds, query: Select[Any], values: Mapping[str, Any]
-) -> Iterator[Entry]:
-    for row in connection.execute(query, values):
+def _entries(kinds: Kinds, rows: Iterable[Any]) -> Iterator[Entry]:
+    for row in rows:
         known = kinds.get(row.kind)
         event = None
         if known is not None:

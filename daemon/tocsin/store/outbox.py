@@ -18,19 +18,24 @@ from enum import IntEnum, StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from tocsin.domain.message import Message, Place
 from tocsin.store.schema import outbox
+from tocsin.store.statement import Statement, given
 from tocsin.store.timers import Now, microseconds
 
 
 class Lane(IntEnum):
-    """What goes first where several things wait for one place."""
+    """What goes first where several things wait for one place.
+
+    PAGE and NEWS of an alert are not said any more once somebody has answered.
+    """
 
     PAGE = 0
     ANSWER = 1
     STATUS = 2
+    NEWS = 3
 
 
 class Sending(StrEnum):
@@ -68,11 +73,9 @@ class Row:
 
 
 _MESSAGE = TypeAdapter(Message)
-_ADD = insert(outbox)
-_REWORD = (
-    update(outbox)
-    .where(outbox.c.id == bindparam("one_id"))
-    .values(body=bindparam("text"), txn_id=bindparam("txn"))
+_ADD = Statement(insert(outbox))
+_REWORD = Statement(
+    update(outbox).where(outbox.c.id == given("one_id")).values(body=given("text"), txn_id=given("txn"))
 )
 _LIVE = outbox.c.settled_at.is_(None)
 _READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
@@ -83,70 +86,70 @@ _HELD_BACK = exists().where(
     outbox.c.subject != "",
     _earlier.c.id < outbox.c.id,
     _earlier.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
-    _earlier.c.next_try > bindparam("boot"),
+    _earlier.c.next_try > given("boot"),
 )
-_NEXT = (
+_NEXT = Statement(
     select(outbox)
-    .where(
-        outbox.c.place == bindparam("one_place"), _READY, outbox.c.next_try <= bindparam("boot"), ~_HELD_BACK
-    )
+    .where(outbox.c.place == given("one_place"), _READY, outbox.c.next_try <= given("boot"), ~_HELD_BACK)
     .order_by(outbox.c.lane, outbox.c.id)
     .limit(1)
 )
-_WHEN = select(func.min(outbox.c.next_try)).where(
-    outbox.c.place == bindparam("one_place"), _READY, ~_HELD_BACK
+_WHEN = Statement(
+    select(func.min(outbox.c.next_try)).where(outbox.c.place == given("one_place"), _READY, ~_HELD_BACK)
 )
-_CLAIM = (
+_CLAIM = Statement(
     update(outbox)
-    .where(outbox.c.id == bindparam("one_id"))
+    .where(outbox.c.id == given("one_id"))
     .values(state=Sending.SENDING, attempts=outbox.c.attempts + 1)
 )
-_SETTLE = (
+_SETTLE = Statement(
     update(outbox)
-    .where(outbox.c.id == bindparam("one_id"))
-    .values(
-        state=bindparam("to"), settled_at=bindparam("at"), receipt=bindparam("answer"), error=bindparam("why")
-    )
+    .where(outbox.c.id == given("one_id"))
+    .values(state=given("to"), settled_at=given("at"), receipt=given("answer"), error=given("why"))
 )
-_PUT_OFF = (
+_PUT_OFF = Statement(
     update(outbox)
-    .where(outbox.c.id == bindparam("one_id"))
+    .where(outbox.c.id == given("one_id"))
     .values(
-        state=bindparam("to"),
-        next_try=bindparam("try_at"),
-        error=bindparam("why"),
-        failed_at=func.coalesce(outbox.c.failed_at, bindparam("at", type_=outbox.c.failed_at.type)),
+        state=given("to"),
+        next_try=given("try_at"),
+        error=given("why"),
+        failed_at=func.coalesce(outbox.c.failed_at, given("at", type_=outbox.c.failed_at.type)),
     )
 )
-_STATE = select(outbox.c.state).where(outbox.c.id == bindparam("one_id"))
-_FIND = select(outbox).where(outbox.c.id == bindparam("one_id"))
-_UNDER_WAY = select(
-    exists().where(
-        outbox.c.subject == bindparam("one_subject"),
-        outbox.c.lane == Lane.PAGE,
-        outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
+_STATE = select(outbox.c.state).where(outbox.c.id == given("one_id"))
+_FIND = Statement(select(outbox).where(outbox.c.id == given("one_id")))
+_UNDER_WAY = Statement(
+    select(
+        exists().where(
+            outbox.c.subject == given("one_subject"),
+            outbox.c.lane == Lane.PAGE,
+            outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
+        )
     )
 )
-_CANCEL = (
+_CANCEL = Statement(
     update(outbox)
     .where(
-        outbox.c.subject == bindparam("one_subject"),
-        outbox.c.lane == Lane.PAGE,
+        outbox.c.subject == given("one_subject"),
+        outbox.c.lane.in_([Lane.PAGE, Lane.NEWS]),
         outbox.c.state == Sending.PENDING,
     )
-    .values(state=Sending.CANCELLED, settled_at=bindparam("at"))
+    .values(state=Sending.CANCELLED, settled_at=given("at"))
 )
-_ACCEPTED_SINCE = select(
-    exists().where(
-        outbox.c.place == bindparam("one_place"),
-        outbox.c.state == Sending.CONFIRMED,
-        outbox.c.settled_at > bindparam("since", type_=outbox.c.settled_at.type),
+_ACCEPTED_SINCE = Statement(
+    select(
+        exists().where(
+            outbox.c.place == given("one_place"),
+            outbox.c.state == Sending.CONFIRMED,
+            outbox.c.settled_at > given("since", type_=outbox.c.settled_at.type),
+        )
     )
 )
-_PAGED = (
+_PAGED = Statement(
     select(outbox.c.person, outbox.c.place)
     .where(
-        outbox.c.subject == bindparam("one_subject"),
+        outbox.c.subject == given("one_subject"),
         outbox.c.lane == Lane.PAGE,
         outbox.c.state != Sending.CANCELLED,
     )
@@ -183,9 +186,7 @@ def add(
         "receipt": "",
         "error": "",
     }
-    key = connection.execute(_ADD, values).inserted_primary_key
-    assert key is not None  # noqa: S101 (one row was inserted)
-    return int(key[0])
+    return _ADD.run(connection, **values).key
 
 
 def _txn_id() -> str:
@@ -195,7 +196,7 @@ def _txn_id() -> str:
 
 def find(connection: Connection, row: int) -> Row | None:
     """The message with this id, and its state."""
-    found = connection.execute(_FIND, {"one_id": row}).one_or_none()
+    found = _FIND.run(connection, one_id=row).first()
     return None if found is None else _row(found)
 
 
@@ -204,27 +205,27 @@ def next_for(connection: Connection, place: Place, now: Now) -> Row | None:
 
     A message that waits for another try holds back what was said after it on the same subject, and nothing else.
     """
-    found = connection.execute(_NEXT, {"one_place": str(place), "boot": now.boot}).one_or_none()
+    found = _NEXT.run(connection, one_place=str(place), boot=now.boot).first()
     return None if found is None else _row(found)
 
 
 def next_try(connection: Connection, place: Place, now: Now) -> int | None:
     """When the next message for a place is to be tried, in microseconds on the boot clock."""
     values = {"one_place": str(place), "boot": now.boot}
-    found: int | None = connection.execute(_WHEN, values).scalar()
+    found: int | None = _WHEN.run(connection, **values).value()
     return found
 
 
 def claim(connection: Connection, row: int) -> None:
     """From now on it may be seen."""
-    connection.execute(_CLAIM, {"one_id": row})
+    _CLAIM.run(connection, one_id=row)
 
 
 def settle(
     connection: Connection, row: int, state: Sending, now: Now, *, receipt: str = "", error: str = ""
 ) -> None:
     """Its last state: CONFIRMED, DEAD or CANCELLED."""
-    connection.execute(_SETTLE, {"one_id": row, "to": state, "at": now.at, "answer": receipt, "why": error})
+    _SETTLE.run(connection, one_id=row, to=state, at=now.at, answer=receipt, why=error)
 
 
 def put_off(
@@ -233,16 +234,14 @@ def put_off(
     """Try it later: PENDING if surely nobody has seen it, else UNKNOWN. error: why it failed, if it did."""
     try_at = now.boot + microseconds(wait)
     failed_at = now.at if error else None
-    connection.execute(
-        _PUT_OFF, {"one_id": row, "to": state, "try_at": try_at, "why": error, "at": failed_at}
-    )
+    _PUT_OFF.run(connection, one_id=row, to=state, try_at=try_at, why=error, at=failed_at)
 
 
 def reword(connection: Connection, row: int, message: Message) -> str:
     """Say something else instead; only for what was never sent. Its new txn_id."""
     txn_id = _txn_id()
     body = _MESSAGE.dump_json(message).decode()
-    connection.execute(_REWORD, {"one_id": row, "text": body, "txn": txn_id})
+    _REWORD.run(connection, one_id=row, text=body, txn=txn_id)
     return txn_id
 
 
@@ -266,22 +265,22 @@ def hasten(connection: Connection, network: str) -> set[Place]:
 
 def pages_under_way(connection: Connection, subject: str) -> bool:
     """Whether a page of this subject may be seen any moment."""
-    return bool(connection.execute(_UNDER_WAY, {"one_subject": subject}).scalar())
+    return bool(_UNDER_WAY.run(connection, one_subject=subject).value())
 
 
 def cancel_pages(connection: Connection, subject: str, now: Now) -> int:
     """Begin no page of this subject that is not under way; how many those were."""
-    return connection.execute(_CANCEL, {"one_subject": subject, "at": now.at}).rowcount
+    return _CANCEL.run(connection, one_subject=subject, at=now.at).rowcount
 
 
 def accepted_since(connection: Connection, place: Place, since: datetime) -> bool:
     """Whether a place took anything after that time."""
-    return bool(connection.execute(_ACCEPTED_SINCE, {"one_place": str(place), "since": since}).scalar())
+    return bool(_ACCEPTED_SINCE.run(connection, one_place=str(place), since=since).value())
 
 
 def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
     """Whom a subject paged and where, or may have; the person is empty for a room."""
-    rows = connection.execute(_PAGED, {"one_subject": subject})
+    rows = _PAGED.run(connection, one_subject=subject)
     return [(row.person, Place.parse(row.place)) for row in rows]
 
 

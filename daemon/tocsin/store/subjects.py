@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from tocsin.domain.event import short_id
 from tocsin.store.schema import subjects
+from tocsin.store.statement import Statement, given
 
 
 @dataclass(frozen=True)
@@ -24,24 +25,24 @@ class Subject:
     opened_at: datetime
 
 
-_ADD = insert(subjects)
-_NEXT = select(func.coalesce(func.max(subjects.c.number), -1) + 1)
-_FIND = select(subjects).where(subjects.c.id == bindparam("one_id"))
+_ADD = Statement(insert(subjects))
+_NEXT = Statement(select(func.coalesce(func.max(subjects.c.number), -1) + 1))
+_FIND = Statement(select(subjects).where(subjects.c.id == given("one_id")))
 _OPEN = subjects.c.closed_at.is_(None)
-_OPEN_FOR = select(subjects).where(
-    subjects.c.kind == bindparam("one_kind"), subjects.c.key == bindparam("one_key"), _OPEN
+_OPEN_FOR = Statement(
+    select(subjects).where(subjects.c.kind == given("one_kind"), subjects.c.key == given("one_key"), _OPEN)
 )
-_ALL_OPEN = (
-    select(subjects).where(subjects.c.kind == bindparam("one_kind"), _OPEN).order_by(subjects.c.number)
+_ALL_OPEN = Statement(
+    select(subjects).where(subjects.c.kind == given("one_kind"), _OPEN).order_by(subjects.c.number)
 )
-_CLOSE = update(subjects).where(subjects.c.id == bindparam("one_id")).values(closed_at=bindparam("at"))
+_CLOSE = Statement(update(subjects).where(subjects.c.id == given("one_id")).values(closed_at=given("at")))
 
 
 def add(connection: Connection, kind: str, key: str, at: datetime) -> str:
     """A new subject, open; its id."""
-    number = int(connection.execute(_NEXT).scalar_one())
+    number = int(_NEXT.run(connection).value())
     subject = short_id(number)
-    connection.execute(_ADD, {"number": number, "id": subject, "kind": kind, "key": key, "opened_at": at})
+    _ADD.run(connection, number=number, id=subject, kind=kind, key=key, opened_at=at)
     return subject
 
 
@@ -57,18 +58,18 @@ def open_for(connection: Connection, kind: str, key: str) -> Subject | None:
 
 def all_open(connection: Connection, kind: str) -> Sequence[Subject]:
     """Every open subject of a kind, the oldest first."""
-    return [_subject(row) for row in connection.execute(_ALL_OPEN, {"one_kind": kind})]
+    return [_subject(row) for row in _ALL_OPEN.run(connection, one_kind=kind)]
 
 
 def close(connection: Connection, subject: str, at: datetime) -> None:
     """Let another subject be opened for the same key."""
-    connection.execute(_CLOSE, {"one_id": subject, "at": at})
+    _CLOSE.run(connection, one_id=subject, at=at)
 
 
-def _first(connection: Connection, query: Select[Any], **values: str) -> Subject | None:
-    row = connection.execute(query, values).one_or_none()
+def _first(connection: Connection, query: Statement, **values: str) -> Subject | None:
+    row = query.run(connection, **values).first()
     return None if row is None else _subject(row)
 
 
-def _subject(row: Row[Any]) -> Subject:
+def _subject(row: Any) -> Subject:
     return Subject(row.id, row.kind, row.key, row.opened_at)

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, delete, exists, or_, select, update
 
 from tocsin.store.schema import timers, upsert
+from tocsin.store.statement import Statement, given
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -43,28 +45,35 @@ def microseconds(length: timedelta) -> int:
 
 _COLUMNS = ("due_at", "delay", "due_boot", "boot_id", "attempts", "begun")
 _INSERT = upsert(timers)
-_SET = _INSERT.on_conflict_do_update(
-    index_elements=["kind", "key"], set_={name: _INSERT.excluded[name] for name in _COLUMNS}
-)
-_IS = (timers.c.kind == bindparam("one_kind"), timers.c.key == bindparam("one_key"))
-_CANCEL = delete(timers).where(*_IS)
-_KNOWN = timers.c.kind.in_(bindparam("kinds", expanding=True))
-_BY_BOOT = select(timers).where(timers.c.due_boot.is_not(None)).order_by(timers.c.due_boot)
-_BY_WALL = select(timers).where(timers.c.due_boot.is_(None)).order_by(timers.c.due_at)
-_FIRST = [query.where(_KNOWN).limit(1) for query in (_BY_BOOT, _BY_WALL)]
-_DUE_BOOT = timers.c.due_boot <= bindparam("boot")
-_DUE_WALL = timers.c.due_at <= bindparam("at")
-_DUE = [
-    query.where(_KNOWN, due).limit(bindparam("most"))
-    for query, due in ((_BY_BOOT, _DUE_BOOT), (_BY_WALL, _DUE_WALL))
-]
-_STILL_DUE = select(timers).where(*_IS, or_(_DUE_BOOT, timers.c.due_boot.is_(None) & _DUE_WALL))
-_BEGIN = update(timers).where(*_IS).values(begun=timers.c.begun + 1)
-_LIVE = select(
-    exists().where(
-        timers.c.key == bindparam("one_key"), timers.c.kind.in_(bindparam("kinds", expanding=True))
+_SET = Statement(
+    _INSERT.on_conflict_do_update(
+        index_elements=["kind", "key"], set_={name: _INSERT.excluded[name] for name in _COLUMNS}
     )
 )
+_IS = (timers.c.kind == given("one_kind"), timers.c.key == given("one_key"))
+_CANCEL = Statement(delete(timers).where(*_IS))
+_BY_BOOT = select(timers).where(timers.c.due_boot.is_not(None)).order_by(timers.c.due_boot)
+_BY_WALL = select(timers).where(timers.c.due_boot.is_(None)).order_by(timers.c.due_at)
+_DUE_BOOT = timers.c.due_boot <= given("boot")
+_DUE_WALL = timers.c.due_at <= given("at")
+_STILL_DUE = Statement(select(timers).where(*_IS, or_(_DUE_BOOT, timers.c.due_boot.is_(None) & _DUE_WALL)))
+_BEGIN = Statement(update(timers).where(*_IS).values(begun=timers.c.begun + 1))
+
+
+class _Asked:
+    """What is asked again and again of the timers of some kinds, which are the same as long as a daemon runs."""
+
+    def __init__(self, kinds: tuple[str, ...]) -> None:
+        known = timers.c.kind.in_(kinds)
+        self.due_by_boot = Statement(_BY_BOOT.where(known, _DUE_BOOT).limit(given("most")))
+        self.due_by_wall = Statement(_BY_WALL.where(known, _DUE_WALL).limit(given("most")))
+        self.first = [Statement(query.where(known).limit(1)) for query in (_BY_BOOT, _BY_WALL)]
+        self.any_for = Statement(select(exists().where(timers.c.key == given("one_key"), known)))
+
+
+@cache
+def _asked(kinds: tuple[str, ...]) -> _Asked:
+    return _Asked(kinds)
 
 
 def set_after(
@@ -78,43 +87,45 @@ def set_after(
         "due_boot": now.boot + length,
         "boot_id": now.boot_id,
     }
-    connection.execute(_SET, {"kind": kind, "key": key, "attempts": attempts, "begun": 0, **values})
+    _SET.run(connection, kind=kind, key=key, attempts=attempts, begun=0, **values)
 
 
 def set_at(connection: Connection, kind: str, key: str, at: datetime) -> None:
     """Ring when the wall clock shows that time; replaces what was set."""
     values = {"due_at": at, "delay": None, "due_boot": None, "boot_id": None}
-    connection.execute(_SET, {"kind": kind, "key": key, "attempts": 0, "begun": 0, **values})
+    _SET.run(connection, kind=kind, key=key, attempts=0, begun=0, **values)
 
 
 def cancel(connection: Connection, kind: str, key: str) -> None:
     """Don't ring; nothing happens if it was not set."""
-    connection.execute(_CANCEL, {"one_kind": kind, "one_key": key})
+    _CANCEL.run(connection, one_kind=kind, one_key=key)
 
 
 def due(connection: Connection, now: Now, kinds: Iterable[str], most: int) -> Sequence[Timer]:
     """The timers of these kinds that should have rung by now, the most overdue first."""
-    values = {"boot": now.boot, "at": now.at, "kinds": list(kinds), "most": most}
-    rows = (row for query in _DUE for row in connection.execute(query, values))
-    found = [_timer(row) for row in rows]
-    return sorted(found, key=lambda timer: timer.due_at)[:most]
+    asked = _asked(tuple(kinds))
+    rows = [
+        *asked.due_by_boot.run(connection, boot=now.boot, most=most),
+        *asked.due_by_wall.run(connection, at=now.at, most=most),
+    ]
+    return sorted(map(_timer, rows), key=lambda timer: timer.due_at)[:most]
 
 
 def still_due(connection: Connection, kind: str, key: str, now: Now) -> Timer | None:
     """The timer, unless it was cancelled or set anew since it was found due."""
     values = {"one_kind": kind, "one_key": key, "boot": now.boot, "at": now.at}
-    row = connection.execute(_STILL_DUE, values).one_or_none()
+    row = _STILL_DUE.run(connection, **values).first()
     return None if row is None else _timer(row)
 
 
 def begin(connection: Connection, timer: Timer) -> None:
     """Remember that a timer is about to ring."""
-    connection.execute(_BEGIN, {"one_kind": timer.kind, "one_key": timer.key})
+    _BEGIN.run(connection, one_kind=timer.kind, one_key=timer.key)
 
 
 def next_due(connection: Connection, now: Now, kinds: Iterable[str]) -> datetime | None:
     """When the next timer of these kinds rings, on the wall clock as it goes now."""
-    rows = [row for query in _FIRST for row in connection.execute(query, {"kinds": list(kinds)})]
+    rows = [row for query in _asked(tuple(kinds)).first for row in query.run(connection)]
     return min(
         (
             row.due_at if row.due_boot is None else now.at + (row.due_boot - now.boot) * _MICROSECOND
@@ -126,7 +137,12 @@ def next_due(connection: Connection, now: Now, kinds: Iterable[str]) -> datetime
 
 def any_for(connection: Connection, key: str, kinds: Iterable[str]) -> bool:
     """Whether a timer of one of these kinds is set for this key."""
-    return bool(connection.execute(_LIVE, {"one_key": key, "kinds": list(kinds)}).scalar())
+    return bool(_asked(tuple(kinds)).any_for.run(connection, one_key=key).value())
+
+
+def keys(connection: Connection, kinds: Iterable[str]) -> set[str]:
+    """The keys for which a timer of one of these kinds is set."""
+    return set(connection.execute(select(timers.c.key).where(timers.c.kind.in_(list(kinds)))).scalars())
 
 
 def after_start(connection: Connection, now: Now) -> None:

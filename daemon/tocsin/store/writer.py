@@ -52,6 +52,8 @@ _NEVER_AGAIN = {
     sqlite3.SQLITE_NOTADB,
 }
 
+_OF_THE_STORE = (StoreUnavailable, DBAPIError, sqlite3.Error)
+
 
 class Work(Protocol):
     """What a turn is given; made anew for each try of each turn."""
@@ -174,11 +176,13 @@ class Writer(Generic[W]):
                 kept = True
                 break
             except Exception as error:  # whatever it is, this thread must go on, and nobody be left waiting
-                if not isinstance(error, StoreUnavailable | DBAPIError):
+                if not isinstance(error, _OF_THE_STORE):
                     log.exception("the writer stumbled")
                 codes = _codes(error)
                 for turn in batch:
                     turn.error = StoreUnavailable(f"the store is not available: {_reason(error)}")
+                    if turn.work is not None:
+                        turn.work.undone()
                 _end_transaction(connection)
                 if codes & _NEVER_AGAIN:
                     self._shut = True
@@ -273,7 +277,7 @@ class savepoint:  # noqa: N801 (read as a word of the language: with savepoint(c
             return False
         lost = isinstance(error, StoreUnavailable) or not in_transaction(self._connection)
         if lost or {code & 0xFF for code in _codes(error)} & _LOST:
-            if isinstance(error, StoreUnavailable | DBAPIError):
+            if isinstance(error, _OF_THE_STORE):
                 return False
             raise StoreUnavailable("the transaction is gone") from error
         self._say("ROLLBACK TO part")
@@ -316,7 +320,7 @@ def _codes(error: BaseException) -> set[int]:
     """SQLite's code of what went wrong, plain and extended, however deep it is wrapped."""
     cause: BaseException | None = error
     while cause is not None:
-        code = getattr(getattr(cause, "orig", None), "sqlite_errorcode", None)
+        code = getattr(getattr(cause, "orig", cause), "sqlite_errorcode", None)
         if code is not None:
             return {code, code & 0xFF}
         cause = cause.__cause__

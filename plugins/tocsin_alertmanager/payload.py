@@ -1,0 +1,134 @@
+"""What Alertmanager posts, version 4.
+
+Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from tocsin.api import Alert, BadPayload, Report, safe_link
+
+VERSION = "4"
+
+MOST_ALERTS = 1000
+"""Of one group so many are known one by one; those beyond are counted, as Alertmanager's `max_alerts` does."""
+
+MOST_TEXTS = 5000
+"""An alert with more labels, or annotations, is no alert."""
+
+SUMMARIES = ("summary", "message", "description", "title")
+"""The annotations in which people write what is wrong, the best first."""
+
+LINKS = ("runbook_url", "runbook", "dashboard_url")
+
+
+def _few(value: Any) -> Any:
+    """Refused before each of them is looked at, which would hold up every other thread."""
+    if isinstance(value, dict) and len(value) > MOST_TEXTS:
+        raise ValueError(f"more than {MOST_TEXTS} of them")
+    return value
+
+
+_Texts = Annotated[Mapping[str, str], BeforeValidator(_few)]
+
+
+@dataclass(frozen=True)
+class _Alert:
+    status: Literal["firing", "resolved"]
+    labels: _Texts
+    annotations: _Texts = field(default_factory=dict)
+    starts_at: Annotated[str, Field(alias="startsAt")] = ""
+    ends_at: Annotated[str, Field(alias="endsAt")] = ""
+    link: Annotated[str, Field(alias="generatorURL")] = ""
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class _Payload:
+    """What is read of a body; whatever else it holds is passed over. alerts: not looked at yet."""
+
+    version: str
+    status: Literal["firing", "resolved"]
+    group_key: Annotated[str, Field(alias="groupKey")]
+    alerts: Sequence[Any]
+    truncated: Annotated[int, Field(alias="truncatedAlerts", ge=0)] = 0
+
+
+_PAYLOAD = TypeAdapter(_Payload)
+_ALERT = TypeAdapter(_Alert)
+
+
+def read(receiver: str, body: bytes) -> Report:
+    """What a body tells of its group. Raises BadPayload.
+
+    A group whose status is "resolved" is over: Alertmanager then fires none of its alerts, listed or not. As
+    long as it fires, what is not listed says nothing, since alerts may have been left out (`max_alerts`).
+    """
+    try:
+        payload = _validated(_PAYLOAD, from_json(body))
+    except ValueError:
+        raise BadPayload("this is no JSON") from None
+    if payload.version != VERSION:
+        raise BadPayload(f"version: this is not Alertmanager's format {VERSION}")
+    # One by one: to validate a thousand of them is one call that would hold up every other thread.
+    read = (_validated(_ALERT, alert, f"alerts[{place}].") for place, alert in enumerate(payload.alerts))
+    alerts = {_fingerprint(alert): alert for alert in read}
+    firing = [(one, alert) for one, alert in alerts.items() if alert.status == "firing"]
+    return Report(
+        receiver,
+        payload.group_key,
+        firing=[_firing(one, alert) for one, alert in firing[:MOST_ALERTS]],
+        resolved={one: _time(alert.ends_at) for one, alert in alerts.items() if alert.status == "resolved"},
+        over=payload.status == "resolved",
+        unlisted=payload.truncated + max(0, len(firing) - MOST_ALERTS),
+    )
+
+
+def _firing(fingerprint: str, alert: _Alert) -> Alert:
+    links = (*(alert.annotations.get(name, "") for name in LINKS), alert.link)
+    return Alert(
+        fingerprint,
+        alert.labels,
+        summary=next((alert.annotations[name] for name in SUMMARIES if alert.annotations.get(name)), ""),
+        link=next(filter(None, map(safe_link, links)), ""),
+        starts_at=_time(alert.starts_at),
+    )
+
+
+def _fingerprint(alert: _Alert) -> str:
+    """Alertmanager's own, which is the same for the same labels; else one with that property."""
+    return (
+        alert.fingerprint
+        or hashlib.sha256(json.dumps(sorted(alert.labels.items())).encode()).hexdigest()[:16]
+    )
+
+
+def _time(text: str) -> datetime | None:
+    """An instant, or nothing if it is none: an alert is paged for whatever its clock shows."""
+    try:
+        at = datetime.fromisoformat(text)
+        return (
+            at.astimezone(UTC) if at.tzinfo and at.year > 1 else None
+        )  # Go's zero time means that there is none
+    except (ValueError, OverflowError):
+        return None
+
+
+def _validated(shape: TypeAdapter[Any], value: Any, where: str = "") -> Any:
+    """The value in its shape. Raises BadPayload without a word of the body: `alerts[0].labels: …`."""
+    try:
+        return shape.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = f"{where}{first['loc'][0]}" if first["loc"] else where.rstrip(".") or "the body"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "dataclass_type":
+            message = "should be an object"
+        raise BadPayload(f"{field}: {message[0].lower()}{message[1:]}") from None

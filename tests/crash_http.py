@@ -1,0 +1,430 @@
+"""Real daemons under load, killed again and again, and what was seen of them from outside.
+
+Alerts are posted as Alertmanager posts them, and people answer some of the pages that they read. What the senders,
+the people and the terminal took down is all that is judged.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import multiprocessing
+import os
+import random
+import re
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import alembic.command  # noqa: F401 (so that the parent has it)
+import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401 (likewise)
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+import tocsin_alertmanager  # noqa: F401 (likewise)
+import tocsin_escalation  # noqa: F401 (likewise)
+from tocsin import cli, control
+from tocsin.errors import StateError
+from tocsin.store.outbox import Lane
+
+from tests.crash import Record
+from tests.crash_judge import KILLED, STEPS, read_terminal
+
+PATIENCE = 30.0
+"""How long anything may take before it counts as missing, in seconds: a busy machine is slow."""
+
+CLIENTS = 4
+TYPE_AGAIN = 1.0
+POST_AGAIN = 0.02
+LOOK_EVERY = 0.01
+PAUSE = 0.25
+"""The mean time between two gusts of alerts."""
+
+MOST_OPEN = 24
+"""So many alerts are under way at once: load, and no overload, however slow the machine is."""
+
+KILLED_AT_START = 0.15
+"""How many of the daemons are killed before they are ready; never two in a row, which would often end in giving up
+what came first each time.
+"""
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+CONFIG = """\
+web.listen = "{address}"
+[networks.console]
+[receivers.prod]
+token.file = "prod.token"
+[people.alice]
+accounts.console = "alice"
+[people.bob]
+accounts.console = "bob"
+[plugins.alertmanager]
+[plugins.escalation]
+default = "ops"
+[plugins.escalation.policies.ops]
+steps = [{{ page = "alice" }}, {{ page = "bob", after = "1s" }}, {{ room = "console", after = "1s" }}]
+repeat = 0
+repeat_after = "10m"
+"""
+
+# A parent that has imported all of this, so that a start takes a fraction of a second.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["tests.crash_http"])
+
+
+# ── The daemon, and who stands around it ────────────────────────────────────────────────────────────────────
+
+
+def serve(folder: Path) -> None:
+    """Be `tocsin run` with a terminal of files."""
+    files = {0: ("typed", os.O_RDONLY), 1: ("terminal", os.O_WRONLY), 2: ("log", os.O_WRONLY | os.O_CREAT)}
+    for number, (name, flags) in files.items():
+        os.dup2(os.open(folder / name, flags | os.O_APPEND, 0o600), number)
+    sys.stdin = os.fdopen(0)
+    cli.main(["run", "--config", str(folder / "config.toml")])
+
+
+@dataclass
+class Tally:
+    """The kills that counted, by what was under way then. idle: those that hit nothing."""
+
+    wanted: int
+    kills: int = 0
+    idle: int = 0
+    phases: Counter[str] = field(default_factory=Counter)
+
+    def enough(self) -> bool:
+        return self.kills >= self.wanted or self.idle > self.wanted + 10
+
+    def add(self, phases: Iterable[str]) -> None:
+        """A kill counts if anything was under way; where next to none does, the daemon has come to a stop."""
+        found = set(phases)
+        if found:
+            self.kills += 1
+            self.phases.update(found)
+        else:
+            self.idle += 1
+
+
+class Trial:
+    """One daemon's lives on one state folder, its senders and its people.
+
+    faults: what is wrong beside what `judge` finds.
+    """
+
+    def __init__(self, folder: Path, seed: str, tally: Tally) -> None:
+        """Lay out the folder, and take a port that no one else is given between two daemons."""
+        self.record = Record(folder / "record")
+        self.faults: list[str] = []
+        self._folder = folder
+        self._tally = tally
+        self._random = random.Random(seed)  # noqa: S311 (to be repeatable is the point)
+        self._port = socket.socket()
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind(("127.0.0.1", 0))
+        self._address = f"127.0.0.1:{self._port.getsockname()[1]}"
+        folder.mkdir()
+        (folder / "config.toml").write_text(CONFIG.format(address=self._address))
+        (folder / "prod.token").touch(mode=0o600)
+        (folder / "prod.token").write_text(TOKEN)
+        (folder / "terminal").touch()
+        os.mkfifo(folder / "typed")
+        self._keyboard = os.open(folder / "typed", os.O_RDWR | os.O_NONBLOCK)
+        self._ids: dict[str, str] = {}
+        self._seen: defaultdict[tuple[str, ...], asyncio.Event] = defaultdict(asyncio.Event)
+        self._waits: dict[str, str] = {}
+        self._posting = 0
+        self._process: Any = None
+        self._hurried = True
+        self._read = 0
+        self._typing = 0
+        self._unseen: set[str] = set()
+
+    def close(self) -> None:
+        """End what still runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(PATIENCE)
+        os.close(self._keyboard)
+        self._port.close()
+
+    def terminal(self) -> str:
+        """All that was printed."""
+        return (self._folder / "terminal").read_text(errors="replace")
+
+    async def run(self) -> None:
+        """Start and kill until it is enough; then let everything come to its end."""
+        over = asyncio.Event()
+        watching = asyncio.create_task(self._watch())
+        sending = asyncio.create_task(self._send(over))
+        try:
+            while not (self._tally.enough() or sending.done() or watching.done()):
+                await self._live_and_die()
+            over.set()
+            if self._tally.kills < self._tally.wanted:
+                self.faults.append(
+                    f"{self._tally.kills} kills with work in flight, {self._tally.idle} without"
+                )
+            self._start()
+            await self._ready()
+            await self._come_to_an_end(sending)
+            if watching.done():
+                watching.result()
+        finally:
+            for task in (watching, sending):
+                task.cancel()
+            await asyncio.gather(watching, sending, return_exceptions=True)
+
+    # The daemon.
+
+    def _start(self) -> None:
+        self._process = _CONTEXT.Process(target=serve, args=(self._folder,))
+        self._process.start()
+
+    async def _ready(self) -> None:
+        async with _limit("the daemon to be ready"):
+            while not _is_ready(await self._status()):
+                assert self._process.is_alive(), f"it ended by itself:\n{self._log()[-5000:]}"
+                await asyncio.sleep(LOOK_EVERY)
+
+    async def _status(self) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = await asyncio.to_thread(control.ask, self._folder / "state", "status")
+        except StateError:
+            return {}
+        return found
+
+    async def _ended(self) -> int:
+        async with _limit("the daemon to end"):
+            while self._process.is_alive():
+                await asyncio.sleep(LOOK_EVERY)
+        code: int = self._process.exitcode
+        return code
+
+    async def _live_and_die(self) -> None:
+        self._start()
+        self._hurried = not self._hurried and self._random.random() < KILLED_AT_START
+        if self._hurried:
+            await asyncio.sleep(self._random.uniform(0, 0.3))
+        else:
+            await self._ready()
+            await asyncio.sleep(self._random.uniform(0.05, 0.8))
+        phases = {"a post unanswered": self._posting, "an answer typed": self._typing}
+        os.kill(self._process.pid, signal.SIGKILL)
+        code = await self._ended()
+        assert code == -signal.SIGKILL, f"it ended by itself, with code {code}:\n{self._log()[-5000:]}"
+        self._look()
+        phases["a page not yet seen"] = len(self._unseen)
+        with (self._folder / "terminal").open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+            file.write(b"\n" * torn + KILLED.encode() + b"\n")
+        phases |= _left_behind(self._folder / "state" / "tocsin.db")
+        self._tally.add(what for what, count in phases.items() if count)
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text() if (self._folder / "log").exists() else ""
+
+    async def _come_to_an_end(self, sending: "asyncio.Task[None]") -> None:
+        """Once all alerts have come to their end nothing waits any more, and the daemon can be stopped."""
+        await asyncio.wait([sending], timeout=PATIENCE)
+        if sending.done():
+            sending.result()
+        else:
+            for name, what in self._waits.items():
+                self._note("stuck", name, f"waited {PATIENCE:.0f} s for {what}")
+        settled = {"bodies waiting": 0, "messages waiting": 0}
+        if sending.done():
+            settled["open alerts"] = 0
+        status: Mapping[str, Any] = {}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not settled.items() <= (status := await self._status()).items():
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            self.faults.append(f"it never came to rest: {status}")
+        os.kill(self._process.pid, signal.SIGTERM)
+        if code := await self._ended():
+            self.faults.append(f"stopped, it ended with code {code}")
+        with closing(sqlite3.connect(self._folder / "state" / "tocsin.db")) as database:
+            (found,) = database.execute("PRAGMA integrity_check").fetchone()
+            (steps,) = database.execute(
+                "SELECT count(*) FROM timers WHERE kind = 'escalation.step'"
+            ).fetchone()
+        if found != "ok":
+            self.faults.append(f"the database is damaged: {found}")
+        if sending.done() and steps:
+            self.faults.append(f"steps of alerts that are over are still to come: {steps}")
+        self.faults += [
+            f"in the log: {line}"
+            for line in self._log().splitlines()
+            if re.match("ERROR|CRITICAL|Traceback", line) and not line.endswith(" is given up")
+        ]
+
+    # Who reads.
+
+    async def _watch(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _look(self) -> None:
+        """Read on in the terminal, as far as whole lines go."""
+        with (self._folder / "terminal").open("rb") as file:
+            file.seek(self._read)
+            new = file.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._read += len(new)
+        for one in read_terminal(new.decode())[0]:
+            self._ids[one.name] = one.id
+            self._seen[one.name, one.what].set()
+            self._seen[one.name, one.what, one.place].set()
+            if one.what == "alarm":
+                self._seen[one.name, "page"].set()
+                for place in STEPS:  # none of them may be paged any more
+                    self._seen[one.name, "page", place].set()
+            if one.what in ("page", "alarm"):
+                self._unseen.discard(one.name)
+
+    async def _until(self, name: str, *what: str) -> None:
+        self._waits[name] = f"{' in '.join(what)} to be seen"
+        await self._seen[name, *what].wait()
+
+    # Who sends, and who answers.
+
+    async def _send(self, over: asyncio.Event) -> None:
+        """Post alerts, now one, now several at once."""
+        numbers = itertools.count(1)
+        async with (
+            ClientSession(
+                connector=TCPConnector(limit=CLIENTS), timeout=ClientTimeout(total=PATIENCE)
+            ) as session,
+            asyncio.TaskGroup() as alerts,
+        ):
+            while not over.is_set():
+                for _ in range(min(self._random.choice((1, 2, 4, 12)), MOST_OPEN - len(self._waits))):
+                    alerts.create_task(self._alert(session, f"alert-{next(numbers)}"))
+                await asyncio.sleep(self._random.expovariate(1 / PAUSE))
+
+    async def _alert(self, session: ClientSession, name: str) -> None:
+        """It fires, somebody answers or nobody can in time, and it is over."""
+        fate = self._random.choices(("answered", "ignored", "gone"), (50, 30, 20))[0]
+        await self._post(session, name, "firing", before="posted", after="accepted")
+        if fate == "gone":
+            await asyncio.sleep(self._random.choice((0, self._random.uniform(0, 0.5))))
+        else:
+            if not self._seen[name, "page"].is_set():
+                self._unseen.add(name)
+            await self._until(
+                name, "page", self._random.choice(STEPS[:2]) if fate == "answered" else STEPS[-1]
+            )
+            if self._random.random() < 0.3:
+                await asyncio.sleep(self._random.uniform(0, 0.3))
+            elif fate == "answered":  # just when the next step comes
+                await asyncio.sleep(self._random.uniform(0.97, 1.05))
+            await self._acknowledge(name)
+            await asyncio.sleep(self._random.uniform(0, 1))
+        await self._post(session, name, "resolved", before="gone" if fate == "gone" else "", after="resolved")
+        await self._until(name, "resolved")
+        del self._waits[name]
+
+    async def _post(self, session: ClientSession, name: str, status: str, *, before: str, after: str) -> None:
+        """Post until it is accepted; again only after a 5xx or a lost answer, as Alertmanager does."""
+        self._waits[name] = f"its post ({status}) to be accepted"
+        if before:
+            self._note(before, name)
+        while True:
+            self._posting += 1
+            try:
+                async with session.post(
+                    f"http://{self._address}/hooks/alertmanager/prod",
+                    json=_payload(name, status),
+                    headers={"Authorization": f"Bearer {TOKEN}"},
+                ) as answer:
+                    code = answer.status
+            except (ClientError, OSError):
+                code = 0
+            finally:
+                self._posting -= 1
+            if code // 100 == 2:
+                self._note(after, name)
+                return
+            assert not code or code >= 500, f"{name}: {code} to {status}"
+            await asyncio.sleep(POST_AGAIN)
+
+    async def _acknowledge(self, name: str) -> None:
+        """Type it, in the room or in private, until the answer is seen: what was typed may be lost with a daemon."""
+        who = self._random.choice(("alice", "bob"))
+        where = self._random.choice(("", "/msg "))
+        self._note("asked", name)
+        self._typing += 1
+        try:
+            while not self._seen[name, "acknowledged"].is_set():
+                os.write(self._keyboard, f"/as {who}\n{where}!ack {self._ids[name]}\n".encode())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TYPE_AGAIN):
+                        await self._until(name, "acknowledged")
+        finally:
+            self._typing -= 1
+
+    def _note(self, what: str, name: str, why: str = "") -> None:
+        self.record.write(what=what, name=name, why=why, at=time.perf_counter())
+
+
+@contextlib.asynccontextmanager
+async def _limit(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except TimeoutError:
+        raise AssertionError(f"waited {PATIENCE:.0f} s in vain for {what}") from None
+
+
+def _is_ready(status: Mapping[str, Any]) -> bool:
+    return bool(status) and not any(status["networks"].values()) and ":" in status["listening on"]
+
+
+def _left_behind(path: Path) -> Mapping[str, int]:
+    """What a dead daemon had begun, read beside its log, which is left as it is."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        (bodies,) = database.execute("SELECT count(*) FROM intake WHERE outcome = 'waiting'").fetchone()
+        found = Counter({"a body not yet taken in": bodies})
+        for lane, state in database.execute("SELECT lane, state FROM outbox WHERE settled_at IS NULL"):
+            message = "a page" if lane == Lane.PAGE else "a message"
+            found[f"{message} {_PHASES[state]}"] += 1
+    return found
+
+
+_PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}
+
+
+def _payload(name: str, status: str) -> Mapping[str, Any]:
+    """What Alertmanager posts of a group with one alert."""
+    labels = {"alertname": name, "severity": "critical"}
+    alert = {
+        "status": status,
+        "labels": labels,
+        "annotations": {"summary": "invented"},
+        "startsAt": "2026-01-01T00:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-01-01T00:05:00Z",
+        "generatorURL": "http://prometheus.example/graph",
+        "fingerprint": name,
+    }
+    return {
+        "version": "4",
+        "groupKey": f'{{}}:{{alertname="{name}"}}',
+        "truncatedAlerts": 0,
+        "status": status,
+        "receiver": "tocsin",
+        "groupLabels": {"alertname": name},
+        "commonLabels": labels,
+        "commonAnnotations": alert["annotations"],
+        "externalURL": "http://alertmanager.example",
+        "alerts": [alert],
+    }

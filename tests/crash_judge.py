@@ -1,0 +1,207 @@
+"""What the senders, the people and the terminal took down, and whether all of it is as it should be."""
+
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ROOM = "#ops"
+STEPS = ("@alice", "@bob", ROOM)
+"""Where each step of that policy pages; no place is paged by two, so a second page there is the same page."""
+
+KILLED = "-- killed"
+"""Stands in the terminal's record below the last line of a daemon that was killed."""
+
+_LINE = re.compile(r"\d\d:\d\d:\d\d (?P<place>\S+) +<(?P<speaker>\w+)> (?P<words>.*)")
+_NEWS = re.compile(
+    r"(?P<id>\w+) (?:(?P<what>step 3: paging #ops|(?:step 2: )?paging \w+|acknowledged by \w+"
+    r"|resolved by its source(?:, without an answer)?): )?critical (?P<name>alert-\d+): invented(?P<end>.*)"
+)
+CALLS = ("page", "alarm", "news")
+_REFUSAL = re.compile(r"\w+: (?:(?:you have|\w+ has) it already|is already resolved)")
+_WARNING = "A page may still arrive."
+_BODY_GIVEN_UP = re.compile(
+    r"prod posted an alert that can't be taken in \(the daemon went down with it 3 times\)\. "
+    r"(Body \d+) is kept and given up\."
+)
+_STEP_GIVEN_UP = re.compile(
+    r"escalation\.step is given up: the daemon went down with it 3 times\.( See the log\.)?$"
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What Tocsin said of an alert in a place.
+
+    life: how many daemons were killed before. what: "page", "alarm" (by the core, to the room), "news" of a page,
+    "acknowledged" or "resolved". words: all of the line but the mark. again: that mark. warned: that a page may
+    still arrive.
+    """
+
+    life: int
+    place: str
+    what: str
+    name: str
+    id: str
+    words: str
+    again: bool
+    warned: bool
+
+
+def read_terminal(text: str) -> tuple[Sequence[Said], Sequence[str]]:
+    """What was said of alerts, in order; and all other lines that are not a matter of course."""
+    said: list[Said] = []
+    strange: list[str] = []
+    life = 0
+    lines = text.splitlines()
+    for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
+        found = _LINE.fullmatch(line)
+        words = found["words"].removeprefix("(again) ") if found else ""
+        news = _NEWS.fullmatch(words)
+        if line == KILLED:
+            life += 1
+        elif found and news and found["speaker"] == "tocsin":
+            what = _what(news["what"] or "", found["place"])
+            again = words != found["words"]
+            below = _LINE.fullmatch(following)
+            warned = below is not None and (below["place"], below["words"]) == (found["place"], _WARNING)
+            said.append(Said(life, found["place"], what, news["name"], news["id"], words, again, warned))
+            if what in CALLS and f" · !ack {news['id']}" not in news["end"]:
+                strange.append(line)
+        elif not _is_other(line, following):
+            strange.append(line)
+    return said, strange
+
+
+def _what(words: str, place: str) -> str:
+    if words.startswith(("acknowledged", "resolved")):
+        return words.partition(" ")[0]
+    if place == ROOM and not words.startswith("step 3"):
+        return "news" if words else "alarm"
+    return "page"
+
+
+def _is_other(line: str, following: str) -> bool:
+    """Whether it was typed, is an answer to what was typed twice, or was torn by the kill."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return line.startswith("* you are ") or following == KILLED
+    words = found["words"].removeprefix("(again) ")
+    return found["speaker"] != "tocsin" or words == _WARNING or bool(_REFUSAL.fullmatch(words))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """faults: in words. lost: how many alerts were accepted and never paged. late: pages after an answer.
+
+    doubles: what was seen twice, the second time marked. given_up: how often people were told that a body or a step
+    is given up, since daemons were killed three times just when it was their turn.
+    """
+
+    faults: list[str]
+    accepted: int
+    lost: int
+    late: int
+    doubles: int
+    given_up: int
+
+
+def judge(record: Iterable[Mapping[str, Any]], terminal: str) -> Verdict:
+    """Whether every promise was kept, as far as that can be seen from outside.
+
+    record: what the senders and the people did, each with the alert's name: `posted`; `accepted` and `resolved` once
+    that was answered with 2xx; `gone` before the first post that resolves an alert which nobody has answered;
+    `asked` when somebody first types that he has it; `stuck` if it went no further in the end.
+    """
+    done: dict[str, set[str]] = defaultdict(set)
+    for one in record:
+        done[one["what"]].add(one["name"])
+    said, strange = read_terminal(terminal)
+    of: dict[str, list[Said]] = defaultdict(list)
+    for each in said:
+        of[each.name].append(each)
+    bodies = {found[1] for line in strange if (found := _BODY_GIVEN_UP.search(line))}
+    alarms = {one.name for one in said if one.what == "alarm"}
+    strange = [line for line in strange if not (_BODY_GIVEN_UP.search(line) or _STEP_GIVEN_UP.search(line))]
+    stuck = done["stuck"] if len(done["stuck"]) <= len(bodies) else set()  # as many as people were told of
+    judged = sorted(done["accepted"] - stuck)
+    lost = [name for name in judged if name not in done["gone"] and not _calls(of[name])]
+    late = [(one.name, one.place) for story in of.values() for one in _calls(_after_answer(story))]
+    doubles, unmarked = _doubles(said)
+    faults = [
+        *(f"{name}: accepted, and nobody was paged" for name in lost),
+        *(f"{name}: a page in {place} after the answer" for name, place in late),
+        *unmarked,
+        *(f"{name}: said, and never posted" for name in of if name not in done["posted"]),
+        *(f"{name}: it went no further" for name in sorted(done["stuck"] - stuck)),
+        *(f"a line that nobody meant: {line!r}" for line in strange),
+    ]
+    for name in judged:
+        faults += [f"{name}: {fault}" for fault in _faults(name, of[name], done)]
+    return Verdict(
+        faults, len(done["accepted"]), len(lost), len(late), doubles, given_up=len(bodies) + len(alarms)
+    )
+
+
+def _calls(story: Iterable[Said]) -> Sequence[Said]:
+    """What called somebody."""
+    return [one for one in story if one.what in ("page", "alarm")]
+
+
+def _after_answer(story: Sequence[Said]) -> Sequence[Said]:
+    """What was said of an alert after the first answer without a warning, anywhere."""
+    answers = (
+        n for n, one in enumerate(story) if one.what in ("acknowledged", "resolved") and not one.warned
+    )
+    return story[next(answers, len(story)) :]
+
+
+def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> Iterable[str]:
+    """What else is wrong with what was said of an alert that was accepted."""
+    if len({one.id for one in story}) > 1:
+        yield "one alert was opened twice"
+    paged = list(dict.fromkeys(one.place for one in story if one.what == "page"))
+    given_up = any(one.what == "alarm" for one in story)
+    if paged != list(STEPS[: len(paged)]):
+        yield f"paged in the order {', '.join(paged)}"
+    if name not in done["asked"] | done["gone"] and len(paged) < len(STEPS) and not given_up:
+        yield f"nobody answered, and only {', '.join(paged) or 'nobody'} was paged"
+    for what, wanted in (("acknowledged", done["asked"]), ("resolved", done["resolved"])):
+        told = {one.place for one in story if one.what == what}
+        if name in wanted:
+            yield from (f"{place} never heard that it is {what}" for place in sorted({*paged, ROOM} - told))
+        elif told and name not in done["gone"]:
+            yield f"{what}, and nobody asked for that"
+    for place in paged:
+        heard = [
+            one.what
+            for one in story
+            if one.place == place and not one.again and one.what not in ("alarm", "news")
+        ]
+        if heard != sorted(heard, key=("page", "acknowledged", "resolved").index):
+            yield f"{place} heard, in this order: {', '.join(heard)}"
+
+
+def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
+    """How much was seen twice; and what is wrong with that.
+
+    One message at a time is under way to a place, so that each crash leaves one in doubt there at most.
+    """
+    doubles, faults = 0, []
+    last: dict[tuple[str, str], int] = {}
+    marked: Counter[str] = Counter()
+    for one in said:
+        key = (one.place, one.words)
+        if key in last:
+            doubles += 1
+            if not one.again:
+                faults.append(f"{one.name}: two in {one.place} where one was meant: {one.words}")
+            elif last[key] == one.life:
+                faults.append(f"{one.name}: twice in {one.place} without a crash between: {one.words}")
+        last[key] = one.life
+        marked[one.place] += one.again
+        if one.again and marked[one.place] > one.life:
+            faults.append(f"{one.place}: more is said again than daemons were killed: {one.words}")
+    return doubles, faults

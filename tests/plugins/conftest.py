@@ -1,0 +1,24 @@
+"""What the tests of the plugins share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tower import Tower
+
+
+@pytest.fixture
+def tower(write_config: Callable[..., Path], tmp_path: Path) -> Tower:
+    """Two steps, twice: alice at 03:00 and 03:15, bob at 03:05 and 03:20, the end at 03:30."""
+    return Tower(write_config, tmp_path / "state")
+
+
+@pytest.fixture
+def rung(tower: Tower, tmp_path: Path) -> Callable[[], list[str]]:
+    """Configures a fallback; the first lines of what it was given."""
+    program, heard = tmp_path / "ring", tmp_path / "heard"
+    program.write_text(f"#!/bin/sh\nhead -n 1 >> {heard}\n")
+    program.chmod(0o755)
+    tower.people += f'[fallback]\ncommand = ["{program}"]\n'
+    return lambda: heard.read_text().splitlines() if heard.exists() else []

@@ -1,0 +1,233 @@
+"""Whom a step calls, and how long it waits."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tocsin.errors import NetworkError
+from tocsin.store.outbox import Lane
+from tocsin.testing import Said
+
+from tests.engine import fires
+from tests.tower import EMPTY, FACT, Tower, down, mends, policy
+
+
+async def test_the_first_step_comes_at_once_to_each_account_and_is_said_once_in_each_room(
+    tower: Tower,
+) -> None:
+    tower.people = tower.people.replace('"alice"\n', '"alice"\naccounts.radio = "alpha"\n')
+    tower.people += '[networks.radio]\nkind = "console"\nroom = "#air"\n'
+    async with tower() as engine:
+        subject = await engine.report(fires())
+        page = f"{subject} {FACT} · !ack {subject}"
+        news = f"{subject} paging alice: {FACT} · !ack {subject}"
+        assert engine.chat.texts("person/alice") == [page]
+        assert engine.chat.texts("room/#ops") == [news]
+        assert tower.radio.texts("person/alpha") == [page]
+        assert tower.radio.texts("room/#air") == [news]
+        assert len(engine.chat.said) == len(tower.radio.said) == 2
+
+
+CALLEES = """\
+[schedules.primary]
+on_call = ["alice"]
+[teams.db]
+members = ["alice", "carol"]
+rooms.console = "#db"
+[teams.quiet]
+members = ["bob"]
+rooms.console = "#ops"
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "pages", "told", "team_room"),
+    [
+        ('page = "primary"', ["alice"], ["paging alice"], []),
+        ('page = "db"', ["alice", "carol"], ["paging alice and carol"], []),
+        ('page = ["bob", "alice"]', ["bob", "alice"], ["paging bob and alice"], []),
+        (
+            'page = ["carol", "primary", "db", "alice", "carol"]',
+            ["carol", "alice"],
+            ["paging carol and alice"],
+            [],
+        ),
+        ('page = "bob", room = "db"', ["bob"], ["paging bob and #db"], ["paging bob and #db"]),
+        ('room = "db"', [], ["paging #db"], ["paging #db"]),
+        ('room = "console"', [], ["paging #ops"], []),
+        ('room = ["console", "quiet", "db"]', [], ["paging #ops and #db"], ["paging #ops and #db"]),
+    ],
+)
+async def test_a_step_calls_each_person_and_each_room_once(
+    tower: Tower, step: str, pages: list[str], told: list[str], team_room: list[str]
+) -> None:
+    async with tower(policy(f"{{ {step} }}"), CALLEES) as engine:
+        await engine.report(fires())
+        assert sorted(tower.chat.pages()) == sorted(f"03:00:00 {one}" for one in pages)
+        assert tower.chat.told() == [f"03:00:00 {one}" for one in told]
+        assert tower.chat.told("#db") == [f"03:00:00 {one}" for one in team_room]
+
+
+async def test_a_room_that_a_step_calls_is_paged_and_any_other_only_told(tower: Tower) -> None:
+    async with tower(
+        policy('{ page = "bob" }, { room = ["console", "db"], after = "5m" }'), CALLEES
+    ) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=5)
+        rows = await engine.sql("select place, lane from outbox where place like '%room%' order by id")
+        told, page = Lane.NEWS.value, Lane.PAGE.value
+        assert rows == [
+            ("console/room/#ops", told),
+            ("console/room/#ops", page),
+            ("console/room/#db", page),
+        ]
+
+
+async def test_a_step_that_calls_nobody_is_skipped_at_once_and_said(tower: Tower) -> None:
+    steps = '{ page = "empty" }, { page = "alice", after = "1h" }, { page = "bob", after = "5m" }'
+    async with tower(policy(steps), EMPTY) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=5)
+        assert tower.chat.pages() == ["03:00:00 alice", "03:05:00 bob"]
+        assert tower.chat.told() == [
+            "03:00:00 step 1: nobody to page (empty)",
+            "03:00:00 step 2: paging alice",
+            "03:05:00 step 3: paging bob",
+        ]
+
+
+async def test_a_step_that_calls_nobody_takes_no_time_of_the_one_before(tower: Tower) -> None:
+    steps = '{ page = "alice" }, { page = "empty", after = "5m" }, { page = "bob", after = "1h" }'
+    async with tower(policy(steps), EMPTY) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=5)
+        assert tower.chat.pages() == ["03:00:00 alice", "03:05:00 bob"]
+
+
+async def test_where_nobody_can_be_paged_the_rounds_still_rest_and_end(
+    tower: Tower, rung: Callable[[], list[str]]
+) -> None:
+    steps = '{ page = "empty" }, { page = "empty", after = "5m" }'
+    async with tower(policy(steps, "repeat = 1", 'repeat_after = "10m"'), EMPTY) as engine:
+        subject = await engine.report(fires())
+        nobody = "nobody to page (empty)"
+        assert tower.chat.told() == [f"03:00:00 step {step}: {nobody}" for step in (1, 2)]
+        await engine.advance(minutes=10)
+        assert tower.chat.told()[2:] == [f"03:10:00 step {step}, again: {nobody}" for step in (1, 2)]
+        assert rung() == []
+        await engine.advance(minutes=10)
+        assert tower.chat.told()[4:] == ["03:20:00 nobody answers"]
+        assert rung() == [f"{subject} nobody answers: {FACT} · !ack {subject}"]
+
+
+# How long a step waits.
+
+
+async def test_the_next_step_comes_on_time_to_the_second(tower: Tower) -> None:
+    async with tower() as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=4, seconds=59)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        await engine.advance(seconds=1)
+        assert tower.chat.pages() == ["03:00:00 alice", "03:05:00 bob"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alice", "bob"),
+    [
+        (30, "03:00:30", "03:05:30"),
+        (59, "03:00:59", "03:05:59"),
+        (60, "03:01:00", "03:06:00"),
+        (90, "03:01:30", "03:06:00"),
+        (200, "03:03:20", "03:06:00"),
+    ],
+)
+async def test_the_wait_begins_when_the_page_is_there_or_its_minute_is_over(
+    tower: Tower, seconds: int, alice: str, bob: str
+) -> None:
+    async with tower() as engine:
+        engine.chat.fails = down("alice")
+        await engine.report(fires())
+        await engine.advance(seconds=seconds)
+        await mends(engine)
+        await engine.advance(minutes=8)
+        assert tower.chat.pages() == [f"{alice} alice", f"{bob} bob"]
+
+
+@pytest.mark.parametrize(("seconds", "bob"), [(50, "03:01:20"), (70, "03:01:30")])
+async def test_a_short_wait_does_not_run_out_before_the_page_is_there(
+    tower: Tower, seconds: int, bob: str
+) -> None:
+    async with tower(policy('{ page = "alice" }, { page = "bob", after = "30s" }')) as engine:
+        engine.chat.fails = down("alice")
+        await engine.report(fires())
+        await engine.advance(seconds=seconds)
+        await mends(engine)
+        await engine.advance(minutes=2)
+        assert tower.chat.pages()[1:] == [f"{bob} bob"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "bob"), [(down("alice"), "03:06:00"), (down("alice", permanent=True), "03:05:00")]
+)
+async def test_a_page_that_never_arrives_does_not_stop_the_escalation(
+    tower: Tower, fails: Callable[[Said], NetworkError | None], bob: str
+) -> None:
+    async with tower() as engine:
+        engine.chat.fails = fails
+        await engine.report(fires())
+        await engine.advance(minutes=9)
+        assert tower.chat.pages() == [f"{bob} bob"]
+
+
+async def test_while_the_answer_to_a_page_is_lost_the_escalation_goes_on(tower: Tower) -> None:
+    async with tower() as engine:
+        engine.chat.answer_lost = True
+        engine.chat.fails = lambda said: NetworkError("answer lost") if said.place.name == "alice" else None
+        await engine.report(fires())
+        await engine.advance(minutes=9)
+        assert [page for page in tower.chat.pages() if page.endswith("bob")] == ["03:06:00 bob"]
+
+
+async def test_an_answer_that_was_lost_and_found_begins_the_wait(tower: Tower) -> None:
+    async with tower() as engine:
+        engine.chat.answer_lost = True
+        engine.chat.fails = lambda _: NetworkError("answer lost")
+        await engine.report(fires())
+        await engine.advance(seconds=20)
+        await mends(engine)
+        await engine.advance(minutes=9)
+        assert tower.chat.pages()[-1] == "03:05:20 bob"
+
+
+@pytest.mark.parametrize("late", ["alice", "carol"])
+@pytest.mark.parametrize("seconds", [30, 200])
+async def test_of_two_people_the_first_who_is_reached_begins_the_wait(
+    tower: Tower, late: str, seconds: int
+) -> None:
+    async with tower(policy('{ page = ["alice", "carol"] }, { page = "bob", after = "5m" }')) as engine:
+        engine.chat.fails = down(late)
+        await engine.report(fires())
+        await engine.advance(seconds=seconds)
+        assert len(tower.chat.pages()) == 1
+        await mends(engine)
+        await engine.advance(minutes=6)
+        assert len(tower.chat.pages()) == 3
+        assert tower.chat.pages()[-1] == "03:05:00 bob"
+
+
+async def test_a_page_of_an_earlier_step_does_not_move_a_later_one(tower: Tower) -> None:
+    steps = ", ".join(f'{{ page = "{one}", after = "5m" }}' for one in ("alice", "bob", "carol"))
+    async with tower(policy(steps)) as engine:
+        engine.chat.fails = down("alice", "bob")
+        await engine.report(fires())
+        await engine.advance(minutes=6, seconds=30)
+        engine.chat.fails = down("bob")
+        assert engine.chat.listener
+        engine.chat.listener.up("console")
+        await engine.run.settled()
+        assert tower.chat.pages() == ["03:06:30 alice"]
+        await engine.advance(seconds=10)
+        await mends(engine)
+        await engine.advance(minutes=5)
+        assert tower.chat.pages()[1:] == ["03:06:40 bob", "03:11:40 carol"]

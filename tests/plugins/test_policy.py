@@ -1,0 +1,413 @@
+"""Which tree an alert takes, what the tree says of itself, and the walk along it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from pydantic import TypeAdapter
+
+from tocsin.domain.event import Event
+from tocsin.domain.group import GroupAcknowledged, GroupUnacknowledged
+from tocsin.domain.labels import Matchers
+from tocsin.domain.page import PageDelivered, PageFailed
+from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepTaken
+from tocsin_escalation.policy import FrozenStep, Plan, Policy, Position, Route, Step, choose
+from tocsin_escalation.progress import Outcome, Progress
+
+AT = datetime(2026, 11, 21, 3, tzinfo=UTC)
+NO_TIME = timedelta(0)
+FIVE, TEN = timedelta(minutes=5), timedelta(minutes=10)
+
+
+def routes(*matchers: str) -> list[Route]:
+    return [Route(Matchers.parse(text), f"p{number}") for number, text in enumerate(matchers)]
+
+
+DB, WEB, NONE = {"team": "db"}, {"team": "web", "severity": "critical"}, dict[str, str]()
+
+
+@pytest.mark.parametrize(
+    ("matchers", "alerts", "chosen"),
+    [
+        ([], [DB], None),
+        (['team="db"'], [], None),
+        (['team="db"'], [DB], 0),
+        (['team="db"'], [WEB], None),
+        (['team="web"', 'team="db"'], [DB], 1),
+        (['team="web"', 'team="db"'], [DB, WEB], 0),
+        (['team="db"', 'team=~"d.*"'], [DB], 0),
+        (['team=~"d"'], [DB], None),
+        (['team=~"d|w.*", severity!=""'], [DB], None),
+        (['team=~"d|w.*", severity!=""'], [WEB], 0),
+        # One alert has the one, another the other: neither has both.
+        (['team="db", severity="critical"'], [DB, WEB], None),
+        # A label that is missing is empty.
+        (['team!="db"'], [NONE], 0),
+        (['team!="db"'], [DB], None),
+        (['team!="db"'], [DB, NONE], 0),
+        (['team!~"d.*", team!=""'], [DB, NONE], None),
+        (["", 'team="db"'], [DB], 0),
+        (['team="web"', ""], [DB], 1),
+    ],
+)
+def test_the_first_route_that_takes_one_of_the_alerts_is_chosen(
+    matchers: Sequence[str], alerts: Sequence[Mapping[str, str]], chosen: int | None
+) -> None:
+    assert choose(routes(*matchers), iter(alerts)) == chosen
+
+
+def test_a_plan_is_the_policy_as_it_stood() -> None:
+    steps = (
+        Step(page=("alice", "db"), room=("db",), after=TEN),
+        Step(page=("bob",)),
+        Step(room=("console",)),
+    )
+    assert Plan.of("ops", Policy(steps, repeat=2, repeat_after=FIVE)) == Plan(
+        policy="ops",
+        steps=(
+            FrozenStep(("alice", "db"), ("db",), TEN),
+            FrozenStep(("bob",), (), NO_TIME),
+            FrozenStep((), ("console",), NO_TIME),
+        ),
+        rounds=3,
+        rest=FIVE,
+    )
+    assert Plan.of("ops", Policy(steps)).rounds == 4
+    assert Plan.of("ops", Policy(steps)).rest == FIVE
+
+
+def step(*page: str, room: tuple[str, ...] = (), wait: timedelta = FIVE) -> FrozenStep:
+    return FrozenStep(page, room, wait)
+
+
+def plan(*steps: FrozenStep, rounds: int = 1, rest: timedelta = TEN) -> Plan:
+    return Plan("ops", steps or (step("alice"), step("bob", wait=FIVE)), rounds, rest)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "text"),
+    [
+        (plan(step("alice", wait=TEN)), "alice"),
+        (plan(), "alice, after 5m bob"),
+        (plan(rounds=2), "alice, after 5m bob; 10m later all of it again, 1 time"),
+        (plan(rounds=4), "alice, after 5m bob; 10m later all of it again, 3 times"),
+        (
+            plan(step("alice", "bob"), step("carol", room=("db",), wait=timedelta(minutes=90))),
+            "alice and bob, after 1h30m carol and the room of db",
+        ),
+        (
+            plan(step(room=("db", "console")), step("a", "b", "c", wait=timedelta(seconds=30))),
+            "the room of db and the room of console, after 30s a, b and c",
+        ),
+    ],
+)
+def test_a_plan_reads_as_a_sentence(frozen: Plan, text: str) -> None:
+    assert str(frozen) == text
+
+
+def test_steps_come_in_order_round_after_round_and_each_after_its_own_wait() -> None:
+    frozen = plan(step("a", wait=TEN), step("b", wait=FIVE), step("c", wait=NO_TIME), rounds=2)
+    walk = [Position(0, 0)]
+    while not frozen.is_over(walk[-1]):
+        walk.append(frozen.after(walk[-1]))
+    assert walk == [Position(*at) for at in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]]
+    assert [frozen.wait_before(at) for at in walk[1:]] == [FIVE, NO_TIME, TEN, FIVE, NO_TIME, TEN]
+
+
+def test_the_rest_is_not_the_wait_of_the_first_step() -> None:
+    frozen = plan(step("a", wait=FIVE), rest=timedelta(hours=2))
+    assert frozen.wait_before(Position(1, 0)) == timedelta(hours=2)
+
+
+@pytest.mark.parametrize("position", [Position(1, 0), Position(1, 1), Position(2, 0)])
+def test_nothing_comes_after_the_end(position: Position) -> None:
+    assert plan().is_over(position)
+    with pytest.raises(ValueError, match=r"^nothing comes after the end$"):
+        plan().after(position)
+
+
+def test_a_step_that_calls_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^calls nobody: give it page = NAME or room = NAME$"):
+        Step(after=FIVE)
+
+
+def test_repetition_without_a_pause_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"^would repeat without a pause: give it a longer repeat_after, or repeat = 0$"
+    ):
+        Policy((Step(page=("alice",)),), repeat_after=NO_TIME)
+    assert Policy((Step(page=("alice",)),), repeat=0, repeat_after=NO_TIME).repeat == 0
+
+
+# What is told of it.
+
+
+FIRST = Position(0, 0)
+
+
+def taken(
+    position: Position = FIRST,
+    *,
+    people: tuple[str, ...] = (),
+    rooms: tuple[str, ...] = (),
+    missing: tuple[str, ...] = (),
+    by: str = "",
+    pages: tuple[int, ...] = (),
+) -> StepTaken:
+    return StepTaken(
+        subject="k7f3",
+        at=AT,
+        by=by,
+        at_step=position,
+        people=people,
+        rooms=rooms,
+        pages=pages,
+        missing=missing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (taken(people=("alice",)), "step 1: paging alice"),
+        (
+            taken(Position(0, 2), people=("alice", "bob"), rooms=("#db",)),
+            "step 3: paging alice, bob and #db",
+        ),
+        (taken(Position(1, 0), people=("alice",)), "step 1, for the 2nd time: paging alice"),
+        (
+            taken(Position(2, 1), rooms=("#db",), by="carol"),
+            "step 2, for the 3rd time, asked for by carol: paging #db",
+        ),
+        (taken(people=("bob",), by="carol"), "step 1, asked for by carol: paging bob"),
+        (taken(Position(0, 1), missing=("primary",)), "step 2: nobody to page (primary)"),
+    ],
+)
+def test_a_step_tells_whom_it_calls_how_often_and_who_asked(event: StepTaken, text: str) -> None:
+    assert event.headline() == text
+
+
+@pytest.mark.parametrize(
+    ("number", "ordinal"),
+    [
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (12, "12th"),
+        (13, "13th"),
+        (21, "21st"),
+        (22, "22nd"),
+        (101, "101st"),
+        (111, "111th"),
+        (112, "112th"),
+        (123, "123rd"),
+    ],
+)
+def test_rounds_are_counted_as_people_count(number: int, ordinal: str) -> None:
+    event = taken(Position(number - 1, 0), people=("alice",))
+    assert event.headline() == f"step 1, for the {ordinal} time: paging alice"
+
+
+def test_the_beginning_tells_the_policy_and_why() -> None:
+    event = EscalationStarted(subject="k7f3", at=AT, plan=plan(rounds=2), because="the default")
+    assert (
+        event.headline() == "policy ops (the default): alice, after 5m bob; 10m later all of it again, 1 time"
+    )
+
+
+def test_the_end_tells_whether_anything_rings() -> None:
+    def end(*, rang: bool) -> str:
+        return EscalationExhausted(subject="k7f3", at=AT, count=1, rang=rang).headline()
+
+    assert end(rang=True) == "nobody answered, and the fallback rings"
+    assert end(rang=False) == "nobody answered, and no fallback is configured"
+    assert end(rang=False).endswith("no fallback is configured")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        EscalationStarted(
+            subject="k7f3", at=AT, plan=plan(step("a", room=("db",)), rounds=3), because='routes[0]: a="b"'
+        ),
+        taken(Position(2, 1), people=("alice",), rooms=("#db",), by="carol", pages=(7, 8)),
+        taken(missing=("primary",)),
+        EscalationExhausted(subject="k7f3", at=AT, count=3, rang=True),
+    ],
+)
+def test_what_is_kept_is_read_back_as_it_was(event: Event) -> None:
+    shape = TypeAdapter[Event](type(event))
+    assert shape.validate_json(shape.dump_json(event)) == event
+
+
+def test_events_are_forever() -> None:
+    old: dict[type[Event], str] = {
+        EscalationStarted: """{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "because": "the default", "plan":
+            {"policy": "ops", "steps": [{"page": ["alice"], "room": [], "wait": "PT5M"}], "rounds": 1, "rest": "PT10M"}}""",
+        StepTaken: '{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "at_step": {"round": 1, "step": 2}}',
+        EscalationExhausted: '{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "count": 2, "rang": false}',
+    }
+    events = [TypeAdapter[Event](shape).validate_json(text) for shape, text in old.items()]
+    progress = Progress.of(events)
+    assert progress.plan == plan(step("alice"))
+    assert (progress.position, progress.exhausted) == (Position(1, 2), 2)
+    assert [event.kind for event in events] == [
+        "escalation.started",
+        "escalation.step_taken",
+        "escalation.exhausted",
+    ]
+
+
+# How far it has come.
+
+
+def delivered(page: int) -> PageDelivered:
+    return PageDelivered(subject="k7f3", at=AT, page=page, person="", place="console/room/#ops")
+
+
+def failed(page: int) -> PageFailed:
+    return PageFailed(subject="k7f3", at=AT, page=page, person="", place="console/room/#ops", why="no link")
+
+
+STARTED = EscalationStarted(subject="k7f3", at=AT, plan=plan(), because="the default")
+ONE, TWO = taken(pages=(1, 2)), taken(Position(0, 1), pages=(3,))
+UNACKNOWLEDGED = GroupUnacknowledged(subject="k7f3", at=AT, by="bob")
+EXHAUSTED = EscalationExhausted(subject="k7f3", at=AT, count=1, rang=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "first"),
+    [
+        ([STARTED, ONE], None),
+        ([STARTED, ONE, delivered(2), delivered(1)], delivered(2)),
+        ([STARTED, ONE, failed(1), delivered(1)], failed(1)),
+        ([STARTED, ONE, failed(1), delivered(2)], failed(1)),
+        ([STARTED, ONE, delivered(9)], None),
+        ([STARTED, ONE, delivered(1), TWO], None),
+        ([STARTED, ONE, TWO, delivered(1)], None),
+        ([STARTED, ONE, TWO, delivered(1), failed(3)], failed(3)),
+        ([STARTED, ONE, EXHAUSTED, delivered(1)], None),
+        ([STARTED, ONE, UNACKNOWLEDGED, delivered(1)], None),
+    ],
+)
+def test_the_first_outcome_of_the_last_steps_pages_counts(
+    events: Sequence[Event], first: Outcome | None
+) -> None:
+    assert Progress.of(events).first == first
+
+
+@pytest.mark.parametrize(
+    ("events", "following"),
+    [
+        ([STARTED], Position(0, 0)),
+        ([STARTED, ONE], Position(0, 1)),
+        ([STARTED, ONE, TWO], Position(1, 0)),
+        ([STARTED, ONE, TWO, EXHAUSTED], Position(1, 0)),
+        ([STARTED, ONE, TWO, EXHAUSTED, UNACKNOWLEDGED], Position(0, 0)),
+        ([STARTED, ONE, GroupAcknowledged(subject="k7f3", at=AT, by="bob"), None], Position(0, 1)),
+    ],
+)
+def test_the_next_step_follows_from_what_happened(
+    events: Sequence[Event | None], following: Position
+) -> None:
+    assert Progress.of(events).next_position(plan()) == following
+
+
+def test_an_answer_that_is_taken_back_leaves_the_plan_and_counts_the_ends_anew() -> None:
+    progress = Progress.of([STARTED, ONE, TWO, EXHAUSTED, UNACKNOWLEDGED])
+    assert (progress.plan, progress.exhausted, progress.pages) == (STARTED.plan, 0, frozenset())
+
+
+plans = st.builds(
+    plan,
+    st.just(step("alice")),
+    *[st.just(step("bob", wait=FIVE))] * 2,
+    rounds=st.integers(1, 3),
+) | st.builds(plan, st.just(step("alice")), rounds=st.integers(1, 4))
+
+
+@given(frozen=plans)
+def test_a_walk_ends_after_every_step_came_in_every_round(frozen: Plan) -> None:
+    walk = [Position(0, 0)]
+    while not frozen.is_over(walk[-1]):
+        walk.append(frozen.after(walk[-1]))
+        assert len(walk) <= frozen.rounds * len(frozen.steps) + 1
+    assert walk == [
+        Position(number, index) for number in range(frozen.rounds) for index in range(len(frozen.steps))
+    ] + [Position(frozen.rounds, 0)]
+
+
+class Walk(RuleBasedStateMachine):
+    """Steps, and what becomes of their pages, in any order, beside a plain account of it."""
+
+    @initialize(frozen=plans)
+    def starts(self, frozen: Plan) -> None:
+        self.plan = frozen
+        self.events: list[Event] = [
+            EscalationStarted(subject="k7f3", at=AT, plan=frozen, because="the default")
+        ]
+        self.came = self.ends = self.number = 0
+        self.last: frozenset[int] = frozenset()
+        self.first: Outcome | None = None
+
+    @rule(pages=st.integers(0, 3), by=st.sampled_from(["", "bob"]))
+    def goes_on(self, pages: int, by: str) -> None:
+        progress = Progress.of(self.events)
+        position = progress.next_position(self.plan)
+        if self.came == self.plan.rounds * len(self.plan.steps):
+            assert self.plan.is_over(position)
+            self.ends += 1
+            self.events.append(EscalationExhausted(subject="k7f3", at=AT, count=self.ends, rang=True))
+            self.last = frozenset()
+            return
+        assert position == Position(*divmod(self.came, len(self.plan.steps)))
+        self.last = frozenset(range(self.number, self.number + pages))
+        self.number += pages
+        self.events.append(taken(position, pages=tuple(self.last), by=by))
+        self.came += 1
+        self.first = None
+
+    @precondition(lambda self: self.number)
+    @rule(data=st.data(), arrives=st.booleans())
+    def hears_of_a_page(self, data: st.DataObject, *, arrives: bool) -> None:
+        page = data.draw(st.integers(0, self.number - 1))
+        outcome = delivered(page) if arrives else failed(page)
+        self.events.append(outcome)
+        if page in self.last and self.first is None:
+            self.first = outcome
+
+    @rule()
+    def is_taken_back(self) -> None:
+        self.events += [GroupAcknowledged(subject="k7f3", at=AT, by="bob"), UNACKNOWLEDGED]
+        self.came = self.ends = 0
+        self.last = frozenset()
+
+    @invariant()
+    def stands_as_it_must(self) -> None:
+        progress = Progress.of(self.events)
+        assert Progress.of(self.events) == progress
+        assert progress.plan == self.plan
+        assert (progress.pages, progress.exhausted) == (self.last, self.ends)
+        if self.last:
+            assert progress.first == self.first
+
+    @invariant()
+    def no_step_goes_back_unless_it_was_taken_back(self) -> None:
+        since: list[Position] = []
+        for event in self.events:
+            if isinstance(event, GroupUnacknowledged):
+                since = []
+            if isinstance(event, StepTaken):
+                since.append(event.at_step)
+        assert all(
+            (before.round, before.step) < (after.round, after.step) for before, after in pairwise(since)
+        )
+        assert len(since) <= self.plan.rounds * len(self.plan.steps)
+
+
+TestTheWalk = Walk.TestCase

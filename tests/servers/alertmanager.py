@@ -1,0 +1,151 @@
+"""A real Alertmanager, and amtool, which comes with it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import PATIENCE, until
+
+PACKAGE = "prometheus-alertmanager"
+
+Alert = dict[str, Any]
+"""As its API takes it."""
+
+
+def program(name: str) -> str:
+    """Where a program of the package is; without it the test is skipped."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is missing: install Debian's {PACKAGE}, as .ci/servers does")
+    return path
+
+
+def alert(name: str, *, summary: str = "", link: str = "", **labels: str) -> Alert:
+    """An alert that fires from now on, however often it is posted."""
+    return {
+        "labels": {"alertname": name, **labels},
+        "annotations": {"summary": summary},
+        "generatorURL": link,
+        "startsAt": _now(),
+    }
+
+
+class Alertmanager:
+    """One that groups alerts by their names, and posts them to one webhook.
+
+    log: what it writes since it was started last.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        hook: str,
+        http_config: Mapping[str, Any],
+        *,
+        group_wait: str = "10ms",
+        max_alerts: int = 0,
+    ) -> None:
+        """Prepare one with its state in a folder. http_config: how it proves who it is, in its own words."""
+        webhook = {"url": hook, "max_alerts": max_alerts, "http_config": http_config}
+        config = {
+            "route": {
+                "receiver": "tocsin",
+                "group_by": ["alertname"],
+                "group_wait": group_wait,
+                "group_interval": "100ms",
+                "repeat_interval": "1h",
+            },
+            "receivers": [{"name": "tocsin", "webhook_configs": [webhook]}],
+        }
+        folder.mkdir()
+        settings = folder / "alertmanager.yml"
+        settings.write_text(json.dumps(config))
+        self.log = folder / "log"
+        self._command = [
+            program("prometheus-alertmanager"),
+            f"--config.file={settings}",
+            f"--storage.path={folder / 'data'}",
+            "--web.listen-address=127.0.0.1:0",
+            "--web.external-url=http://alertmanager.test/",
+            "--cluster.listen-address=",
+        ]
+        self._address = ""
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it is ready then."""
+        with self.log.open("wb") as log:
+            self._popen = subprocess.Popen(self._command, stdout=log, stderr=log, env={})
+        until(self._ready)
+
+    def ends(self, signal: int) -> None:
+        """Send it a signal that ends it, if it runs."""
+        if self._popen is not None:
+            self._popen.send_signal(signal)
+            self._popen.wait(PATIENCE)
+            self._popen = None
+
+    def fires(self, *alerts: Alert) -> None:
+        self._post(alerts)
+
+    def resolves(self, *alerts: Alert) -> None:
+        self._post([{**each, "endsAt": _now()} for each in alerts])
+
+    def accepted(self) -> int:
+        """How many of its posts were answered with 2xx since it was started."""
+        return self._count("alertmanager_notification_requests_total") - self.failed()
+
+    def failed(self) -> int:
+        """How many of its posts were not."""
+        return self._count("alertmanager_notification_requests_failed_total")
+
+    def _ready(self) -> bool:
+        assert self._popen is not None
+        assert self._popen.poll() is None, self.log.read_text()
+        listening = re.search(r'msg="Listening on" address=(\S+)\n', self.log.read_text())
+        if listening is None:
+            return False
+        self._address = listening[1]
+        return self._ask("GET", "/-/ready")[0] == 200
+
+    def _post(self, alerts: object) -> None:
+        answer = self._ask("POST", "/api/v2/alerts", json.dumps(alerts))
+        assert answer == (200, ""), answer
+
+    def _count(self, metric: str) -> int:
+        _, text = self._ask("GET", "/metrics")
+        found = re.search(rf'^{metric}{{integration="webhook"}} (\d+)$', text, re.MULTILINE)
+        assert found is not None, text
+        return int(found[1])
+
+    def _ask(self, method: str, path: str, body: str = "") -> tuple[int, str]:
+        link = HTTPConnection(self._address, timeout=PATIENCE)
+        try:
+            link.request(method, path, body, {"Content-Type": "application/json"})
+            answer = link.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            link.close()
+
+
+@contextmanager
+def running(alertmanager: Alertmanager) -> Iterator[Alertmanager]:
+    """Start it, and kill it at the end if it runs then."""
+    try:
+        alertmanager.start()
+        yield alertmanager
+    finally:
+        alertmanager.ends(9)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()  # noqa: TID251 (who sends alerts has a clock of their own)

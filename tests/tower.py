@@ -1,0 +1,142 @@
+"""Engines that escalate, on a network that remembers when it said what."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tocsin import daemon
+from tocsin.config import Document
+from tocsin.domain.message import Message, Place
+from tocsin.errors import NetworkError
+from tocsin.testing import HandClock, Loudspeaker, Said, running
+
+from tests.engine import Engine
+
+FACT = "critical DiskFull db1: 97 % of / used"
+
+PEOPLE = """\
+[networks.console]
+[receivers.prod]
+token.file = "prod.token"
+[people.alice]
+accounts.console = "alice"
+[people.bob]
+accounts.console = "bob"
+[people.carol]
+accounts.console = "carol"
+[people.dave]
+accounts.console = "dave"
+[plugins.alertmanager]
+[plugins.escalation]
+default = "ops"
+"""
+
+
+def policy(steps: str, *more: str, name: str = "ops") -> str:
+    """A policy's table."""
+    return "\n".join([f"[plugins.escalation.policies.{name}]", f"steps = [{steps}]", *more, ""])
+
+
+TWO_STEPS = policy('{ page = "alice" }, { page = "bob", after = "5m" }', "repeat = 1", 'repeat_after = "10m"')
+
+
+EMPTY = "[schedules.empty]\non_call = []\n"
+
+ROUTES = (
+    """\
+[[plugins.escalation.routes]]
+match = ['severity=~"critical|error"', 'alertname!~"Test.*"', 'instance!="db9"']
+policy = "loud"
+[[plugins.escalation.routes]]
+match = ['alertname="DiskFull"']
+policy = "disks"
+"""
+    + policy('{ page = "alice" }')
+    + policy('{ page = "bob" }', name="loud")
+    + policy('{ page = "carol" }', name="disks")
+)
+
+
+@dataclass
+class Chat(Loudspeaker):
+    """A network that remembers when it said what."""
+
+    clock: HandClock = field(default_factory=HandClock)
+    times: list[str] = field(default_factory=list)
+
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+        try:
+            return await super().send(place, message, txn_id, again=again)
+        finally:
+            self.times += [f"{self.clock.now():%H:%M:%S}"] * (len(self.said) - len(self.times))
+
+    def pages(self) -> list[str]:
+        """Who was paged in private, and when: `03:00:00 alice`."""
+        return [
+            f"{time} {said.place.name}"
+            for time, said in zip(self.times, self.said, strict=True)
+            if said.place.private and said.message.command
+        ]
+
+    def told(self, room: str = "#ops") -> list[str]:
+        """What was said in a room, and when, without the alert itself."""
+        return [
+            f"{time} {said.message.text.removesuffix(f': {FACT}')}"
+            for time, said in zip(self.times, self.said, strict=True)
+            if said.place == Place(self.name, room)
+        ]
+
+
+class Tower:
+    """Starts engines that escalate, one after another on one state folder."""
+
+    def __init__(self, write: Callable[..., Path], folder: Path) -> None:
+        self.write = write
+        self.people = PEOPLE
+        self.folder = folder
+        self.clock = HandClock()
+        self.chat = Chat("console", clock=self.clock)
+        self.radio = Chat("radio", clock=self.clock)
+
+    @asynccontextmanager
+    async def __call__(self, *tables: str, crash: bool = False) -> AsyncIterator[Engine]:
+        """An engine with these tables beside the people; with none of its own, with two steps."""
+        text = "\n".join([self.people, *(tables or [TWO_STEPS])])
+        prepared = daemon.prepare(Document.open(self.write(text)))
+        async with running(
+            prepared.config,
+            self.folder,
+            declared=prepared.declared,
+            networks={"console": self.chat, "radio": self.radio},
+            clock=self.clock,
+            crash=crash,
+        ) as run:
+            yield Engine(run, self.chat)
+
+
+async def timers(engine: Engine) -> list[str]:
+    """The alerts that have a next step, once for each."""
+    return [key for (key,) in await engine.sql("select key from timers where kind = 'escalation.step'")]
+
+
+def down(*accounts: str, permanent: bool = False) -> Callable[[Said], NetworkError | None]:
+    """Nothing reaches these accounts, or anybody."""
+    error = NetworkError("no such account" if permanent else "no link", permanent=permanent, unsent=True)
+    return lambda said: error if not accounts or said.place.name in accounts else None
+
+
+async def mends(engine: Engine) -> None:
+    """The network takes everything again, at once."""
+    engine.chat.fails = lambda _: None
+    assert engine.chat.listener
+    engine.chat.listener.up(engine.chat.name)
+    await engine.run.settled()
+
+
+async def asks(engine: Engine, account: str, text: str, *, room: str = "") -> list[str]:
+    """What is said where it was asked."""
+    place = f"room/{room}" if room else f"person/{account}"
+    before = len(engine.chat.texts(place))
+    await engine.says(account, text, room=room)
+    return engine.chat.texts(place)[before:]

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help demo test lock clean
+.PHONY: help demo test bench lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -15,6 +15,10 @@ test: ## set up .venv if need be, then run every check
 	@.ci/setup
 	@.ci/servers
 	@.ci/check
+
+bench: ## measure beside the floors; writes benchmarks/RESULTS.md (some minutes)
+	@.ci/setup
+	@.venv/bin/python -m benchmarks
 
 lock: ## pin the newest versions that pyproject.toml allows
 	@.ci/setup

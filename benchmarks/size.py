@@ -1,0 +1,55 @@
+"""How much of everything is measured."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """The numbers of a run.
+
+    rounds: each beside the floors; figures are their medians. turns: by how many ask at once, for small turns; a
+    third as many page. posts, large_posts: in a burst, of one alert and of 100. calm: posts one at a time.
+    pending: timers that wait, spread over a minute. watched: for how many seconds of it. ahead: how
+    long setting them may take. at_once: timers due at one
+    instant. starts: of each sort. groups: that are open at once.
+    """
+
+    rounds: int
+    turns: dict[int, int]
+    posts: int
+    large_posts: int
+    calm: int
+    pending: int
+    watched: float
+    ahead: float
+    at_once: int
+    starts: int
+    groups: int
+
+
+WHOLE = Size(
+    rounds=3,
+    turns={1: 300, 16: 2400, 64: 3600},
+    posts=1000,
+    large_posts=30,
+    calm=150,
+    pending=10_000,
+    watched=12,
+    ahead=3,
+    at_once=1000,
+    starts=3,
+    groups=10_000,
+)
+TINY = Size(
+    rounds=1,
+    turns={1: 3, 4: 12},
+    posts=20,
+    large_posts=3,
+    calm=3,
+    pending=100,
+    watched=0.2,
+    ahead=0.3,
+    at_once=20,
+    starts=1,
+    groups=50,
+)

@@ -28,7 +28,7 @@ STORE_PAUSE = timedelta(seconds=0.2)
 """How long to wait for a store that is not available."""
 
 
-async def until_kept(work: Callable[[], Awaitable[None]]) -> None:
+async def until_kept(work: Callable[[], Awaitable[T]]) -> T:
     """Do it, and do it again for as long as the store is not available."""
     while True:
         try:
@@ -112,11 +112,7 @@ class Tocsin:
 
     async def must(self, run: Callable[[Transaction], T]) -> T:
         """Run a turn until it is kept, however long the store is not available. Raises what the turn raised."""
-        while True:
-            try:
-                return await self.turn(run)
-            except StoreUnavailable:
-                await asyncio.sleep(STORE_PAUSE.total_seconds())
+        return await until_kept(lambda: self.turn(run))
 
     async def keep_something(self) -> None:
         """Prove that something can be kept. Raises StoreUnavailable."""

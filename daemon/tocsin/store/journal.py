@@ -18,9 +18,7 @@ Kinds = Mapping[str, type[Event]]
 
 _ADD = Statement(insert(events))
 _ROWS = select(events)
-_AFTER = Statement(
-    _ROWS.where(events.c.subject == given("subject"), events.c.seq > given("seq")).order_by(events.c.seq)
-)
+_OF = Statement(_ROWS.where(events.c.subject == given("subject")).order_by(events.c.seq))
 _COLUMNS = {"subject", "at", "by"}
 _ONE = Statement(_ROWS.where(events.c.seq == given("seq")))
 
@@ -56,9 +54,9 @@ def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
     ).key
 
 
-def read(connection: Connection, kinds: Kinds, subject: str, after: int = 0) -> Iterator[Entry]:
-    """The events of a subject that stand after a place in the journal, in order."""
-    return _entries(kinds, _AFTER.run(connection, subject=subject, seq=after))
+def read(connection: Connection, kinds: Kinds, subject: str) -> Iterator[Entry]:
+    """The events of a subject, in order."""
+    return _entries(kinds, _OF.run(connection, subject=subject))
 
 
 def read_one(connection: Connection, kinds: Kinds, seq: int) -> Entry | None:

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.clock import Clock
 from tocsin.domain.message import Place
@@ -14,9 +15,6 @@ from tocsin.facts import Known
 from tocsin.store import Database, State, Writer, inbox
 from tocsin.store.timers import Now, microseconds
 from tocsin.transaction import Rules, Transaction
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
 
@@ -119,7 +117,7 @@ class Tocsin:
         await self.turn(lambda tx: inbox.move(tx.connection, "", ""))  # any write will do
 
     @property
-    def reader(self) -> "AsyncEngine":
+    def reader(self) -> AsyncEngine:
         """For questions that decide nothing, beside the writer."""
         if self._reader is None:
             self._reader = self._database.reader()

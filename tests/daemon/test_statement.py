@@ -1,5 +1,7 @@
 """Statements that the driver runs by itself mean what SQLAlchemy means by them."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -84,3 +86,9 @@ def test_outside_of_a_transaction_nothing_runs(database: Database) -> None:
             ADD.run(connection, name="tea", at=NIGHT, done=False)
         with connection.begin():
             assert BY_NAME.run(connection, one="tea").first() is None
+
+
+def test_all_that_sqlalchemy_looks_for_is_imported_before_a_turn_runs() -> None:
+    """Imported later, by another thread, half of its ORM was found by the writer, and the daemon ended."""
+    look = "import sys, tocsin.daemon; sys.exit('sqlalchemy.orm' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

@@ -3,18 +3,16 @@
 import re
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from tocsin.errors import StateError, StoreUnavailable
 from tocsin.store.schema import HEAD
 from tocsin.store.state import State
 from tocsin.store.writer import in_transaction
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LONGEST_WAIT = 5.0  # for a lock, in seconds: only a backup or a shell can hold one
@@ -55,11 +53,8 @@ class Database:
         event.listen(engine, "before_cursor_execute", _refuse_outside_transaction)
         return engine
 
-    def reader(self) -> "AsyncEngine":
+    def reader(self) -> AsyncEngine:
         """For questions that decide nothing; it can't write. Dispose of it: an open one keeps the process alive."""
-        # Imported only now: with the ORM that it brings it takes as long as a tenth of a start.
-        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
-
         engine = create_async_engine(
             f"sqlite+aiosqlite:///file:{self._path}?mode=ro&uri=true",
             pool_size=2,

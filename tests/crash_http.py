@@ -216,7 +216,8 @@ class Trial:
             await self._ready()
             await asyncio.sleep(self._random.uniform(0.05, 0.8))
         phases = {"a post unanswered": self._posting, "an answer typed": self._typing}
-        os.kill(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # then it ended by itself, which its code tells
+            os.kill(self._process.pid, signal.SIGKILL)
         code = await self._ended()
         assert code == -signal.SIGKILL, f"it ended by itself, with code {code}:\n{self._log()[-5000:]}"
         self._look()

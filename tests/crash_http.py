@@ -35,6 +35,7 @@ from tocsin.store.outbox import Lane
 
 from tests.crash import Record
 from tests.crash_judge import KILLED, STEPS, read_terminal
+from tests.processes import TOKEN
 
 PATIENCE = 30.0
 """How long anything may take before it counts as missing, in seconds: a busy machine is slow."""
@@ -54,7 +55,6 @@ KILLED_AT_START = 0.15
 what came first each time.
 """
 
-TOKEN = "0123456789abcdef0123456789abcdef"
 CONFIG = """\
 web.listen = "{address}"
 [networks.console]

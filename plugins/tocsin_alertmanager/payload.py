@@ -114,9 +114,8 @@ def _time(text: str) -> datetime | None:
     """An instant, or nothing if it is none: an alert is paged for whatever its clock shows."""
     try:
         at = datetime.fromisoformat(text)
-        return (
-            at.astimezone(UTC) if at.tzinfo and at.year > 1 else None
-        )  # Go's zero time means that there is none
+        told = at.tzinfo is not None and at.year > 1  # the year 1 is Go's way to say that there is none
+        return at.astimezone(UTC) if told else None
     except (ValueError, OverflowError):
         return None
 

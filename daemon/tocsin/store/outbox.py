@@ -117,7 +117,6 @@ _PUT_OFF = Statement(
         failed_at=func.coalesce(outbox.c.failed_at, given("at", type_=outbox.c.failed_at.type)),
     )
 )
-_STATE = select(outbox.c.state).where(outbox.c.id == given("one_id"))
 _FIND = Statement(select(outbox).where(outbox.c.id == given("one_id")))
 _UNDER_WAY = Statement(
     select(

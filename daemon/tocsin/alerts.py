@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tocsin.commands import Call, Command
 from tocsin.domain.event import Event
@@ -87,6 +87,28 @@ def why(call: Call, tx: Transaction) -> Message:
         lines = [*lines[:3], f"… {left_out} more …", *lines[3 + left_out :]]
     text = f"{group.state}: {group.describe(tx.config.severities)}"
     return Message(text, subject=group.id, link=group.link, lines=tuple(lines))
+
+
+def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
+    """A network is back that heard nothing while it was down: whoever answered there meanwhile must know.
+
+    since: when it went down; None if that was before the daemon came up.
+    """
+    groups = list(tx.open_groups())
+    ringing = [group.id for group in groups if group.rings]
+    if not groups:
+        return
+    began = f"{since.astimezone(UTC):%H:%M}\u2013" if since else "until "
+    text = f"I was away {began}{tx.now.astimezone(UTC):%H:%M} UTC and heard nothing"
+    paged = [(name, place) for name in ringing for place in tx.paged_places(name) if place.network == network]
+    room = Place(network, tx.config.networks[network].room)
+    for place in dict.fromkeys([room, *(place for _, place in paged)]):
+        ids = ringing if place == room else [name for name, there in paged if there == place]
+        more = len(ids) - MOST_LISTED
+        shown = [*ids[:MOST_LISTED], *([f"{more} more"] if more > 0 else [])]
+        still = f"; {listed(shown)} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
+        command = f"!ack {ids[0]}" if len(ids) == 1 else "!alerts" if ids else ""
+        tx.say(place, Message(f"{text}{still}", command=command))
 
 
 def _answer_each(

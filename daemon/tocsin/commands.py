@@ -107,9 +107,13 @@ class Commands:
 
     async def heard(self, line: Line) -> None:
         """Take a line; when this returns, it is kept, however long that takes."""
-        first = (line.text.splitlines() or [""])[0]
-        line = replace(line, text=storable(first), account=storable(line.account))
-        await self._tocsin.must(lambda tx: self._take(line, tx))
+        if line.position or self.wants(line.text, private=line.place.private):
+            line = replace(line, text=storable(_first(line.text)), account=storable(line.account))
+            await self._tocsin.must(lambda tx: self._take(line, tx))
+
+    def wants(self, text: str, *, private: bool) -> bool:
+        """Whether that is a command, or is meant as one."""
+        return bool(self._words(_first(text), private=private)[0])
 
     def _take(self, line: Line, tx: Transaction) -> None:
         network = line.place.network
@@ -117,7 +121,7 @@ class Commands:
             return
         if line.position:
             inbox.move(tx.connection, network, line.position)
-        name, rest = self._words(line)
+        name, rest = self._words(line.text, private=line.place.private)
         if not name:
             return
         by = tx.person_of(network, line.account) or ""
@@ -132,20 +136,20 @@ class Commands:
             verdict=verdict,
         )
 
-    def _words(self, line: Line) -> tuple[str, str]:
+    def _words(self, text: str, *, private: bool) -> tuple[str, str]:
         """The command's name and the rest of the line; no name if it is none, or one for somebody else."""
-        text = line.text.strip()
+        text = text.strip()
         called = _CALLED.match(text)
         if called:
             text = text[called.end() :]
-        elif not text.startswith(PREFIX) and not line.place.private:
+        elif not text.startswith(PREFIX) and not private:
             return "", ""
         name, rest = (*text.removeprefix(PREFIX).split(None, 1), "", "")[:2]
         name = name.lower().strip(".,:;!?")
         if name in self._named:
             return self._named[name].name, rest
         # In a room there may be other bots with the same prefix: what looks like none of ours is theirs.
-        ours = called or line.place.private or self._near(name)
+        ours = called or private or self._near(name)
         return (name, rest) if name and ours else ("", "")
 
     def _near(self, name: str) -> str:
@@ -186,6 +190,10 @@ class Commands:
             return Message(f"{PREFIX}{command.usage}: {command.help}")
         lines = _packed([f"{PREFIX}{one.usage}: {one.help}" for one in self._commands.values()])
         return Message(lines[0], lines=tuple(lines[1:]))
+
+
+def _first(text: str) -> str:
+    return (text.splitlines() or [""])[0]
 
 
 def _answer(line: Line, answer: Message | str | None, tx: Transaction, verdict: str) -> str:

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +17,12 @@ from tocsin import alerts, intake, networks, plugins, safety
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
+from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
 from tocsin.domain import group, page
-from tocsin.domain.message import Line
+from tocsin.ears import Ears
 from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
 from tocsin.guard import Guard
@@ -29,6 +30,7 @@ from tocsin.intake import Intake
 from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
+from tocsin.networks.irc.settings import IrcSettings
 from tocsin.ringer import Ringer
 from tocsin.status import status
 from tocsin.store import Database, State
@@ -91,32 +93,6 @@ def state_folder(config: Config) -> Path:
     return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
 
 
-class Ears:
-    """What networks tell: lines, and how the networks stand."""
-
-    def __init__(self, commands: Commands, courier: Courier, networks: Iterable[str]) -> None:
-        """Every network is down until it says that it is up."""
-        self._commands = commands
-        self._courier = courier
-        self.standing = dict.fromkeys(networks, "not connected yet")
-        """Network -> why it is down; empty if it is up."""
-
-    async def heard(self, line: Line) -> None:
-        """Take a line; it is kept when this returns, however long that takes."""
-        await self._commands.heard(line)
-
-    def up(self, network: str) -> None:
-        """What waited for it is carried on."""
-        log.info("%s: takes messages", network)
-        self.standing[network] = ""
-        self._courier.up(network)
-
-    def down(self, network: str, reason: str) -> None:
-        """Remember why."""
-        log.warning("%s: takes no messages: %s", network, reason)
-        self.standing[network] = reason
-
-
 class Daemon:
     """All parts of a running Tocsin."""
 
@@ -145,9 +121,8 @@ class Daemon:
         self.courier = Courier(self.tocsin, everywhere)
         self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
-        self.ears = Ears(
-            Commands(self.tocsin, [*alerts.commands(), *declared.commands]), self.courier, networks
-        )
+        commands = Commands(self.tocsin, [*alerts.commands(), *declared.commands])
+        self.ears = Ears(self.tocsin, commands, self.courier, networks)
         self.web = Web(self.tocsin, self.intake, declared.routes, [self.ringer.nudge, self.intake.nudge])
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
@@ -186,7 +161,7 @@ class Daemon:
         """
         await self.ringer.take_over()
         await self.intake.take_over()
-        for part in (self.courier, self.ringer, self.intake, self.control, self.web):
+        for part in (self.courier, self.ears, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
         for name, network in self.networks.items():
             start(name, self._run_network(network))
@@ -249,24 +224,26 @@ def _allow_many_files() -> None:
 
 def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:
     """The networks that the configuration names."""
-    found: dict[str, Network] = {}
-    for name, settings in config.networks.items():
-        match settings:
-            case ConsoleSettings():
-                people = {
-                    person.accounts[name]: who
-                    for who, person in config.people.items()
-                    if name in person.accounts
-                }
-                found[name] = Console(
-                    name,
-                    settings,
-                    people,
-                    stdin=sys.stdin,
-                    stdout=sys.stdout,
-                    now=clock.now,
-                    on_quit=lambda: signal.raise_signal(signal.SIGINT),
-                )
-            case _:
-                raise NotImplementedError(type(settings))
-    return found
+    return {name: _network(name, settings, config, clock) for name, settings in config.networks.items()}
+
+
+def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock) -> Network:
+    people = {person.accounts[name]: who for who, person in config.people.items() if name in person.accounts}
+    match settings:
+        case ConsoleSettings():
+            return Console(
+                name,
+                settings,
+                people,
+                stdin=sys.stdin,
+                stdout=sys.stdout,
+                now=clock.now,
+                on_quit=lambda: signal.raise_signal(signal.SIGINT),
+            )
+        case IrcSettings():
+            from tocsin.networks.irc.network import Irc  # noqa: PLC0415 (the irc package takes long to import)
+
+            rooms = [team.rooms[name] for team in config.teams.values() if name in team.rooms]
+            return Irc(name, settings, accounts=people, rooms=rooms)
+        case _:
+            raise NotImplementedError(type(settings))

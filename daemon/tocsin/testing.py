@@ -99,6 +99,7 @@ class Loudspeaker:
     fails: Callable[[Said], Exception | None] = lambda _: None
     answer_lost: bool = False
     send_for: timedelta = timedelta(seconds=10)
+    deaf_while_away: bool = False
     listener: Listener | None = None
     lines: int = 0
 

@@ -303,7 +303,7 @@ def test_a_daemon_in_which_a_turn_hangs_says_where_and_leaves(
         f"{what} = lambda *_, **__: threading.Event().wait()\n"
         "cli.main()\n"
     )
-    ran = tocsin("run", config, script=script, typed="hello\n")
+    ran = tocsin("run", config, script=script, typed="!alerts\n")
     assert ran.returncode == EXIT_BROKEN
     assert "a turn hangs" in ran.stderr
     assert f'File "{script}", line 3 in <lambda>' in ran.stderr

@@ -25,6 +25,8 @@ class Recorder:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.downs: list[str] = []
+        self.told: list[str] = []
+        self.ups = 0
         self.refuses = ""
         """A text for which it fails."""
         self._up = asyncio.Event()
@@ -37,7 +39,14 @@ class Recorder:
             self.lines.append(line)
             self._heard.notify_all()
 
+    def wants(self, text: str, *, private: bool) -> bool:  # noqa: ARG002 (it may matter who says anything)
+        return True
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
     def up(self, network: str) -> None:  # noqa: ARG002 (there is but one)
+        self.ups += 1
         self._up.set()
 
     def down(self, network: str, reason: str) -> None:  # noqa: ARG002 (there is but one)
@@ -79,7 +88,10 @@ class Peer(ABC):
 
     @abstractmethod
     async def connect(self) -> None:
-        """Start the far side and its people, and make `network`, which is not running yet."""
+        """Start the far side, and make `network`, which is not running yet."""
+
+    async def arrive(self) -> None:  # noqa: B027 (they may be there from the start)
+        """Bring the people there, while the network starts."""
 
     @abstractmethod
     async def disconnect(self) -> None:
@@ -113,7 +125,7 @@ class Peer(ABC):
     async def __aenter__(self) -> Self:
         await self.connect()
         self.running = asyncio.create_task(self.network.run(self.recorder))
-        await self.recorder.is_up()
+        await asyncio.gather(self.recorder.is_up(), self.arrive())
         return self
 
     async def __aexit__(self, *_: object) -> None:

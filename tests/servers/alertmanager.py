@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,9 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.processes import PATIENCE, until
+from tests.servers import programs
 
 PACKAGE = "prometheus-alertmanager"
 
@@ -23,10 +20,7 @@ Alert = dict[str, Any]
 
 def program(name: str) -> str:
     """Where a program of the package is; without it the test is skipped."""
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is missing: install Debian's {PACKAGE}, as .ci/servers does")
-    return path
+    return programs.program(name, PACKAGE)
 
 
 def alert(name: str, *, summary: str = "", link: str = "", **labels: str) -> Alert:
@@ -69,8 +63,7 @@ class Alertmanager:
         folder.mkdir()
         settings = folder / "alertmanager.yml"
         settings.write_text(json.dumps(config))
-        self.log = folder / "log"
-        self._command = [
+        command: list[str | Path] = [
             program("prometheus-alertmanager"),
             f"--config.file={settings}",
             f"--storage.path={folder / 'data'}",
@@ -78,21 +71,18 @@ class Alertmanager:
             "--web.external-url=http://alertmanager.test/",
             "--cluster.listen-address=",
         ]
+        self._child = programs.Child(command, folder / "log")
+        self.log = self._child.log
         self._address = ""
-        self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it is ready then."""
-        with self.log.open("wb") as log:
-            self._popen = subprocess.Popen(self._command, stdout=log, stderr=log, env={})
+        self._child.start()
         until(self._ready)
 
     def ends(self, signal: int) -> None:
         """Send it a signal that ends it, if it runs."""
-        if self._popen is not None:
-            self._popen.send_signal(signal)
-            self._popen.wait(PATIENCE)
-            self._popen = None
+        self._child.ends(signal)
 
     def fires(self, *alerts: Alert) -> None:
         self._post(alerts)
@@ -109,8 +99,7 @@ class Alertmanager:
         return self._count("alertmanager_notification_requests_failed_total")
 
     def _ready(self) -> bool:
-        assert self._popen is not None
-        assert self._popen.poll() is None, self.log.read_text()
+        self._child.check()
         listening = re.search(r'msg="Listening on" address=(\S+)\n', self.log.read_text())
         if listening is None:
             return False

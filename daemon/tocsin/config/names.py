@@ -9,6 +9,7 @@ from typing import Any
 
 from tocsin.config.tables import Config
 from tocsin.config.values import SecretSource
+from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean, key_path, listed
 from tocsin.errors import KeyPath, Problem
 
@@ -27,10 +28,11 @@ def check_names(config: Config) -> Iterator[Problem]:
         )
     yield from _claimed_twice(people=config.people, teams=config.teams, schedules=config.schedules)
     yield from _claimed_twice(teams=config.teams, networks=config.networks)
+    yield from _identities(config)
     yield from _people(config)
     for name, team in config.teams.items():
         yield from _members(("teams", name, "members"), team.members, config)
-        yield from _networks(("teams", name, "rooms"), team.rooms, config)
+        yield from _networks(("teams", name, "rooms"), team.rooms, config, "room")
     for name, schedule in config.schedules.items():
         yield from _members(("schedules", name, "on_call"), schedule.on_call, config)
     yield from _fallback(config)
@@ -56,11 +58,18 @@ def _claimed_twice(**tables: Mapping[str, Any]) -> Iterator[Problem]:
             owners[name] = table
 
 
+def _identities(config: Config) -> Iterator[Problem]:
+    for name, network in config.networks.items():
+        if network.identity is Identity.NICKS:
+            text = "whoever takes the nick of one of the people may act as them there"
+            yield Problem(("networks", name, "identity"), text, fatal=False)
+
+
 def _people(config: Config) -> Iterator[Problem]:
     holders: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, person in config.people.items():
         at = ("people", name, "accounts")
-        yield from _networks(at, person.accounts, config)
+        yield from _networks(at, person.accounts, config, "account")
         if not person.accounts:
             yield Problem(
                 at, f"{name} has no account on any network, so can neither be paged nor answer", fatal=False
@@ -74,12 +83,15 @@ def _people(config: Config) -> Iterator[Problem]:
             )
 
 
-def _networks(at: KeyPath, named: Mapping[str, str], config: Config) -> Iterator[Problem]:
+def _networks(at: KeyPath, named: Mapping[str, str], config: Config, what: str) -> Iterator[Problem]:
+    """what: "account" or "room", which is what the networks are given."""
     for network, value in named.items():
         if network not in config.networks:
             yield unknown_name((*at, network), network, "no network", config.networks)
         elif not value:
             yield Problem((*at, network), "must not be empty")
+        elif complaint := config.networks[network].complaint(**{what: value}):
+            yield Problem((*at, network), complaint)
 
 
 def _members(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:

@@ -9,14 +9,23 @@ from typing import Annotated, Any, Protocol
 from pydantic import AfterValidator
 
 from tocsin.config.values import Address, AddressSetting, Command, Duration, FilePath, Name, NonEmpty, Secret
-from tocsin.domain.oncall import Responder, Schedule, Team
+from tocsin.domain.oncall import Identity, Responder, Schedule, Team
 
 
 class NetworkSettings(Protocol):
-    """What every kind of network has: the room where all alerts are told."""
+    """What every kind of network has.
+
+    room: where all alerts are told. identity: how it proves who speaks.
+    """
 
     @property
     def room(self) -> str: ...
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def complaint(self, *, account: str = "", room: str = "") -> str:
+        """Why nobody can have such an account there, or no room can be called so; empty if they can."""
 
 
 @dataclass(frozen=True)

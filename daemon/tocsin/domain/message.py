@@ -165,7 +165,7 @@ class Line:
     id: the network's own for it, or ours; one line has one id, so that it takes effect once.
     place: the room, or the speaker's own private talk with us: an answer goes there.
     account: what proves who speaks; empty if the network can't.
-    called: what others see as the speaker's name, which proves nothing.
+    called: what others see as the speaker's name, which proves nothing. claimed: the account that the name claims.
     position: where the network's stream stands once this line was taken.
     """
 
@@ -174,4 +174,5 @@ class Line:
     account: str
     text: str
     called: str = ""
+    claimed: str = ""
     position: str = ""

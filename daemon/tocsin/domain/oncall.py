@@ -2,7 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+
+class Identity(StrEnum):
+    """How a chat network proves who speaks.
+
+    ACCOUNTS: by the account that its servers, or their services, know them by. NICKS: not at all, and whoever bears
+    the name is taken for the person. CODES: not at all, so each private page brings a code that proves who got it.
+    NOBODY: not at all, so that people are paged there and answer elsewhere.
+    """
+
+    ACCOUNTS = "accounts"
+    NICKS = "trust-nicks"
+    CODES = "codes"
+    NOBODY = "read-only"
 
 
 @dataclass(frozen=True)
@@ -10,7 +25,7 @@ class Responder:
     """A person who may be paged and may answer.
 
     accounts: network -> the account by which that network knows them; on IRC the services account, on
-    Matrix the MXID, never a nick or a display name.
+    Matrix the MXID, never a display name; a nick only where nicks are all there is.
     """
 
     accounts: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from tocsin.config.tables import NetworkSettings
 from tocsin.networks.console import ConsoleSettings
+from tocsin.networks.irc.settings import IrcSettings
 
-SETTINGS: Mapping[str, type[ConsoleSettings]] = {"console": ConsoleSettings}
+SETTINGS: Mapping[str, type[NetworkSettings]] = {"console": ConsoleSettings, "irc": IrcSettings}
 """Kind of network -> its settings."""

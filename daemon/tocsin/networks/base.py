@@ -12,6 +12,12 @@ class Listener(Protocol):
     async def heard(self, line: Line) -> None:
         """Take a line. When this returns, the line is kept: it takes effect once, whatever crashes."""
 
+    def wants(self, text: str, *, private: bool) -> bool:
+        """Whether it matters who says this: only then need a network find out, where that costs something."""
+
+    def tell(self, text: str) -> None:
+        """Say something that people must know in the rooms where all alerts are told."""
+
     def up(self, network: str) -> None:
         """The network takes messages from now on."""
 
@@ -28,6 +34,8 @@ class Network(Protocol):
     name: str
     send_for: timedelta
     """How long one message may take before its answer counts as lost."""
+    deaf_while_away: bool
+    """Whether what is said while it is down is never heard."""
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled: connect, listen, and connect again when the link is lost.

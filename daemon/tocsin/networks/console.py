@@ -17,6 +17,7 @@ from threading import Thread
 from typing import IO, Any
 
 from tocsin.domain.message import Line, Message, Place, clean
+from tocsin.domain.oncall import Identity
 from tocsin.domain.words import listed
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
@@ -42,11 +43,19 @@ class ConsoleSettings:
 
     room: str = "#ops"
 
+    @property
+    def identity(self) -> Identity:
+        return Identity.ACCOUNTS
+
+    def complaint(self, *, account: str = "", room: str = "") -> str:  # noqa: ARG002 (any name will do)
+        return ""
+
 
 class Console:
     """All people sit at one terminal: who types says whom he speaks for, and reads what anyone is told."""
 
     send_for = timedelta(seconds=10)
+    deaf_while_away = False
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ class Fallback:
     """Starts the program once for each page. Exit code 0 means that it rang; else it is tried again."""
 
     name = "fallback"
+    deaf_while_away = False
 
     def __init__(self, command: Sequence[str], timeout: timedelta) -> None:
         """command: the program and its arguments. timeout: after which it is killed."""

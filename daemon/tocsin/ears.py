@@ -1,0 +1,71 @@
+"""What networks tell: the lines that are said, how the networks stand, and what people must know of that."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from tocsin import alerts
+from tocsin.commands import Commands
+from tocsin.core import Tocsin
+from tocsin.courier import Courier
+from tocsin.domain.message import Line
+from tocsin.networks.base import Network
+from tocsin.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+
+class Ears:
+    """The one listener of all networks."""
+
+    def __init__(
+        self, tocsin: Tocsin, commands: Commands, courier: Courier, networks: Mapping[str, Network]
+    ) -> None:
+        """Every network is down until it says that it is up."""
+        self._tocsin = tocsin
+        self._commands = commands
+        self._courier = courier
+        self._deaf = {name for name, network in networks.items() if network.deaf_while_away}
+        self._away_since = dict[str, datetime | None].fromkeys(networks)
+        self._tasks: asyncio.TaskGroup | None = None
+        self.standing = dict.fromkeys(networks, "not connected yet")
+        """Network -> why it is down; empty if it is up."""
+
+    async def run(self) -> None:
+        """Say what people must know, until cancelled."""
+        async with asyncio.TaskGroup() as self._tasks:
+            await asyncio.Event().wait()
+
+    async def heard(self, line: Line) -> None:
+        """Take a line; it is kept when this returns, however long that takes."""
+        await self._commands.heard(line)
+
+    def wants(self, text: str, *, private: bool) -> bool:
+        """Whether that is a command: only then it matters who gives it."""
+        return self._commands.wants(text, private=private)
+
+    def tell(self, text: str) -> None:
+        """Say it in the rooms where all alerts are told."""
+        self._turn(lambda tx: tx.tell(text))
+
+    def up(self, network: str) -> None:
+        """What waited for it is carried on; what was said meanwhile may be lost."""
+        if self.standing[network] and network in self._deaf:
+            since = self._away_since[network]
+            self._turn(lambda tx: alerts.was_away(tx, network, since))
+        log.info("%s: takes messages", network)
+        self.standing[network] = ""
+        self._courier.up(network)
+
+    def down(self, network: str, reason: str) -> None:
+        """Remember why, and since when."""
+        if not self.standing[network]:
+            self._away_since[network] = self._tocsin.clock.now()
+        if self.standing[network] != reason:
+            log.warning("%s: takes no messages: %s", network, reason)
+        self.standing[network] = reason
+
+    def _turn(self, turn: Callable[[Transaction], None]) -> None:
+        if self._tasks is not None:
+            self._tasks.create_task(self._tocsin.must(turn), name="say what a network tells")

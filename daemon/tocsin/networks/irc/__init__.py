@@ -1,0 +1,1 @@
+"""The IRC network: pages in channels and in private, on servers rich and poor."""

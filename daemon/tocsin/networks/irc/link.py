@@ -1,0 +1,284 @@
+"""One connection to an IRC server, from the first word to the last."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from tocsin.errors import NetworkError
+from tocsin.networks.irc.lines import fold, line
+from tocsin.networks.irc.login import Login, refused
+from tocsin.networks.irc.pace import Pace
+from tocsin.networks.irc.receipts import LABELLED, Receipts, Spoken
+from tocsin.networks.irc.wire import Heard, Wire
+
+log = logging.getLogger(__name__)
+
+CONNECT_WITHIN = 20.0
+"""How many seconds the way from the first packet to the last word of the login may take."""
+
+ANSWER_WITHIN = 15.0
+"""How many seconds the server has to answer; after that the link is dead, whatever TCP says of it."""
+
+ASK_AFTER = 20.0
+"""After so many seconds of silence the server is asked whether it is there."""
+
+QUIET = 40.0
+"""After so many seconds of silence the link is dead."""
+
+LOOK_EVERY = 1.0
+
+ODD = 50
+"""So many lines are taken before others have their turn."""
+
+
+@dataclass(frozen=True)
+class Whois:
+    """host: from where somebody speaks, as `user@host`. account: theirs. Both are empty for nobody."""
+
+    host: str = ""
+    account: str = ""
+
+
+class Link:
+    """Logs in, says lines one after another, and knows what became of each."""
+
+    def __init__(self, login: Login, pace: Pace, on_heard: Callable[[Heard], None]) -> None:
+        """pace: shared by all links, one after another. on_heard: gets every line, after the link took what is its own."""
+        self._login = login
+        self._pace = pace
+        self._on_heard = on_heard
+        self._loop = asyncio.get_running_loop()
+        self._lines = asyncio.Queue[str]()
+        self._wire = Wire(self._lines.put_nowait, self._end)
+        self._receipts = Receipts()
+        self._waiting = deque[Spoken]()
+        self._current: Spoken | None = None
+        self._something = asyncio.Event()
+        self._asked: dict[str, tuple[Whois, asyncio.Future[Whois]]] = {}
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._heard_at = self._loop.time()
+        self._probed = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+        """Done once nothing can be said or heard any more: why."""
+        self.features: dict[str, str] = {}
+        """What the server says of itself (ISUPPORT)."""
+
+    @property
+    def nick(self) -> str:
+        """What we are called now."""
+        return self._login.nick
+
+    @property
+    def caps(self) -> set[str]:
+        """The capabilities that are on."""
+        return self._login.caps
+
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Connect and log in. Raises NetworkError."""
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN):
+                await self._wire.open(host, port, tls)
+                self._tasks = [asyncio.create_task(run()) for run in (self._read, self._speak, self._watch)]
+                for text in self._login.hello():
+                    self.command(text)
+                waits: list[asyncio.Future[Any]] = [self._ready, self.ended]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        except ssl.SSLCertVerificationError as error:
+            raise refused(f"the server's certificate can't be trusted: {error.verify_message}") from None
+        except TimeoutError:
+            raise NetworkError(f"no answer from {host}:{port}", unsent=True) from None
+        except OSError as error:
+            raise NetworkError(
+                f"can't connect to {host}:{port}: {error.strerror or error}", unsent=True
+            ) from None
+        if self._ready.done():
+            self._ready.result()
+        else:
+            raise NetworkError(
+                f"not let in: {self.ended.result()}", unsent=True, retry_after=timedelta(seconds=2)
+            )
+
+    async def close(self) -> None:
+        """Say good-bye, if anybody is there, and end."""
+        if not self.ended.done():
+            with contextlib.suppress(ConnectionError):
+                self.command(line("QUIT", text="bye"))
+            self._end("we hung up", self._wire.close)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def command(self, text: str) -> None:
+        """Write a line of ours at once; it counts like any other."""
+        self._pace.spend()
+        self._wire.send_raw(text)
+
+    def say(self, target: str, texts: list[str]) -> Spoken:
+        """Write messages as soon as the pace allows it. Raises ValueError for what is no line."""
+        lines = [line("PRIVMSG", target, text=text) for text in texts]
+        spoken = Spoken(target, lines, self._loop.create_future())
+        if self.ended.done():
+            spoken.fail(self.ended.result())
+        else:
+            self._waiting.append(spoken)
+            self._something.set()
+        return spoken
+
+    async def whois(self, nick: str) -> Whois:
+        """Who that is now. Raises NetworkError if the server doesn't say."""
+        key = fold(nick)
+        if key not in self._asked:
+            self._asked[key] = (Whois(), self._loop.create_future())
+            self.command(line("WHOIS", nick))
+        _, answer = self._asked[key]
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await asyncio.shield(answer)
+        except TimeoutError:
+            self._asked.pop(key, None)
+            raise NetworkError(f"the server does not say who {nick} is", unsent=True) from None
+
+    # What comes in.
+
+    async def _read(self) -> None:
+        taken = 0
+        while True:
+            text = await self._lines.get()
+            self._heard_at = self._loop.time()
+            self._probed = False
+            try:
+                heard = self._wire.parse(text)
+            except Exception as error:  # noqa: BLE001 (anybody may send anything)
+                log.info("an odd line is left out: %s", type(error).__name__)
+                continue
+            if heard is not None:
+                self._take(heard)
+            taken += 1
+            if taken % ODD == 0:
+                await asyncio.sleep(0)
+
+    def _take(self, heard: Heard) -> None:
+        try:
+            self._take_our_own(heard)
+            self._receipts.take(heard)
+            self._on_heard(heard)
+        except NetworkError as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        except ConnectionError as error:
+            self._end(str(error))
+        except Exception:
+            log.exception("a %s is left out", heard.command)
+
+    def _take_our_own(self, heard: Heard) -> None:
+        for text in self._login.take(heard):
+            self.command(text)
+        match heard.command:
+            case "PING":
+                self.command(line("PONG", text=heard.last))
+            case "ERROR":
+                self._end(f"the server says: {heard.last}")
+            case "001" if not self._ready.done():
+                self._ready.set_result(None)
+            case "005":
+                self.features |= dict(word.partition("=")[::2] for word in heard.words[1:-1])
+            case "NICK" if fold(heard.sender) == fold(self.nick):
+                self._login.nick = heard.word(0)
+            case "311" | "330" | "318" | "401":
+                self._found(heard)
+
+    def _found(self, heard: Heard) -> None:
+        """A part of the answer to a WHOIS."""
+        key = fold(heard.word(1))
+        if key not in self._asked:
+            return
+        found, answer = self._asked[key]
+        match heard.command:
+            case "311":
+                found = replace(found, host=f"{heard.word(2)}@{heard.word(3)}")
+            case "330":
+                found = replace(found, account=heard.word(2))
+            case "318":
+                del self._asked[key]
+                if not answer.done():
+                    answer.set_result(found)
+                return
+        self._asked[key] = (found, answer)
+
+    def _end(self, why: str, hang_up: Callable[[], None] | None = None) -> None:
+        """Nothing goes any more."""
+        if self.ended.done():
+            return
+        self.ended.set_result(why)
+        (hang_up or self._wire.abort)()
+        self._receipts.end(why)
+        for spoken in (*filter(None, [self._current]), *self._waiting):
+            spoken.fail(why)
+        self._waiting.clear()
+        for _, answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(NetworkError(why, unsent=True))
+                answer.exception()  # whoever asked may have left
+
+    # What goes out.
+
+    async def _speak(self) -> None:
+        while True:
+            if not self._waiting:
+                self._ask_for_receipts()
+                self._something.clear()
+                await self._something.wait()
+            self._current = self._waiting.popleft()
+            try:
+                await self._write(self._current)
+            except ConnectionError as error:
+                self._end(str(error))
+                return
+            self._current = None
+
+    async def _write(self, spoken: Spoken) -> None:
+        await self._turn()
+        if spoken.done.done():
+            return  # given up meanwhile
+        spoken.begun.set()
+        labels = self._receipts.labels(spoken) if self.caps >= LABELLED else ()
+        for number, text in enumerate(spoken.lines):
+            if number > 0:
+                await self._turn()
+            self.command(f"@label={labels[number]} {text}" if labels else text)
+            if labels:
+                self._receipts.sent(labels[number], self._loop.time())
+        if not labels:
+            self._receipts.written(spoken)
+
+    async def _turn(self) -> None:
+        """Wait until the pace allows another line."""
+        while (wait := self._pace.wait()) > 0:
+            self._ask_for_receipts()
+            await asyncio.sleep(wait)
+
+    def _ask_for_receipts(self) -> None:
+        if self._receipts.uncovered:
+            self.command(line("PING", text=self._receipts.barrier(self._loop.time())))
+
+    async def _watch(self) -> None:
+        """TCP alone notices after minutes, or never, that nobody is there."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            now = self._loop.time()
+            oldest = self._receipts.oldest()
+            if oldest is not None and now - oldest > ANSWER_WITHIN:
+                self._end(f"the server took a message and said nothing for {ANSWER_WITHIN:.0f} s")
+            elif now - self._heard_at > QUIET:
+                self._end(f"the server said nothing for {QUIET:.0f} s")
+            elif now - self._heard_at > ASK_AFTER and not self._probed:
+                self._probed = True
+                with contextlib.suppress(ConnectionError):
+                    self.command(line("PING", text="alive"))

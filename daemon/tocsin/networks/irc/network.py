@@ -1,0 +1,397 @@
+"""The IRC network: joins the rooms, comes back when it must, and knows who speaks and where people are."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+import secrets
+import ssl
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+from tocsin.domain.message import Line, Message, Place
+from tocsin.domain.oncall import Identity
+from tocsin.errors import NetworkError
+from tocsin.networks.base import Listener
+from tocsin.networks.irc.lines import MARKED, fold, harmless, line, plain, room_for
+from tocsin.networks.irc.link import Link
+from tocsin.networks.irc.login import Login
+from tocsin.networks.irc.pace import Pace
+from tocsin.networks.irc.receipts import Refusal
+from tocsin.networks.irc.rooms import NO_ENTRY, Rooms
+from tocsin.networks.irc.settings import IrcSettings
+from tocsin.networks.irc.users import WHO_FORM, Users
+from tocsin.networks.irc.wire import Heard
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 60.0
+KNOCK_EVERY = 1.5
+"""How many seconds lie between two tries at most where nobody answers at all: that costs a server nothing."""
+
+JOIN_WITHIN = 10.0
+"""How many seconds the rooms have to let us in before we talk in those that did."""
+
+WAIT_AT_MOST = 20.0
+"""How many seconds a message waits for its turn before the courier has it back."""
+
+NICK_EVERY = 30.0
+ROOMS_EVERY = 1.0
+
+MOST_WAITING = 10_000
+"""So many lines that were heard wait to be taken; beyond that they are lost, and it is logged."""
+
+AGAIN = "(again) "
+
+_NOT_THERE = {"403", "442"}
+_BOTS = {"bot", "draft/bot", "inspircd.org/bot"}
+
+
+class Irc:
+    """One IRC network, which is what one or more linked servers make up."""
+
+    send_for = timedelta(seconds=45)
+    deaf_while_away = True
+
+    def __init__(
+        self,
+        name: str,
+        settings: IrcSettings,
+        *,
+        accounts: Collection[str],
+        rooms: Collection[str],
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        """accounts: those of the people; nicks where nicks are all there is. rooms: all that we are to be in."""
+        self.name = name
+        self._settings = settings
+        self._accounts = {fold(account): account for account in accounts}
+        self._rooms = Rooms([settings.room, *rooms], settings.keys)
+        self._jitter = jitter
+        self._users = Users()
+        self._link: Link | None = None
+        self._why = "not connected yet"
+        self._up = False
+        self._listener: Listener
+        self._heard = asyncio.Queue[tuple[Heard, str | None]](MOST_WAITING)
+        self._numbers = itertools.count(1)
+        self._run_id = secrets.token_hex(8)
+        self._nick_at = 0.0
+        self._last_nick: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self, listener: Listener) -> None:
+        """Be there until cancelled."""
+        self._listener = listener
+        pace = Pace(self._settings.burst, self._settings.pace, asyncio.get_running_loop().time)
+        listening = asyncio.create_task(self._listen())
+        failures = 0
+        try:
+            while True:
+                pause = await self._once(pace, failures)
+                failures = 0 if pause is None else failures + 1
+                await asyncio.sleep(self._jitter(0, FIRST_PAUSE) if pause is None else pause)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _once(self, pace: Pace, failures: int) -> float | None:
+        """Connect, and be there until the link is lost; how long to wait after a failure."""
+        pause: float | None = None
+        link: Link | None = None
+        try:
+            link = Link(await asyncio.to_thread(self._login), pace, self._take)
+            self._link = link
+            tls = await asyncio.to_thread(self._tls) if self._settings.tls else None
+            await link.open(self._settings.server.host, self._settings.server.port, tls)
+            self._why = await self._be_there(link)
+        except (NetworkError, ValueError, OSError) as error:
+            self._why = str(error)
+            asked = error.retry_after if isinstance(error, NetworkError) else None
+            pause = self._pause(failures, asked)
+        finally:
+            self._forget(link)
+            if link is not None:
+                await link.close()
+        self._listener.down(self.name, self._why)
+        return pause
+
+    def _pause(self, failures: int, asked: timedelta | None) -> float:
+        if asked is None:
+            return self._jitter(FIRST_PAUSE, KNOCK_EVERY) if failures < 200 else self._jitter(5, 15)
+        longest = min(LONGEST_PAUSE, asked.total_seconds() * 2 ** min(failures, 5))
+        return self._jitter(longest / 2, longest)
+
+    def _login(self) -> Login:
+        """Reads secrets, so in a thread. Raises ValueError if one can't be read."""
+        asked, password = self._settings.sasl, self._settings.password
+        sasl: Sequence[str] = ()
+        if asked is not None and asked.password is not None:
+            sasl = ("PLAIN", asked.account, asked.password.reveal())
+        elif asked is not None:
+            sasl = ("EXTERNAL",)
+        nicks = (self._settings.nick, self._settings.second_nick)
+        return Login(nicks, password.reveal() if password else "", sasl)
+
+    def _tls(self) -> ssl.SSLContext:
+        """Reads files, so in a thread. Raises ValueError if one can't be used."""
+        path = self._settings.tls_ca
+        try:
+            context = ssl.create_default_context(cafile=path)
+            path = self._settings.certificate
+            if path is not None:
+                context.load_cert_chain(path)
+        except OSError as error:
+            raise ValueError(f"{path}: can't be used: {error.strerror or error}") from None
+        return context
+
+    def _forget(self, link: Link | None) -> None:
+        """What we knew of others holds no more."""
+        if self._link is link:
+            self._link = None
+        self._up = False
+        self._users.clear()
+        self._rooms.leave_all()
+
+    # What is said.
+
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (IRC knows no such thing)
+        """Say it in a channel, or to every nick of an account. Raises NetworkError."""
+        link = self._link
+        if link is None or not self._up:
+            raise NetworkError(f"not connected: {self._why}", unsent=True)
+        targets = await self._nicks(link, place.name) if place.private else [self._entered(place.name)]
+        results = await asyncio.gather(
+            *(self._say(link, target, message, again=again) for target in targets), return_exceptions=True
+        )
+        receipts = [result for result in results if isinstance(result, str)]
+        if receipts:
+            return ", ".join(receipts)
+        error = next(result for result in results if isinstance(result, BaseException))
+        if isinstance(error, Refusal) and place.private:
+            for target in targets if error.code == "401" else ():
+                self._users.gone(target)
+            raise NetworkError(f"{place.name} can't be reached: {error}", unsent=True, permanent=True)
+        if isinstance(error, Refusal) and error.code in _NOT_THERE:
+            self._out(place.name, str(error))
+        raise error
+
+    async def _say(self, link: Link, target: str, message: Message, *, again: bool) -> str:
+        limit = room_for(link.nick, target) - MARKED - (len(AGAIN) if again else 0)
+        first, *more = message.all_lines(limit)
+        texts = [harmless(text) for text in (f"{AGAIN}{first}" if again else first, *more)]
+        spoken = link.say(target, [text for text in texts if text] or ["…"])
+        try:
+            async with asyncio.timeout(WAIT_AT_MOST):
+                await spoken.begun.wait()
+        except TimeoutError:
+            raise NetworkError("too much is being said", unsent=True) from None
+        finally:
+            if not spoken.begun.is_set():
+                spoken.done.cancel()  # so that it is never begun
+        return await spoken.done
+
+    async def _nicks(self, link: Link, account: str) -> Sequence[str]:
+        """By which nicks to reach an account. Raises NetworkError if there is none."""
+        if self._settings.identity is not Identity.ACCOUNTS:
+            return [account]
+        if account.startswith("~"):
+            return [account[1:]]
+        nicks = self._users.nicks_of(account)
+        if not nicks:
+            tries = dict.fromkeys((account, self._last_nick.get(fold(account), account)))
+            found = [(await link.whois(nick)).account for nick in tries]
+            nicks = [nick for nick, theirs in zip(tries, found, strict=True) if fold(theirs) == fold(account)]
+        if not nicks:
+            raise NetworkError(f"{account} is nowhere online on {self.name}", unsent=True, permanent=True)
+        return nicks
+
+    def _entered(self, name: str) -> str:
+        room = self._rooms.find(name)
+        if room is None or not room.joined:
+            why = "it is none of our rooms" if room is None else room.why
+            raise NetworkError(f"not in {name}: {why}", unsent=True)
+        return room.name
+
+    def reaches(self, account: str) -> bool:
+        """Whether somebody with that account, or by that nick, is where we see them."""
+        if fold(account) not in self._accounts or not self._up:
+            return False
+        if self._settings.identity is Identity.ACCOUNTS:
+            return bool(self._users.nicks_of(account))
+        return account in self._users
+
+    # Being there.
+
+    async def _be_there(self, link: Link) -> str:
+        """Join, talk, and look after it all; why it ended."""
+        loop = asyncio.get_running_loop()
+        self._look_at_identity(link)
+        self._nick_at = loop.time() + NICK_EVERY
+        if self._settings.sasl is not None and fold(link.nick) != fold(self._settings.nick):
+            link.command(line("PRIVMSG", "NickServ", text=f"REGAIN {self._settings.nick}"))
+        deadline = loop.time() + JOIN_WITHIN
+        while not link.ended.done():
+            await self._enter(link, loop.time())
+            all_known = all(room.joined or room.tries for room in self._rooms)
+            if not self._up and (all_known or loop.time() > deadline):
+                self._go_up()
+            if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
+                self._want_nick(link, loop.time())
+            self._changed.clear()
+            changed = asyncio.ensure_future(self._changed.wait())
+            waits: list[asyncio.Future[Any]] = [changed, link.ended]
+            await asyncio.wait(waits, timeout=ROOMS_EVERY, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        return link.ended.result()
+
+    def _go_up(self) -> None:
+        self._up = True
+        self._listener.up(self.name)
+
+    def _look_at_identity(self, link: Link) -> None:
+        tells = {"account-tag", "account-notify", "extended-join"} & link.caps or "WHOX" in link.features
+        if self._settings.identity is Identity.ACCOUNTS and not tells:
+            log.warning(
+                "%s: the server tells nobody's account; see networks.%s.identity", self.name, self.name
+            )
+
+    async def _enter(self, link: Link, now: float) -> None:
+        """Join where we are not and may try."""
+        for room in self._rooms:
+            if room.joined or room.at > now:
+                continue
+            room.at = now + LONGEST_PAUSE  # unless the server answers
+            key = [await asyncio.to_thread(room.key.reveal)] if room.key is not None else []
+            with contextlib.suppress(ConnectionError):  # that the link has ended is seen by who called
+                link.command(line("JOIN", room.name, *key))
+
+    def _want_nick(self, link: Link, now: float) -> None:
+        self._nick_at = now + NICK_EVERY
+        with contextlib.suppress(ConnectionError):
+            link.command(line("NICK", self._settings.nick))
+
+    # What is heard.
+
+    def _take(self, heard: Heard) -> None:
+        """Called for each line, in order; must not wait."""
+        link = self._link
+        if link is None:
+            return
+        self._users.take(heard, link.caps)
+        ours = fold(heard.sender) == fold(link.nick)
+        match heard.command:
+            case "PRIVMSG" if not ours:
+                self._said(heard, link)
+            case "JOIN" if ours:
+                self._joined(heard.word(0), link)
+            case "PART" if ours:
+                self._out(heard.word(0), "we were sent away")
+            case "KICK" if fold(heard.word(1)) == fold(link.nick):
+                self._out(heard.word(0), f"{heard.sender} kicked us ({plain(heard.last)})")
+            case "QUIT" | "NICK":
+                self._nick_is_free(heard.sender, link)
+            case "INVITE":
+                self._invited(heard.word(1))
+            case code if code in NO_ENTRY:
+                self._kept_out(heard.word(1), NO_ENTRY[code])
+
+    def _joined(self, name: str, link: Link) -> None:
+        room = self._rooms.find(name)
+        if room is None:
+            link.command(line("PART", name))  # we go nowhere else, whoever sends us there
+            return
+        log.info("%s: joined %s", self.name, room.name)
+        if "WHOX" in link.features:
+            link.command(line("WHO", room.name, WHO_FORM))
+        if room.enter() and self._up:
+            self._go_up()  # what waited for this room goes on
+        self._changed.set()
+
+    def _out(self, name: str, why: str) -> None:
+        room = self._rooms.find(name)
+        if room is None:
+            return
+        self._users.closed(room.name)
+        if room.stay_out(why, asyncio.get_running_loop().time()):
+            log.warning("%s: not in %s: %s", self.name, room.name, why)
+            self._listener.tell(f"I am not in {room.name} on {self.name}: {why}")
+        self._changed.set()
+
+    def _kept_out(self, name: str, why: str) -> None:
+        room = self._rooms.find(name)
+        if room is not None and not room.joined:
+            self._out(name, why)
+
+    def _invited(self, name: str) -> None:
+        room = self._rooms.find(name)
+        if room is not None and not room.joined:
+            room.at = 0.0
+            self._changed.set()
+
+    def _nick_is_free(self, nick: str, link: Link) -> None:
+        if fold(nick) == fold(self._settings.nick) != fold(link.nick):
+            self._want_nick(link, asyncio.get_running_loop().time())
+
+    def _said(self, heard: Heard, link: Link) -> None:
+        """Somebody said something, here or in private."""
+        account = heard.tags.get("account", "") if "account-tag" in link.caps else None
+        if account is not None:
+            self._users.logged_in(heard.sender, account)
+        private = fold(heard.word(0)) == fold(link.nick)
+        here = private or self._rooms.find(heard.word(0)) is not None
+        if not here or heard.last.startswith("\x01") or _BOTS & heard.tags.keys():
+            return
+        try:
+            self._heard.put_nowait((heard, account))
+        except asyncio.QueueFull:
+            log.warning("%s: more is said than can be taken: a line is lost", self.name)
+
+    async def _listen(self) -> None:
+        """Hand on what was heard, in its order; nothing waits for it here."""
+        while True:
+            heard, account = await self._heard.get()
+            try:
+                await self._hand_on(heard, account)
+            except Exception:
+                log.exception("%s: a line was not taken", self.name)
+
+    async def _hand_on(self, heard: Heard, tagged: str | None) -> None:
+        text = plain(heard.last)
+        room = self._rooms.find(heard.word(0))
+        account = await self._account_of(
+            heard, tagged, for_us=self._listener.wants(text, private=room is None)
+        )
+        if room is not None:
+            place = Place(self.name, room.name)
+        elif self._settings.identity is Identity.ACCOUNTS:
+            place = Place(self.name, account or f"~{heard.sender}", private=True)
+        else:
+            place = Place(self.name, self._accounts.get(fold(heard.sender), heard.sender), private=True)
+        claimed = (
+            self._accounts.get(fold(heard.sender), "") if self._settings.identity is Identity.CODES else ""
+        )
+        number = f"{self._run_id}-{next(self._numbers)}"
+        await self._listener.heard(Line(number, place, account, text, called=heard.sender, claimed=claimed))
+
+    async def _account_of(self, heard: Heard, tagged: str | None, *, for_us: bool) -> str:
+        """What proves who spoke, as the configuration spells it.
+
+        Where the server doesn't tag lines it is asked who has the nick, and whoever came to it since is nobody.
+        """
+        match self._settings.identity:
+            case Identity.NICKS:
+                return self._accounts.get(fold(heard.sender), "")
+            case Identity.ACCOUNTS if tagged is not None:
+                account = tagged
+            case Identity.ACCOUNTS if for_us and self._link is not None:
+                found = await self._link.whois(heard.sender)
+                account = found.account if found.host == heard.host else ""
+            case _:
+                return ""
+        if fold(account) in self._accounts:
+            self._last_nick[fold(account)] = heard.sender
+        return self._accounts.get(fold(account), account)

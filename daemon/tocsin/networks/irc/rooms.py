@@ -1,0 +1,70 @@
+"""The channels that we are to be in: what keeps us out of each, and when to try again."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tocsin.config.values import SecretSource
+from tocsin.networks.irc.lines import fold
+
+FIRST_PAUSE = 2.0
+LONGEST_PAUSE = 60.0
+
+NO_ENTRY = {
+    "403": "there is no such channel",
+    "405": "we are in too many channels",
+    "437": "it can't be joined for now",
+    "471": "it is full",
+    "473": "it lets in only who is invited",
+    "474": "we are banned there",
+    "475": "its key is wrong or missing: networks.NAME.keys",
+    "476": "that is no channel's name",
+    "477": "it lets in only who has an account: networks.NAME.sasl",
+    "489": "it lets in only who uses TLS",
+    "520": "it lets in only operators",
+}
+"""What a server answers to a JOIN."""
+
+
+@dataclass
+class Room:
+    """joined: whether we are there. why: what keeps us out. tries: how often that was so. at: when to try again."""
+
+    name: str
+    key: SecretSource | None
+    joined: bool = False
+    why: str = "not joined yet"
+    tries: int = 0
+    at: float = 0.0
+
+    def enter(self) -> bool:
+        """We are there; whether we had been kept out."""
+        kept_out = self.tries > 0
+        self.joined, self.why, self.tries, self.at = True, "", 0, 0.0
+        return kept_out
+
+    def stay_out(self, why: str, now: float) -> bool:
+        """We are not, or no longer, there; whether that is news."""
+        news = self.why != why
+        self.joined, self.why = False, why
+        self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)
+        self.tries = min(self.tries + 1, 10)
+        return news
+
+
+class Rooms:
+    """All of them, by name."""
+
+    def __init__(self, names: Iterable[str], keys: Mapping[str, SecretSource]) -> None:
+        folded = {fold(name): key for name, key in keys.items()}
+        self._rooms = {fold(name): Room(name, folded.get(fold(name))) for name in names}
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._rooms.values())
+
+    def find(self, name: str) -> Room | None:
+        """The room that is meant, however it is spelt."""
+        return self._rooms.get(fold(name))
+
+    def leave_all(self) -> None:
+        """The link is gone."""
+        self._rooms = {key: Room(room.name, room.key) for key, room in self._rooms.items()}

@@ -1,0 +1,82 @@
+"""What the configuration says of an IRC network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from tocsin.config.values import AddressSetting, Count, Duration, FilePath, Secret
+from tocsin.domain.oncall import Identity
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and text.isprintable() and text[0] != ":" and not {" ", ",", "!"} & set(text)
+
+
+def _word(text: str) -> str:
+    if not _is_word(text):
+        raise ValueError(f"must be one word, without blank, comma or '!', not {text!r}")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_word)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sasl:
+    """How Tocsin logs in to its own account.
+
+    account, password: by SASL PLAIN. Without a password the client certificate proves it (SASL EXTERNAL).
+    """
+
+    account: Word = ""
+    password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.account) is not (self.password is not None):
+            raise ValueError("account and password go together; leave both out to log in by certificate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IrcSettings:
+    """One IRC network.
+
+    server: its address and port. tls_ca: who signs its certificate, if the system does not know. certificate: our
+    own, with its key in the same file. password: the server's. nick: the first that is free of these two.
+    room: where all alerts are told. keys: channel -> its key. identity: how the network proves who speaks.
+    burst, pace: so many lines may go out at once, and then one each so often.
+    """
+
+    server: AddressSetting
+    tls: bool = True
+    tls_ca: FilePath | None = None
+    certificate: FilePath | None = None
+    password: Secret | None = None
+    sasl: Sasl | None = None
+    nick: Word = "tocsin"
+    second_nick: Word = "tocsin_"
+    room: Word
+    keys: Mapping[str, Secret] = field(default_factory=dict)
+    identity: Identity = Identity.ACCOUNTS
+    burst: Annotated[Count, AfterValidator(lambda count: max(count, 1))] = 5
+    pace: Duration = timedelta(seconds=1)
+
+    def __post_init__(self) -> None:
+        if self.nick.lower() == self.second_nick.lower():
+            raise ValueError("nick and second_nick must differ")
+        if not self.tls and (self.tls_ca or self.certificate):
+            raise ValueError("tls_ca and certificate mean nothing without tls")
+        if problem := self.complaint(room=self.room):
+            raise ValueError(f"room {problem}")
+        if self.sasl is not None and self.sasl.password is None and self.certificate is None:
+            raise ValueError("sasl names neither account and password, nor is there a certificate")
+
+    def complaint(self, *, account: str = "", room: str = "") -> str:
+        """Why that can't be an account or a channel; empty if it can."""
+        if room and not (room.startswith(("#", "&")) and _is_word(room)):
+            return f"must be a channel such as '#ops', not {room!r}"
+        if account and (not _is_word(account) or account.startswith(("#", "&", "~", "@", "+"))):
+            return f"must be the name of an account, not {account!r}"
+        return ""

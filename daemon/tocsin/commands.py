@@ -9,7 +9,8 @@ from functools import cached_property
 from tocsin.core import Tocsin
 from tocsin.domain.message import Line, Message, Place, storable
 from tocsin.domain.words import did_you_mean
-from tocsin.errors import Refused, UsageError
+from tocsin.errors import NotAllowed, Refused, UsageError
+from tocsin.speakers import Speaker, Strangers, give_next, introduce, refusal, speaker, use
 from tocsin.store import audit, inbox
 from tocsin.store.outbox import Lane
 from tocsin.store.writer import savepoint
@@ -51,8 +52,8 @@ class Command:
     usage: the grammar. Small letters are typed as they are, CAPITALS stand for a word, `[…]` may be left out,
     `…` behind the last takes the rest of the line: `note ALERT TEXT…`.
     handler: gets the call and the turn; what it returns is the answer. Raises Refused.
-    help: what it is for, in a few words. anyone: also for people that Tocsin doesn't know. also: other words
-    that people type for it.
+    help: what it is for, in a few words. anyone: in a room also for people that Tocsin doesn't know. also: other
+    words that people type for it.
     """
 
     usage: str
@@ -100,6 +101,7 @@ class Commands:
             Command("whoami", _whoami, "who I take you for", anyone=True),
         ]
         self._tocsin = tocsin
+        self._strangers = Strangers()
         self._commands = {command.name: command for command in [*commands, *own]}
         self._named = {
             name: command for command in self._commands.values() for name in (command.name, *command.also)
@@ -107,9 +109,17 @@ class Commands:
 
     async def heard(self, line: Line) -> None:
         """Take a line; when this returns, it is kept, however long that takes."""
-        if line.position or self.wants(line.text, private=line.place.private):
+        if line.position or (self.wants(line.text, private=line.place.private) and not self._ignored(line)):
             line = replace(line, text=storable(_first(line.text)), account=storable(line.account))
             await self._tocsin.must(lambda tx: self._take(line, tx))
+
+    def _ignored(self, line: Line) -> bool:
+        """Whether that is one too many of somebody whom we don't know."""
+        known = any(
+            person.accounts.get(line.place.network) == line.account
+            for person in self._tocsin.config.people.values()
+        )
+        return not known and self._strangers.too_many(line, self._tocsin.clock.boot())
 
     def wants(self, text: str, *, private: bool) -> bool:
         """Whether that is a command, or is meant as one."""
@@ -124,14 +134,19 @@ class Commands:
         name, rest = self._words(line.text, private=line.place.private)
         if not name:
             return
-        by = tx.person_of(network, line.account) or ""
-        verdict = self._obey(name, rest, by, line, tx)
+        try:
+            who = speaker(line, rest, tx)
+        except NotAllowed as error:
+            who = Speaker("", rest)
+            verdict = self._refuse(str(error), name, line, tx)
+        else:
+            verdict = self._obey(name, who, line, tx)
         audit.add(
             tx.connection,
             at=tx.now,
             place=str(line.place),
             account=line.account,
-            person=by,
+            person=who.by,
             what=f"{name} {rest}".strip(),
             verdict=verdict,
         )
@@ -157,29 +172,37 @@ class Commands:
         begins = [known for known in self._named if name.startswith(known)]
         return f"; did you mean {begins[0]!r}?" if begins else did_you_mean(name, self._named)
 
-    def _obey(self, name: str, rest: str, by: str, line: Line, tx: Transaction) -> str:
+    def _obey(self, name: str, who: Speaker, line: Line, tx: Transaction) -> str:
         """Do what was asked, and answer; what came of it, for the audit."""
         command = self._commands.get(name)
         if command is None:
             near = self._near(name) or f": {PREFIX}help lists what there is"
             return _answer(line, f"there is no {PREFIX}{name}{near}", tx, "unknown")
-        if not by and not command.anyone:
-            return _answer(
-                line,
-                f"I don't know you here, so {PREFIX}{name} is not for you: {PREFIX}whoami",
-                tx,
-                "stranger",
-            )
+        open_to_all = command.anyone and (name in OWN_WORDS or not line.place.private)
+        if not who.by and not open_to_all:
+            return self._refuse(refusal(line, f"{PREFIX}{name}", tx), name, line, tx)
         answer: Message | str | None = None
         with savepoint(tx.connection) as part:
-            answer = command.handler(Call(by, line, command.read(rest)), tx)
+            use(who, line.place.network, tx)
+            answer = command.handler(Call(who.by, line, command.read(who.rest)), tx)
         if part.error is None:
+            give_next(who, line, tx)
             return _answer(line, answer, tx, "done")
         tx.undone()
         if isinstance(part.error, Refused):
             return _answer(line, str(part.error), tx, f"refused: {part.error}")
-        log.error("%s: !%s failed", by, name, exc_info=part.error)
+        log.error("%s: !%s failed", who.by, name, exc_info=part.error)
         return _answer(line, f"{PREFIX}{name} failed, and nothing was done: see the log", tx, "failed")
+
+    def _refuse(self, why: str, name: str, line: Line, tx: Transaction) -> str:
+        """What was asked for in private the rooms hear of as well: somebody may try to pass for somebody else."""
+        if line.place.private and self._strangers.worth_telling(
+            line.place.network, self._tocsin.clock.boot()
+        ):
+            tx.tell(
+                f"{line.called} on {line.place.network} tried {PREFIX}{name} in private, and was refused: {why}"
+            )
+        return _answer(line, why, tx, "stranger")
 
     def _help(self, call: Call, _: Transaction) -> Message:
         if call["COMMAND"]:
@@ -212,9 +235,4 @@ def _packed(parts: Sequence[str], width: int = 100) -> list[str]:
 
 
 def _whoami(call: Call, tx: Transaction) -> str:
-    network = call.place.network
-    if call.by:
-        return f"you are {call.by}, by your account {call.line.account!r} on {network}; your time zone is {tx.person(call.by).timezone.key}"
-    if call.line.account:
-        return f"I don't know the account {call.line.account!r}: people.NAME.accounts.{network} would name it"
-    return f"{network} does not prove who you are, so you may read and not act"
+    return introduce(call.line, call.by, tx)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tocsin.domain.message import Message
 from tocsin.domain.page import PageFailed
-from tocsin.store import inbox, intake, journal, outbox, timers
+from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
 from tocsin.transaction import FALLBACK, PAGE_DEADLINE, WATCH_AGAIN, Owned, Transaction, owned
@@ -80,6 +80,6 @@ def watch(timer: Timer, tx: Transaction) -> None:
 def prune(_: Timer, tx: Transaction) -> None:
     """Forget what was settled long ago."""
     before = tx.now - KEEP_BODIES
-    for table in (intake, inbox, outbox):
+    for table in (intake, inbox, outbox, codes):
         table.forget(tx.connection, before)
     tx.set_timer("core.prune", "", after=PRUNE_EVERY)

@@ -124,13 +124,21 @@ class Loudspeaker:
         """Everybody is always there."""
         return account in self.accounts
 
-    async def hears(self, account: str, text: str, *, room: str = "", line_id: str = "") -> None:
-        """Somebody says a line, in a room or in private; when this returns, it is kept."""
+    async def hears(
+        self, account: str, text: str, *, room: str = "", line_id: str = "", claimed: str = ""
+    ) -> None:
+        """Somebody says a line, in a room or in private; when this returns, it is kept.
+
+        claimed: whose name they bear where that proves nothing.
+        """
         self.lines += 1
-        place = Place(self.name, room) if room else Place(self.name, account, private=True)
+        who = account or claimed
+        place = Place(self.name, room) if room else Place(self.name, who, private=True)
         if self.listener is None:
             raise NetworkError(f"{self.name} does not run")
-        await self.listener.heard(Line(line_id or f"line-{self.lines}", place, account, text))
+        await self.listener.heard(
+            Line(line_id or f"line-{self.lines}", place, account, text, called=who, claimed=claimed)
+        )
 
     def texts(self, place: str = "") -> list[str]:
         """What was said, in all places or in one such as `room/#ops`."""

@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupResolved
 from tocsin.domain.message import Message, Place
+from tocsin.domain.oncall import Identity
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
-from tocsin.store import journal, outbox, subjects, timers
+from tocsin.store import codes, journal, outbox, subjects, timers
 from tocsin.store.outbox import Lane
 from tocsin.store.timers import Now, Timer, microseconds
 from tocsin.store.writer import savepoint
@@ -232,12 +233,24 @@ class Transaction(Facts):
         Cancelled if an acknowledgement comes first. If no network takes it in time, the fallback rings, and
         `PageFailed` is recorded; else `PageDelivered`.
         """
+        message = self.proven(place, message, about=about, person=person)
         row = self._put(place, message, lane=Lane.PAGE, subject=about, person=person)
         if place != FALLBACK:
             self.set_timer("core.page_deadline", str(row), after=PAGE_DEADLINE)
         return row
 
     # What the verbs add up to.
+
+    def proven(self, place: Place, message: Message | str, *, about: str, person: str) -> Message | str:
+        """The message with a code for its command, if it goes to somebody in private who can't be known otherwise."""
+        network = self.config.networks.get(place.network)
+        if network is None or network.identity is not Identity.CODES or not (place.private and person):
+            return message
+        if isinstance(message, str) or not message.command:
+            return message
+        code = codes.new(self.connection, place.network, person, about, self.now)
+        word = message.command.split()[0].lstrip("!")
+        return replace(message, command=f"{word} {code}")
 
     def tell(self, message: Message | str, *, about: str = "", but_not: Place | None = None) -> None:
         """Say something in the default room of every network."""

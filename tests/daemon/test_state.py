@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from tocsin.errors import StateError
 from tocsin.store import Database, State, intake
+from tocsin.store.schema import HEAD
 from tocsin.testing import HandClock
 
 from tests.conftest import MINIMAL, RUNNABLE
@@ -121,7 +122,7 @@ def damaged_at_its_beginning(folder: Path) -> None:
         (open_to_others, ["{folder}: others may look into it: chmod 700 {folder}"]),
         (
             from_the_future,
-            ["newer version", "core tables at revision 9999", "this version knows 0001", "upgrade"],
+            ["newer version", "core tables at revision 9999", f"this version knows {HEAD}", "upgrade"],
         ),
         (gone, ["tocsin.db: is gone", "from a backup", "remove {folder}/lock"]),
         (emptied, ["tocsin.db: is gone or empty", "from a backup", "remove {folder}/lock"]),

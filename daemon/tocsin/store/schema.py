@@ -24,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 __all__ = [
     "HEAD",
     "audit",
+    "codes",
     "events",
     "inbox",
     "intake",
@@ -35,7 +36,7 @@ __all__ = [
     "upsert",
 ]
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -189,6 +190,20 @@ intake = Table(
 )
 _WAITING = intake.c.outcome == "waiting"
 Index("ix_intake_waiting", intake.c.id, sqlite_where=_WAITING, postgresql_where=_WAITING)
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("network", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    # How many wrong ones in a row were tried for this person.
+    Column("wrong", Integer, nullable=False),
+    PrimaryKeyConstraint("network", "person", "code"),
+    Index("ix_codes_made_at", "made_at"),
+)
 
 audit = Table(
     "audit",

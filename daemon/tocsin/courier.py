@@ -268,13 +268,17 @@ def _delivered(row: Row, tx: Transaction) -> None:
 
 
 def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
-    """People are told of a page or an answer that never comes; of anything else the log is enough."""
+    """People are told of a page or an answer that never comes; of anything else, or a stranger's, the log is enough."""
     if row.lane is Lane.PAGE:
         tx.cancel_timer("core.page_deadline", str(row.id))
-        page_failed(tx, row, str(outcome))
+        page_failed(tx, row, str(outcome), final=outcome.permanent)
         if not outcome.permanent and _rings(row, tx):
             # Something in the text can't pass: losing the text is allowed, losing the page is not.
             plain = Message("an alert, whose text could not be sent", row.subject, row.message.command)
             tx.page(row.place, plain, about=row.subject, person=row.person)
-    elif row.lane is Lane.ANSWER:
+    elif row.lane is Lane.ANSWER and not _to_a_stranger(row.place, tx):
         tx.tell(f"could not answer in {row.place}: {outcome}", but_not=row.place)
+
+
+def _to_a_stranger(place: Place, tx: Transaction) -> bool:
+    return place.private and tx.person_of(place.network, place.name) is None

@@ -34,8 +34,11 @@ def page_deadline(timer: Timer, tx: Transaction) -> None:
         page_failed(tx, row, f"not taken within {PAGE_DEADLINE.seconds} s")
 
 
-def page_failed(tx: Transaction, row: Row, why: str) -> None:
-    """Record it, ring the fallback if nobody has answered, and say so where chat still works."""
+def page_failed(tx: Transaction, row: Row, why: str, *, final: bool = False) -> None:
+    """Record it, ring the fallback if nobody has answered, and say so where chat still works.
+
+    final: it is given up.
+    """
     group = tx.find_group(row.subject)
     if group is not None and group.rings:
         text = row.message.text
@@ -51,7 +54,13 @@ def page_failed(tx: Transaction, row: Row, why: str) -> None:
     if row.subject:
         tx.record(
             PageFailed(
-                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place), why=why
+                subject=row.subject,
+                at=tx.now,
+                page=row.id,
+                person=row.person,
+                place=str(row.place),
+                why=why,
+                final=final,
             )
         )
 

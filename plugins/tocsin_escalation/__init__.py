@@ -98,15 +98,20 @@ class Escalation:
     def begin_wait(self, event: Outcome, tx: Transaction) -> None:
         """The first page of a step was delivered, or can't be: its people have until the next step from now on.
 
-        So a slow network takes none of their time, and one that is down does not stop the escalation.
+        So a slow network takes none of their time, and one that is down does not stop the escalation. If all of them
+        are out of reach, the next step comes at once.
         """
         group = tx.find_group(event.subject)
         if group is None or not group.rings:
             return
         progress = _progress(group.id, tx)
-        if progress.plan is not None and event == progress.first:
-            wait = progress.plan.wait_before(progress.next_position(progress.plan))
-            tx.set_timer(STEP, group.id, after=wait)
+        if progress.plan is None:
+            return
+        position = progress.next_position(progress.plan)
+        if progress.reached_nobody and event.page in progress.pages and position.step > 0:
+            self._go_on(group, tx)
+        elif event == progress.first:
+            tx.set_timer(STEP, group.id, after=progress.plan.wait_before(position))
 
     def next_step(self, timer: Timer, tx: Transaction) -> None:
         """Nobody has answered in time."""

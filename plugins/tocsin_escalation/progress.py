@@ -15,13 +15,15 @@ class Progress:
     """plan: None if no policy was chosen yet.
 
     position: the last step that came; None before the first. pages: those of that step. first: the first outcome
-    of one of them; with it the wait for the next step begins. exhausted: how often the end was reached.
+    of one of them; with it the wait for the next step begins. lost: those that never arrive. exhausted: how often
+    the end was reached.
     """
 
     plan: Plan | None = None
     position: Position | None = None
     pages: frozenset[int] = frozenset()
     first: Outcome | None = None
+    lost: frozenset[int] = frozenset()
     exhausted: int = 0
 
     @classmethod
@@ -37,15 +39,23 @@ class Progress:
             case EscalationStarted():
                 self.plan = event.plan
             case StepTaken():
-                self.position, self.pages, self.first = event.at_step, frozenset(event.pages), None
+                self.position, self.pages = event.at_step, frozenset(event.pages)
+                self.first, self.lost = None, frozenset()
             case EscalationExhausted():
                 self.exhausted, self.pages = event.count, frozenset()
             case GroupUnacknowledged():
                 self.position, self.pages, self.exhausted = None, frozenset(), 0
-            case PageDelivered() | PageFailed() if event.page in self.pages and self.first is None:
-                self.first = event
+            case PageDelivered() | PageFailed() if event.page in self.pages:
+                self.first = self.first or event
+                if isinstance(event, PageFailed) and event.final:
+                    self.lost |= {event.page}
             case _:
                 pass
+
+    @property
+    def reached_nobody(self) -> bool:
+        """Whether no page of this step will ever arrive."""
+        return bool(self.pages) and self.pages == self.lost
 
     def next_position(self, plan: Plan) -> Position:
         """The step that comes next."""

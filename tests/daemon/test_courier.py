@@ -303,3 +303,13 @@ async def test_what_was_being_done_about_an_alert_is_no_news_after_the_answer(st
         assert not any("paging bob" in text for text in told)
         assert any("others may be told" in text for text in told)
         assert any("acknowledged by alice" in text for text in told)
+
+
+async def test_an_answer_to_a_stranger_who_has_left_is_not_worth_a_word(start: Start) -> None:
+    async with start() as engine:
+        gone = NetworkError("nowhere online", permanent=True, unsent=True)
+        engine.chat.fails = lambda said: gone if said.place.private else None
+        await engine.says("mallory", "help")
+        assert engine.chat.texts() == []
+        await engine.says("bob", "help")
+        assert engine.chat.texts() == ["could not answer in console/person/bob: nowhere online"]

@@ -168,7 +168,7 @@ async def test_a_short_wait_does_not_run_out_before_the_page_is_there(
 
 
 @pytest.mark.parametrize(
-    ("fails", "bob"), [(down("alice"), "03:06:00"), (down("alice", permanent=True), "03:05:00")]
+    ("fails", "bob"), [(down("alice"), "03:06:00"), (down("alice", permanent=True), "03:00:00")]
 )
 async def test_a_page_that_never_arrives_does_not_stop_the_escalation(
     tower: Tower, fails: Callable[[Said], NetworkError | None], bob: str
@@ -178,6 +178,41 @@ async def test_a_page_that_never_arrives_does_not_stop_the_escalation(
         await engine.report(fires())
         await engine.advance(minutes=9)
         assert tower.chat.pages() == [f"{bob} bob"]
+
+
+@pytest.mark.parametrize(
+    ("step", "bob"),
+    [
+        ('{ page = ["alice", "carol"] }', "03:00:00"),
+        ('{ page = ["alice", "carol", "dave"] }', "03:05:00"),
+        ('{ page = "alice", room = "console" }', "03:05:00"),
+    ],
+)
+async def test_when_nobody_of_a_step_can_be_reached_the_next_one_comes_at_once(
+    tower: Tower, step: str, bob: str
+) -> None:
+    async with tower(policy(f'{step}, {{ page = "bob", after = "5m" }}')) as engine:
+        engine.chat.fails = down("alice", "carol", permanent=True)
+        await engine.report(fires())
+        assert "page to alice failed: no such account; nothing else will ring" in "".join(
+            engine.chat.texts("room/#ops")
+        )
+        await engine.advance(minutes=9)
+        assert next(page for page in tower.chat.pages() if page.endswith("bob")) == f"{bob} bob"
+
+
+async def test_a_whole_round_that_reaches_nobody_is_not_repeated_at_once(tower: Tower) -> None:
+    async with tower(
+        policy('{ page = "alice" }, { page = "bob", after = "5m" }', "repeat = 1", 'repeat_after = "10m"')
+    ) as engine:
+        engine.chat.fails = down("alice", "bob", permanent=True)
+        await engine.report(fires())
+        taken = "select count(*) from events where kind = 'escalation.step_taken'"
+        assert await engine.sql(taken) == [(2,)]
+        await engine.advance(minutes=9)
+        assert await engine.sql(taken) == [(2,)]
+        await engine.advance(minutes=2)
+        assert await engine.sql(taken) == [(4,)]
 
 
 async def test_while_the_answer_to_a_page_is_lost_the_escalation_goes_on(tower: Tower) -> None:

@@ -26,13 +26,17 @@ class PageDelivered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PageFailed(Event):
-    """A page could not be delivered, or not in time; it may still come through."""
+    """A page could not be delivered, or not in time.
+
+    final: it never will be; else it may still come through.
+    """
 
     kind: ClassVar[str] = "page.failed"
     page: int
     person: str
     place: str
     why: str
+    final: bool = False
 
     def headline(self) -> str:
         return f"page {_to(self.person, self.place)}: not delivered: {self.why}"

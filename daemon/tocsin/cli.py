@@ -70,12 +70,19 @@ def run(path: Path) -> None:
 
 @main.command(name="demo", short_help="Play an outage on this terminal.")
 @click.option("--pace", type=click.FloatRange(0.1, 20), default=1.0, help="How many times faster than life.")
-def play_demo(pace: float) -> None:
+@click.option(
+    "--irc", is_flag=True, help="On an IRC server that it starts (needs ngircd), so that you can join."
+)
+def play_demo(pace: float, *, irc: bool) -> None:
     """Play a short outage, in about a minute, with a real daemon on a temporary folder.
 
     On a terminal the prompt is yours afterwards. Nothing else on the machine is touched.
     """
-    raise click.exceptions.Exit(asyncio.run(demo.play(pace)))
+    if not irc:
+        raise click.exceptions.Exit(asyncio.run(demo.play(pace)))
+    from tocsin.demo_irc import IrcStage  # noqa: PLC0415 (the irc package takes long to import)
+
+    raise click.exceptions.Exit(asyncio.run(demo.play(pace, IrcStage)))
 
 
 @main.command(short_help="Say how the running daemon stands.")

@@ -1,4 +1,4 @@
-"""`tocsin demo`: a short outage, played live on the terminal by a real daemon that gets real posts."""
+"""`tocsin demo`: a short outage, played live by a real daemon that gets real posts; in the terminal, or on IRC."""
 
 import asyncio
 import json
@@ -6,7 +6,8 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +16,10 @@ from typing import IO, Any
 from aiohttp import ClientSession
 
 from tocsin import control, daemon
-from tocsin.clock import Clock
+from tocsin.clock import Clock, SystemClock
 from tocsin.config import Config, Document
 from tocsin.domain.message import Message, Place
+from tocsin.errors import StateError, TocsinError
 from tocsin.networks.base import Listener, Network
 from tocsin.networks.console import Console, ConsoleSettings
 
@@ -30,65 +32,120 @@ PATIENCE = 30.0
 CONFIG = """\
 store.directory = "state"
 web.listen = "127.0.0.1:0"
-[networks.console]
 [receivers.demo]
 token.file = "token"
 [people.alice]
-accounts.console = "alice"
+accounts.{network} = "alice"
 [people.bob]
-accounts.console = "bob"
+accounts.{network} = "bob"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
 [plugins.escalation.policies.ops]
 steps = [{{ page = "alice" }}, {{ page = "bob", after = "{wait:.0f}s" }}]
+[networks.{network}]
 """
 
+PEOPLE = {"alice": "alice", "bob": "bob"}
 
-class GoneWrong(Exception):
+
+class GoneWrong(TocsinError):
     """The demo did not go as it should."""
 
 
-class Stage(Console):
-    """The console, with somebody in the wings who waits for what is said on it."""
+class Stage(ABC):
+    """Where the play is seen, with somebody in the wings who waits for what is said."""
+
+    network: str
+    more_config = ""
+    """What the configuration needs beside what every play has; ends with the settings of the network."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._said: list[tuple[str, str]] = []
+        self._more = asyncio.Event()
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Say something that is no part of the play."""
+
+    async def begin(self) -> None:  # noqa: B027 (they may be there already)
+        """The daemon is there: everybody comes in."""
+
+    def end(self) -> None:  # noqa: B027 (likewise)
+        """The daemon is gone: everybody leaves."""
+
+    @abstractmethod
+    async def act(self, account: str, text: str) -> None:
+        """Somebody says something in the room."""
+
+    @abstractmethod
+    async def over_to(self, stdin: IO[Any]) -> None:
+        """The person at the terminal goes on."""
+
+    @abstractmethod
+    def networks(self, config: Config, clock: Clock) -> Mapping[str, Network]:
+        """The networks of the daemon."""
+
+    def seen(self, place: str, line: str) -> None:
+        """The daemon said something in a place, or to somebody."""
+        self._said.append((place, line))
+        self._more.set()
+
+    async def shows(self, text: str, place: str, within: float) -> str:
+        """Wait until something with that text is said in a place; its first word. Raises GoneWrong."""
+        try:
+            async with asyncio.timeout(within + PATIENCE):
+                while True:
+                    for where, line in self._said:
+                        if where == place and text in line:
+                            return line.split()[0]
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise GoneWrong(f"{text!r} was not said to {place} in time") from None
+
+
+class ConsoleStage(Console, Stage):
+    """The console is the stage."""
+
+    network = "console"
 
     def __init__(self, clock: Clock) -> None:
         """Nobody types as long as the play goes on."""
-        super().__init__(
+        Stage.__init__(self)
+        Console.__init__(
+            self,
             "console",
             ConsoleSettings(),
-            {"alice": "alice", "bob": "bob"},
+            PEOPLE,
             stdin=None,
             stdout=sys.stdout,
             now=clock.now,
             on_quit=_stop,
         )
-        self.listener: asyncio.Future[Listener] = asyncio.get_running_loop().create_future()
-        self._said: list[tuple[Place, str, str]] = []
-        self._more = asyncio.Event()
+        self._ready: asyncio.Future[Listener] = asyncio.get_running_loop().create_future()
+
+    def networks(self, config: Config, clock: Clock) -> Mapping[str, Network]:  # noqa: ARG002 (it is the only one)
+        return {self.network: self}
 
     async def run(self, listener: Listener) -> None:
         await super().run(listener)
-        self.listener.set_result(listener)
+        self._ready.set_result(listener)
 
     async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
         receipt = await super().send(place, message, txn_id, again=again)
-        self._said.append((place, message.subject, message.first_line()))
-        self._more.set()
+        self.seen(place.name, message.first_line())
         return receipt
 
-    async def shows(self, text: str, place: str, within: float) -> str:
-        """Wait until something with that text is said in a place; what it is about. Raises GoneWrong."""
-        try:
-            async with asyncio.timeout(within + PATIENCE):
-                while True:
-                    for where, subject, line in self._said:
-                        if where.name == place and text in line:
-                            return subject
-                    self._more.clear()
-                    await self._more.wait()
-        except TimeoutError:
-            raise GoneWrong(f"{text!r} was not said to {place} in time") from None
+    async def act(self, account: str, text: str) -> None:
+        self.become(account)
+        await self.say(text, await self._ready)
+
+    async def over_to(self, stdin: IO[Any]) -> None:
+        self.note("Your turn. Type !help, or /quit.")
+        self.become("alice")
+        await self.listen_to(stdin, await self._ready)
 
 
 @dataclass(frozen=True)
@@ -113,7 +170,7 @@ class Play:
         self.stage.note(f"Alice was paged. She sleeps … in {WAIT / self.pace:.0f} s it is bob's turn.")
         await self.stage.shows("DiskFull", "bob", WAIT / self.pace)
         await self._pause(5)
-        await self._says("bob", f"!ack {alert}")
+        await self.stage.act("bob", f"!ack {alert}")
         await self.stage.shows("acknowledged by bob", "#ops", 0)
         await self._pause(2)
         self.stage.note("Bob has it: nobody is paged any more. He makes room on the disk …")
@@ -123,27 +180,22 @@ class Play:
         await self.stage.shows("resolved", "#ops", 0)
         await self._pause(3)
         self.stage.note("What happened, in order:")
-        await self._says("bob", f"!why {alert}")
+        await self.stage.act("bob", f"!why {alert}")
         await self._pause(1)
 
     async def over_to(self, stdin: IO[Any]) -> None:
-        """The person at the terminal goes on, until /quit."""
+        """The person at the terminal goes on, and can fire an alert."""
         token, alert = self.folder / "token", self.folder / "alert.json"
         alert.write_text(json.dumps(_alert("HighLoad", "web1", "load is 42")))
         url = f"http://{self.address}/hooks/alertmanager/demo"
-        self.stage.note("Your turn. Type !help, or /quit. To fire an alert, type in another terminal:")
+        self.stage.note("To fire an alert, type in another terminal:")
         self.stage.note(
             f'curl -H "Authorization: Bearer $(cat {shlex.quote(str(token))})" -d @{shlex.quote(str(alert))} {url}'
         )
-        self.stage.become("alice")
-        await self.stage.listen_to(stdin, await self.stage.listener)
+        await self.stage.over_to(stdin)
 
     async def _pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self.pace)
-
-    async def _says(self, account: str, text: str) -> None:
-        self.stage.become(account)
-        await self.stage.say(text, await self.stage.listener)
 
     async def _post(self, body: Mapping[str, Any]) -> None:
         url = f"http://{self.address}/hooks/alertmanager/demo"
@@ -157,60 +209,77 @@ class Play:
             self.stage.note(f"POST {url}: 202 {(await answer.text()).strip()}")
 
 
-async def play(pace: float) -> int:
-    """Play the demo, and leave the terminal to the person who sits at it; the exit code."""
+async def play(
+    pace: float, make_stage: Callable[[Clock, Path], Stage] = lambda clock, _: ConsoleStage(clock)
+) -> int:
+    """Play the demo, and leave the terminal to the person who sits at it; the exit code.
+
+    make_stage: called with the clock, and with a folder of the play's own.
+    """
     with TemporaryDirectory(prefix="tocsin-demo-") as name:
         folder = Path(name)
-        prepared = _prepared(folder, pace)
-        stage: asyncio.Future[Stage] = asyncio.get_running_loop().create_future()
-
-        def networks(_: Config, clock: Clock) -> Mapping[str, Network]:
-            stage.set_result(Stage(clock))
-            return {"console": stage.result()}
-
-        running = asyncio.create_task(daemon.run(prepared, networks))
-        acting = asyncio.create_task(_act(stage, folder, pace))
-        await asyncio.wait([running, acting], return_when=asyncio.FIRST_COMPLETED)
-        if acting.done():
-            if not running.done():
-                _stop()
-        else:
-            acting.cancel()
-        code = await running
         try:
-            await acting
-        except asyncio.CancelledError:
-            return code  # somebody pressed Ctrl-C
+            stage = make_stage(SystemClock(), folder)
         except GoneWrong as error:
-            print(f"the demo did not go as it should: {error}", file=sys.stderr)  # noqa: T201 (the command line's own)
-            return 1
-        return code
+            return _failed(error)
+        try:
+            return await _play(stage, folder, pace)
+        finally:
+            stage.end()
 
 
-async def _act(stage: "asyncio.Future[Stage]", folder: Path, pace: float) -> None:
-    play = Play(await stage, folder, pace, await _listening(folder / "state", await stage))
+async def _play(stage: Stage, folder: Path, pace: float) -> int:
+    running = asyncio.create_task(daemon.run(_prepared(folder, stage, pace), stage.networks))
+    acting = asyncio.create_task(_act(stage, folder, pace))
+    await asyncio.wait([running, acting], return_when=asyncio.FIRST_COMPLETED)
+    if acting.done():
+        if not running.done():
+            _stop()
+    else:
+        acting.cancel()
+    code = await running
+    try:
+        await acting
+    except asyncio.CancelledError:
+        pass  # somebody pressed Ctrl-C
+    except GoneWrong as error:
+        return _failed(error)
+    return code
+
+
+def _failed(error: GoneWrong) -> int:
+    print(f"the demo did not go as it should: {error}", file=sys.stderr)  # noqa: T201 (the command line's own)
+    return 1
+
+
+async def _act(stage: Stage, folder: Path, pace: float) -> None:
+    play = Play(stage, folder, pace, await _listening(folder / "state"))
+    await stage.begin()
     await play.outage()
     if sys.stdin.isatty() and sys.stdout.isatty():
         await play.over_to(sys.stdin)
 
 
-async def _listening(state: Path, stage: Stage) -> str:
-    """Where the daemon listens, once it does."""
-    await stage.listener
+async def _listening(state: Path) -> str:
+    """Where the daemon listens, once it does and its network is up."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while asyncio.get_running_loop().time() < deadline:
-        status = await asyncio.to_thread(control.ask, state, "status")
-        if ":" in status["listening on"]:
+        try:
+            status = await asyncio.to_thread(control.ask, state, "status")
+        except StateError:
+            status = None
+        if status and ":" in status["listening on"] and not any(status["networks"].values()):
             return str(status["listening on"])
         await asyncio.sleep(0.05)
-    raise GoneWrong("the daemon does not listen")
+    raise GoneWrong("the daemon does not listen, or is not in its room")
 
 
-def _prepared(folder: Path, pace: float) -> daemon.Prepared:
+def _prepared(folder: Path, stage: Stage, pace: float) -> daemon.Prepared:
     config, token = folder / "config.toml", folder / "token"
-    for path, text in ((config, CONFIG.format(wait=WAIT / pace)), (token, secrets.token_hex(16))):
+    text = CONFIG.format(wait=WAIT / pace, network=stage.network) + stage.more_config
+    for path, content in ((config, text), (token, secrets.token_hex(16))):
         path.touch(mode=0o600)
-        path.write_text(text)
+        path.write_text(content)
     return daemon.prepare(Document.open(config))
 
 

@@ -187,6 +187,10 @@ class Console:
         """Say something that is no part of the talk."""
         self._print(f"* {clean(text)}")
 
+    def show(self, place: Place, speaker: str, text: str) -> None:
+        """Print a line of a talk that goes on elsewhere."""
+        self._print(self._line(place, speaker, clean(text)))
+
     def _line(self, place: Place, speaker: str, text: str) -> str:
         """A line of the talk: `12:00:00 #ops   <alice> !ack k7f3`."""
         where = clean(f"@{place.name}" if place.private else place.name)

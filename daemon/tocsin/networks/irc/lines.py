@@ -16,7 +16,7 @@ _FORMATTING = re.compile(
 _BREAKS = re.compile("[\0\r\n]")
 _OTHER_BOTS = tuple("!./@?$%&~;:-+=*\\")
 _SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
-_QUOTED = "> "
+_QUOTED = "· "
 MARKED = len(_QUOTED.encode())
 """How many bytes `harmless` adds at most."""
 

@@ -120,6 +120,12 @@ async def timers(engine: Engine) -> list[str]:
     return [key for (key,) in await engine.sql("select key from timers where kind = 'escalation.step'")]
 
 
+def away(*accounts: str) -> Callable[[Said], NetworkError | None]:
+    """Who bears these accounts is nowhere online."""
+    error = NetworkError("nowhere online", absent=True, unsent=True)
+    return lambda said: error if said.place.name in accounts else None
+
+
 def down(*accounts: str, permanent: bool = False) -> Callable[[Said], NetworkError | None]:
     """Nothing reaches these accounts, or anybody."""
     error = NetworkError("no such account" if permanent else "no link", permanent=permanent, unsent=True)

@@ -158,7 +158,7 @@ class Courier:
         """How long the whole place is left alone after that, if at all: its link is down, or it asks for it."""
         if (
             isinstance(outcome, NetworkError)
-            and not outcome.permanent
+            and not (outcome.permanent or outcome.absent)
             and (outcome.unsent or outcome.retry_after)
         ):
             failures = self._paused[row.place].failures + 1 if row.place in self._paused else 1
@@ -200,7 +200,9 @@ class Courier:
             outbox.settle(tx.connection, row.id, Sending.CONFIRMED, tx.time, receipt=outcome.receipt)
             if row.lane is Lane.PAGE:
                 _delivered(row, tx)
-        elif outcome.permanent or _is_poison(row, outcome, tx):
+        elif outcome.absent and row.lane is Lane.PAGE:
+            self._wait_for(row, outcome, tx)
+        elif outcome.permanent or outcome.absent or _is_poison(row, outcome, tx):
             log.error("message %d to %s is given up: %s", row.id, row.place, outcome)
             outbox.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
             _given_up(row, outcome, tx)
@@ -215,6 +217,15 @@ class Courier:
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
         return _claim(row.place, tx) if go_on else None
+
+    def _wait_for(self, row: Row, outcome: NetworkError, tx: Transaction) -> None:
+        """Whoever else can be called is called at once; the page stays on its way in case that they come."""
+        log.warning("message %d to %s waits: %s", row.id, row.place, outcome)
+        wait = self._backoff(row.attempts + 1, row.lane)
+        outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, wait, error=str(outcome))
+        if row.failed_at is None:
+            tx.cancel_timer("core.page_deadline", str(row.id))
+            page_failed(tx, row, str(outcome), absent=True)
 
 
 @dataclass(frozen=True)
@@ -271,7 +282,7 @@ def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
     """People are told of a page or an answer that never comes; of anything else, or a stranger's, the log is enough."""
     if row.lane is Lane.PAGE:
         tx.cancel_timer("core.page_deadline", str(row.id))
-        page_failed(tx, row, str(outcome), final=outcome.permanent)
+        page_failed(tx, row, str(outcome), absent=outcome.permanent)
         if not outcome.permanent and _rings(row, tx):
             # Something in the text can't pass: losing the text is allowed, losing the page is not.
             plain = Message("an alert, whose text could not be sent", row.subject, row.message.command)

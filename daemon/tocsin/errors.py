@@ -75,6 +75,7 @@ class NetworkError(TocsinError):
 
     permanent: trying again can't help.
     unsent: it surely never left us, so that nobody can have seen it.
+    absent: whom it is for is not there to take it now; they may come.
     retry_after: how long the far side asks us to wait.
     """
 
@@ -84,10 +85,12 @@ class NetworkError(TocsinError):
         *,
         permanent: bool = False,
         unsent: bool = False,
+        absent: bool = False,
         retry_after: timedelta | None = None,
     ) -> None:
         self.permanent = permanent
         self.unsent = unsent
+        self.absent = absent
         self.retry_after = retry_after
         super().__init__(text)
 

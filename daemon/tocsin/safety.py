@@ -34,10 +34,10 @@ def page_deadline(timer: Timer, tx: Transaction) -> None:
         page_failed(tx, row, f"not taken within {PAGE_DEADLINE.seconds} s")
 
 
-def page_failed(tx: Transaction, row: Row, why: str, *, final: bool = False) -> None:
+def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) -> None:
     """Record it, ring the fallback if nobody has answered, and say so where chat still works.
 
-    final: it is given up.
+    absent: whom it calls is not there, or it is given up.
     """
     group = tx.find_group(row.subject)
     if group is not None and group.rings:
@@ -60,7 +60,7 @@ def page_failed(tx: Transaction, row: Row, why: str, *, final: bool = False) -> 
                 person=row.person,
                 place=str(row.place),
                 why=why,
-                final=final,
+                absent=absent,
             )
         )
 

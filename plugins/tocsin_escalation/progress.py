@@ -15,8 +15,8 @@ class Progress:
     """plan: None if no policy was chosen yet.
 
     position: the last step that came; None before the first. pages: those of that step. first: the first outcome
-    of one of them; with it the wait for the next step begins. lost: those that never arrive. exhausted: how often
-    the end was reached.
+    of one of them; with it the wait for the next step begins. lost: those to people who are not there.
+    exhausted: how often the end was reached.
     """
 
     plan: Plan | None = None
@@ -47,14 +47,14 @@ class Progress:
                 self.position, self.pages, self.exhausted = None, frozenset(), 0
             case PageDelivered() | PageFailed() if event.page in self.pages:
                 self.first = self.first or event
-                if isinstance(event, PageFailed) and event.final:
-                    self.lost |= {event.page}
+                absent = isinstance(event, PageFailed) and event.absent
+                self.lost = self.lost | {event.page} if absent else self.lost - {event.page}
             case _:
                 pass
 
     @property
     def reached_nobody(self) -> bool:
-        """Whether no page of this step will ever arrive."""
+        """Whether all whom this step called are out of reach."""
         return bool(self.pages) and self.pages == self.lost
 
     def next_position(self, plan: Plan) -> Position:

@@ -9,7 +9,7 @@ from tocsin.store.outbox import Lane
 from tocsin.testing import Said
 
 from tests.engine import fires
-from tests.tower import EMPTY, FACT, Tower, down, mends, policy
+from tests.tower import EMPTY, FACT, Tower, away, down, mends, policy, timers
 
 
 async def test_the_first_step_comes_at_once_to_each_account_and_is_said_once_in_each_room(
@@ -168,7 +168,12 @@ async def test_a_short_wait_does_not_run_out_before_the_page_is_there(
 
 
 @pytest.mark.parametrize(
-    ("fails", "bob"), [(down("alice"), "03:06:00"), (down("alice", permanent=True), "03:00:00")]
+    ("fails", "bob"),
+    [
+        (down("alice"), "03:06:00"),
+        (down("alice", permanent=True), "03:00:00"),
+        (away("alice"), "03:00:00"),
+    ],
 )
 async def test_a_page_that_never_arrives_does_not_stop_the_escalation(
     tower: Tower, fails: Callable[[Said], NetworkError | None], bob: str
@@ -199,6 +204,31 @@ async def test_when_nobody_of_a_step_can_be_reached_the_next_one_comes_at_once(
         )
         await engine.advance(minutes=9)
         assert next(page for page in tower.chat.pages() if page.endswith("bob")) == f"{bob} bob"
+
+
+async def test_who_was_away_is_paged_when_they_come_while_it_still_rings(tower: Tower) -> None:
+    async with tower() as engine:
+        engine.chat.fails = away("alice")
+        subject = await engine.report(fires())
+        await engine.advance(minutes=2)
+        assert tower.chat.pages() == ["03:00:00 bob"]
+        told = [text for text in engine.chat.texts("room/#ops") if "failed" in text]
+        assert told == [f"{subject} page to alice failed: nowhere online; nothing else will ring"]
+        await mends(engine)
+        assert tower.chat.pages() == ["03:00:00 bob", "03:02:00 alice"]
+        await engine.says("bob", "!ack")
+        assert await timers(engine) == []
+
+
+async def test_who_was_away_is_left_alone_once_somebody_has_it(tower: Tower) -> None:
+    async with tower() as engine:
+        engine.chat.fails = away("alice")
+        await engine.report(fires())
+        await engine.says("bob", "!ack")
+        await mends(engine)
+        await engine.advance(minutes=20)
+        assert tower.chat.pages() == ["03:00:00 bob"]
+        assert engine.chat.texts("person/alice") == []
 
 
 async def test_a_whole_round_that_reaches_nobody_is_not_repeated_at_once(tower: Tower) -> None:

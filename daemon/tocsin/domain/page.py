@@ -28,7 +28,8 @@ class PageDelivered(Event):
 class PageFailed(Event):
     """A page could not be delivered, or not in time.
 
-    final: it never will be; else it may still come through.
+    absent: whom it calls is not there, or can never be reached, so nobody need wait for an answer of theirs. It may
+    come through later nonetheless.
     """
 
     kind: ClassVar[str] = "page.failed"
@@ -36,7 +37,7 @@ class PageFailed(Event):
     person: str
     place: str
     why: str
-    final: bool = False
+    absent: bool = False
 
     def headline(self) -> str:
         return f"page {_to(self.person, self.place)}: not delivered: {self.why}"

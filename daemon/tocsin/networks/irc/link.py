@@ -116,8 +116,9 @@ class Link:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def command(self, text: str) -> None:
-        """Write a line of ours at once; it counts like any other."""
-        self._pace.spend()
+        """Write a line of ours at once; once we are logged in it counts like any other."""
+        if self._ready.done():
+            self._pace.spend()
         self._wire.send_raw(text)
 
     def say(self, target: str, texts: list[str]) -> Spoken:

@@ -28,6 +28,10 @@ from tocsin.networks.irc.wire import Heard
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.5
+FIRST_REST = timedelta(seconds=2)
+SHORT_LIFE = 20.0
+"""A link that lasts no longer than so many seconds counts as one that failed."""
+
 LONGEST_PAUSE = 60.0
 KNOCK_EVERY = 1.5
 """How many seconds lie between two tries at most where nobody answers at all: that costs a server nothing."""
@@ -43,6 +47,9 @@ ROOMS_EVERY = 1.0
 
 MOST_WAITING = 10_000
 """So many lines that were heard wait to be taken; beyond that they are lost, and it is logged."""
+
+LOOK_AGAIN = 10.0
+"""Whom the server did not know it is asked for again after so many seconds."""
 
 AGAIN = "(again) "
 
@@ -81,6 +88,8 @@ class Irc:
         self._run_id = secrets.token_hex(8)
         self._nick_at = 0.0
         self._last_nick: dict[str, str] = {}
+        self._missed: dict[str, tuple[float, str]] = {}
+        self._wanted: set[str] = set()
         self._changed = asyncio.Event()
 
     async def run(self, listener: Listener) -> None:
@@ -102,12 +111,15 @@ class Irc:
         """Connect, and be there until the link is lost; how long to wait after a failure."""
         pause: float | None = None
         link: Link | None = None
+        began = asyncio.get_running_loop().time()
         try:
             link = Link(await asyncio.to_thread(self._login), pace, self._take)
             self._link = link
             tls = await asyncio.to_thread(self._tls) if self._settings.tls else None
             await link.open(self._settings.server.host, self._settings.server.port, tls)
             self._why = await self._be_there(link)
+            if asyncio.get_running_loop().time() - began < SHORT_LIFE:
+                pause = self._pause(failures, FIRST_REST)
         except (NetworkError, ValueError, OSError) as error:
             self._why = str(error)
             asked = error.retry_after if isinstance(error, NetworkError) else None
@@ -154,6 +166,7 @@ class Irc:
             self._link = None
         self._up = False
         self._users.clear()
+        self._missed.clear()
         self._rooms.leave_all()
 
     # What is said.
@@ -174,7 +187,7 @@ class Irc:
         if isinstance(error, Refusal) and place.private:
             for target in targets if error.code == "401" else ():
                 self._users.gone(target)
-            raise NetworkError(f"{place.name} can't be reached: {error}", unsent=True, permanent=True)
+            raise self._absent(place.name, f"{place.name} can't be reached: {error}")
         if isinstance(error, Refusal) and error.code in _NOT_THERE:
             self._out(place.name, str(error))
         raise error
@@ -196,6 +209,7 @@ class Irc:
 
     async def _nicks(self, link: Link, account: str) -> Sequence[str]:
         """By which nicks to reach an account. Raises NetworkError if there is none."""
+        self._still_absent(account)
         if self._settings.identity is not Identity.ACCOUNTS:
             return [account]
         if account.startswith("~"):
@@ -206,8 +220,28 @@ class Irc:
             found = [(await link.whois(nick)).account for nick in tries]
             nicks = [nick for nick, theirs in zip(tries, found, strict=True) if fold(theirs) == fold(account)]
         if not nicks:
-            raise NetworkError(f"{account} is nowhere online on {self.name}", unsent=True, permanent=True)
+            raise self._absent(account, f"{account} is nowhere online on {self.name}")
         return nicks
+
+    def _absent(self, account: str, why: str) -> NetworkError:
+        """Somebody can't be reached now, and need not be tried again before a while, unless they are seen to come."""
+        now = asyncio.get_running_loop().time()
+        self._missed = {key: missed for key, missed in self._missed.items() if missed[0] > now}
+        self._missed[fold(account)] = (now + LOOK_AGAIN, why)
+        if fold(account) in self._accounts:
+            self._wanted.add(fold(account))
+        return NetworkError(why, unsent=True, absent=True)
+
+    def _still_absent(self, account: str) -> None:
+        """Raises NetworkError for whom the server did not know a moment ago."""
+        until, why = self._missed.get(fold(account), (0.0, ""))
+        if until > asyncio.get_running_loop().time() and not self._sees(account):
+            raise NetworkError(why, unsent=True, absent=True)
+
+    def _sees(self, account: str) -> bool:
+        """Whether they are in a channel with us."""
+        by_account = self._settings.identity is Identity.ACCOUNTS
+        return bool(self._users.nicks_of(account)) if by_account else account in self._users
 
     def _entered(self, name: str) -> str:
         room = self._rooms.find(name)
@@ -218,11 +252,7 @@ class Irc:
 
     def reaches(self, account: str) -> bool:
         """Whether somebody with that account, or by that nick, is where we see them."""
-        if fold(account) not in self._accounts or not self._up:
-            return False
-        if self._settings.identity is Identity.ACCOUNTS:
-            return bool(self._users.nicks_of(account))
-        return account in self._users
+        return self._up and fold(account) in self._accounts and self._sees(account)
 
     # Being there.
 
@@ -236,7 +266,7 @@ class Irc:
         deadline = loop.time() + JOIN_WITHIN
         while not link.ended.done():
             await self._enter(link, loop.time())
-            all_known = all(room.joined or room.tries for room in self._rooms)
+            all_known = all(room.seen or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
                 self._go_up()
             if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
@@ -261,9 +291,8 @@ class Irc:
 
     async def _enter(self, link: Link, now: float) -> None:
         """Join where we are not and may try."""
-        for room in self._rooms:
-            if room.joined or room.at > now:
-                continue
+        due = [room for room in self._rooms if not room.joined and room.at <= now]
+        for room in due:
             room.at = now + LONGEST_PAUSE  # unless the server answers
             key = [await asyncio.to_thread(room.key.reveal)] if room.key is not None else []
             with contextlib.suppress(ConnectionError):  # that the link has ended is seen by who called
@@ -282,6 +311,7 @@ class Irc:
         if link is None:
             return
         self._users.take(heard, link.caps)
+        self._look_for_wanted(heard)
         ours = fold(heard.sender) == fold(link.nick)
         match heard.command:
             case "PRIVMSG" if not ours:
@@ -294,10 +324,21 @@ class Irc:
                 self._out(heard.word(0), f"{heard.sender} kicked us ({plain(heard.last)})")
             case "QUIT" | "NICK":
                 self._nick_is_free(heard.sender, link)
+            case "315" | "366":
+                self._seen(heard, link)
             case "INVITE":
                 self._invited(heard.word(1))
             case code if code in NO_ENTRY:
                 self._kept_out(heard.word(1), NO_ENTRY[code])
+
+    def _look_for_wanted(self, heard: Heard) -> None:
+        """Somebody for whom there is a page may have come."""
+        if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
+            return
+        come = {key for key in self._wanted if self.reaches(self._accounts.get(key, ""))}
+        if come:
+            self._wanted -= come
+            self._listener.up(self.name)  # what waits for them goes on
 
     def _joined(self, name: str, link: Link) -> None:
         room = self._rooms.find(name)
@@ -307,7 +348,14 @@ class Irc:
         log.info("%s: joined %s", self.name, room.name)
         if "WHOX" in link.features:
             link.command(line("WHO", room.name, WHO_FORM))
-        if room.enter() and self._up:
+        room.enter()
+
+    def _seen(self, heard: Heard, link: Link) -> None:
+        """We know who is in a room: only now it is known where people are."""
+        room = self._rooms.find(heard.word(1))
+        if room is None or not room.joined or (heard.command == "366" and "WHOX" in link.features):
+            return
+        if room.see() and self._up:
             self._go_up()  # what waited for this room goes on
         self._changed.set()
 

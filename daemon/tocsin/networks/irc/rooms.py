@@ -27,25 +27,33 @@ NO_ENTRY = {
 
 @dataclass
 class Room:
-    """joined: whether we are there. why: what keeps us out. tries: how often that was so. at: when to try again."""
+    """joined: whether we are there. seen: whether we know who else is. why: what keeps us out.
+
+    tries: how often that was so. at: when to try again.
+    """
 
     name: str
     key: SecretSource | None
     joined: bool = False
+    seen: bool = False
     why: str = "not joined yet"
     tries: int = 0
     at: float = 0.0
 
-    def enter(self) -> bool:
-        """We are there; whether we had been kept out."""
+    def enter(self) -> None:
+        """We are there."""
+        self.joined, self.why = True, ""
+
+    def see(self) -> bool:
+        """We know who else is there; whether we had been kept out before."""
         kept_out = self.tries > 0
-        self.joined, self.why, self.tries, self.at = True, "", 0, 0.0
+        self.seen, self.tries, self.at = True, 0, 0.0
         return kept_out
 
     def stay_out(self, why: str, now: float) -> bool:
         """We are not, or no longer, there; whether that is news."""
         news = self.why != why
-        self.joined, self.why = False, why
+        self.joined, self.seen, self.why = False, False, why
         self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)
         self.tries = min(self.tries + 1, 10)
         return news

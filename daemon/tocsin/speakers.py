@@ -98,7 +98,9 @@ def introduce(line: Line, by: str, tx: Transaction) -> str:
         return f"you have the nick of {tx.person_of(network, line.claimed)}, which proves nothing: each page that I send you there brings a code"
     if line.account:
         return f"I don't know the account {line.account!r}: people.NAME.accounts.{network} would name it"
-    return f"{network} does not prove who you are, so you may read and not act"
+    if identity is Identity.ACCOUNTS:
+        return f"I see no account of yours on {network}, so you may read here and not act"
+    return f"{network} does not prove who you are, so you may read here and not act"
 
 
 @dataclass

@@ -66,7 +66,7 @@ async def test_every_word_is_answered_where_it_was_said(start: Start, room: str,
 
 async def test_who_cannot_be_known_may_read(start: Start) -> None:
     async with start() as engine:
-        assert "does not prove who you are, so you may read" in await asks(engine, "", "!whoami")
+        assert "I see no account of yours on console, so you may read" in await asks(engine, "", "!whoami")
         assert await asks(engine, "", "!alerts") == "nothing is open"
         assert await asks(engine, "", "!ack") == NOT_YOURS
         words = await asks(engine, "", "!help")

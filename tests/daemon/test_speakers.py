@@ -175,6 +175,8 @@ async def test_where_nobody_can_be_known_nobody_may_act(on: On) -> None:
         refusal = "irc proves nothing of who you are, so !ack is not for anybody here"
         assert await says(engine, "mallory", "!ack", room="#ops") == [refusal]
         assert (await says(engine, "mallory", "!alerts", room="#ops"))[0].startswith("1 alert open")
+        who = "irc does not prove who you are, so you may read here and not act"
+        assert await says(engine, "mallory", "!whoami", room="#ops") == [who]
 
 
 async def test_where_nicks_are_trusted_that_is_said(on: On) -> None:

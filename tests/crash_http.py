@@ -1,7 +1,7 @@
 """Real daemons under load, killed again and again, and what was seen of them from outside.
 
-Alerts are posted as Alertmanager posts them, and people answer some of the pages that they read. What the senders,
-the people and the terminal took down is all that is judged.
+Alerts are posted as Alertmanager posts them, and people answer some of the pages that they read. What the senders took
+down and what people did and saw is all that is judged.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ import alembic.command  # noqa: F401 (so that the parent has it)
 import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401 (likewise)
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+import tocsin.networks.irc.network  # noqa: F401 (likewise)
 import tocsin_alertmanager  # noqa: F401 (likewise)
 import tocsin_escalation  # noqa: F401 (likewise)
 from tocsin import cli, control
@@ -34,7 +35,8 @@ from tocsin.errors import StateError
 from tocsin.store.outbox import Lane
 
 from tests.crash import Record
-from tests.crash_judge import KILLED, STEPS, read_terminal
+from tests.crash_judge import STEPS, read_said
+from tests.crash_seen import Peer, Seen
 from tests.processes import TOKEN
 
 PATIENCE = 30.0
@@ -57,18 +59,18 @@ what came first each time.
 
 CONFIG = """\
 web.listen = "{address}"
-[networks.console]
+{settings}
 [receivers.prod]
 token.file = "prod.token"
 [people.alice]
-accounts.console = "alice"
+accounts.{network} = "alice"
 [people.bob]
-accounts.console = "bob"
+accounts.{network} = "bob"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
 [plugins.escalation.policies.ops]
-steps = [{{ page = "alice" }}, {{ page = "bob", after = "1s" }}, {{ room = "console", after = "1s" }}]
+steps = [{{ page = "alice" }}, {{ page = "bob", after = "1s" }}, {{ room = "{network}", after = "1s" }}]
 repeat = 0
 repeat_after = "10m"
 """
@@ -92,21 +94,28 @@ def serve(folder: Path) -> None:
 
 @dataclass
 class Tally:
-    """The kills that counted, by what was under way then. idle: those that hit nothing."""
+    """The kills that counted, by what was under way then.
+
+    idle: those that hit nothing. away: those that counted while people could see and say nothing. lost: how often
+    that came about.
+    """
 
     wanted: int
     kills: int = 0
     idle: int = 0
+    away: int = 0
+    lost: int = 0
     phases: Counter[str] = field(default_factory=Counter)
 
     def enough(self) -> bool:
         return self.kills >= self.wanted or self.idle > self.wanted + 10
 
-    def add(self, phases: Iterable[str]) -> None:
+    def add(self, phases: Iterable[str], *, away: bool) -> None:
         """A kill counts if anything was under way; where next to none does, the daemon has come to a stop."""
         found = set(phases)
         if found:
             self.kills += 1
+            self.away += away
             self.phases.update(found)
         else:
             self.idle += 1
@@ -118,8 +127,11 @@ class Trial:
     faults: what is wrong beside what `judge` finds.
     """
 
-    def __init__(self, folder: Path, seed: str, tally: Tally) -> None:
-        """Lay out the folder, and take a port that no one else is given between two daemons."""
+    def __init__(self, folder: Path, seed: str, tally: Tally, peer: Callable[[Path], Peer]) -> None:
+        """Lay out the folder, and take a port that no one else is given between two daemons.
+
+        peer: makes the far side in that folder.
+        """
         self.record = Record(folder / "record")
         self.faults: list[str] = []
         self._folder = folder
@@ -130,12 +142,12 @@ class Trial:
         self._port.bind(("127.0.0.1", 0))
         self._address = f"127.0.0.1:{self._port.getsockname()[1]}"
         folder.mkdir()
-        (folder / "config.toml").write_text(CONFIG.format(address=self._address))
+        self._peer = peer(folder)
+        (folder / "config.toml").write_text(
+            CONFIG.format(address=self._address, network=self._peer.network, settings=self._peer.settings)
+        )
         (folder / "prod.token").touch(mode=0o600)
         (folder / "prod.token").write_text(TOKEN)
-        (folder / "terminal").touch()
-        os.mkfifo(folder / "typed")
-        self._keyboard = os.open(folder / "typed", os.O_RDWR | os.O_NONBLOCK)
         self._ids: dict[str, str] = {}
         self._seen: defaultdict[tuple[str, ...], asyncio.Event] = defaultdict(asyncio.Event)
         self._waits: dict[str, str] = {}
@@ -146,20 +158,21 @@ class Trial:
         self._typing = 0
         self._unseen: set[str] = set()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.join(PATIENCE)
-        os.close(self._keyboard)
+        await self._peer.close()
         self._port.close()
 
-    def terminal(self) -> str:
-        """All that was printed."""
-        return (self._folder / "terminal").read_text(errors="replace")
+    def seen(self) -> Sequence[Seen]:
+        """All that people saw."""
+        return self._peer.read(self._peer.seen.read_text(errors="replace"))
 
     async def run(self) -> None:
         """Start and kill until it is enough; then let everything come to its end."""
+        await self._peer.open()
         over = asyncio.Event()
         watching = asyncio.create_task(self._watch())
         sending = asyncio.create_task(self._send(over))
@@ -167,6 +180,7 @@ class Trial:
             while not (self._tally.enough() or sending.done() or watching.done()):
                 await self._live_and_die()
             over.set()
+            self._tally.lost = self._peer.lost
             if self._tally.kills < self._tally.wanted:
                 self.faults.append(
                     f"{self._tally.kills} kills with work in flight, {self._tally.idle} without"
@@ -215,6 +229,8 @@ class Trial:
         else:
             await self._ready()
             await asyncio.sleep(self._random.uniform(0.05, 0.8))
+            await self._peer.upset(self._process.pid, self._random)
+        away = self._peer.away
         phases = {"a post unanswered": self._posting, "an answer typed": self._typing}
         with contextlib.suppress(ProcessLookupError):  # then it ended by itself, which its code tells
             os.kill(self._process.pid, signal.SIGKILL)
@@ -222,12 +238,9 @@ class Trial:
         assert code == -signal.SIGKILL, f"it ended by itself, with code {code}:\n{self._log()[-5000:]}"
         self._look()
         phases["a page not yet seen"] = len(self._unseen)
-        with (self._folder / "terminal").open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
-            file.write(b"\n" * torn + KILLED.encode() + b"\n")
+        await self._peer.bury()
         phases |= _left_behind(self._folder / "state" / "tocsin.db")
-        self._tally.add(what for what, count in phases.items() if count)
+        self._tally.add((what for what, count in phases.items() if count), away=away)
 
     def _log(self) -> str:
         return (self._folder / "log").read_text() if (self._folder / "log").exists() else ""
@@ -276,13 +289,13 @@ class Trial:
             await asyncio.sleep(LOOK_EVERY)
 
     def _look(self) -> None:
-        """Read on in the terminal, as far as whole lines go."""
-        with (self._folder / "terminal").open("rb") as file:
+        """Read on in what people see, as far as whole lines go."""
+        with self._peer.seen.open("rb") as file:
             file.seek(self._read)
             new = file.read()
         new = new[: new.rfind(b"\n") + 1]
         self._read += len(new)
-        for one in read_terminal(new.decode())[0]:
+        for one in read_said(self._peer.read(new.decode()))[0]:
             self._ids[one.name] = one.id
             self._seen[one.name, one.what].set()
             self._seen[one.name, one.what, one.place].set()
@@ -345,7 +358,7 @@ class Trial:
             try:
                 async with session.post(
                     f"http://{self._address}/hooks/alertmanager/prod",
-                    json=_payload(name, status),
+                    json=payload(name, status),
                     headers={"Authorization": f"Bearer {TOKEN}"},
                 ) as answer:
                     code = answer.status
@@ -362,12 +375,12 @@ class Trial:
     async def _acknowledge(self, name: str) -> None:
         """Type it, in the room or in private, until the answer is seen: what was typed may be lost with a daemon."""
         who = self._random.choice(("alice", "bob"))
-        where = self._random.choice(("", "/msg "))
+        private, mark = self._random.choice(((False, "!"), (True, "!"), (True, "")))
         self._note("asked", name)
         self._typing += 1
         try:
             while not self._seen[name, "acknowledged"].is_set():
-                os.write(self._keyboard, f"/as {who}\n{where}!ack {self._ids[name]}\n".encode())
+                self._peer.types(who, f"{mark}ack {self._ids[name]}", private=private)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TYPE_AGAIN):
                         await self._until(name, "acknowledged")
@@ -405,7 +418,7 @@ def _left_behind(path: Path) -> Mapping[str, int]:
 _PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}
 
 
-def _payload(name: str, status: str) -> Mapping[str, Any]:
+def payload(name: str, status: str) -> Mapping[str, Any]:
     """What Alertmanager posts of a group with one alert."""
     labels = {"alertname": name, "severity": "critical"}
     alert = {

@@ -1,4 +1,4 @@
-"""What the senders, the people and the terminal took down, and whether all of it is as it should be."""
+"""What the senders took down, what people did and what they saw, and whether all of it is as it should be."""
 
 import itertools
 import re
@@ -7,14 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ROOM = "#ops"
+from tests.crash_seen import BOT, ROOM, Seen
+
 STEPS = ("@alice", "@bob", ROOM)
 """Where each step of that policy pages; no place is paged by two, so a second page there is the same page."""
 
-KILLED = "-- killed"
-"""Stands in the terminal's record below the last line of a daemon that was killed."""
-
-_LINE = re.compile(r"\d\d:\d\d:\d\d (?P<place>\S+) +<(?P<speaker>\w+)> (?P<words>.*)")
 _NEWS = re.compile(
     r"(?P<id>\w+) (?:(?P<what>step 3: paging #ops|(?:step 2: )?paging \w+|acknowledged by \w+"
     r"|resolved by its source(?:, without an answer)?): )?critical (?P<name>alert-\d+): invented(?P<end>.*)"
@@ -33,15 +30,13 @@ _STEP_GIVEN_UP = re.compile(
 
 @dataclass(frozen=True)
 class Said:
-    """What Tocsin said of an alert in a place.
+    """What Tocsin said of an alert.
 
-    life: how many daemons were killed before. what: "page", "alarm" (by the core, to the room), "news" of a page,
-    "acknowledged" or "resolved". words: all of the line but the mark. again: that mark. warned: that a page may
-    still arrive.
+    what: "page", "alarm" (by the core, to the room), "news" of a page, "acknowledged" or "resolved".
+    words: all of the line but the mark. again: that mark. warned: that a page may still arrive.
     """
 
-    life: int
-    place: str
+    seen: Seen
     what: str
     name: str
     id: str
@@ -49,30 +44,41 @@ class Said:
     again: bool
     warned: bool
 
+    @property
+    def place(self) -> str:
+        return self.seen.place
 
-def read_terminal(text: str) -> tuple[Sequence[Said], Sequence[str]]:
+    @property
+    def life(self) -> int:
+        return self.seen.life
+
+
+def read_said(seen: Sequence[Seen]) -> tuple[Sequence[Said], Sequence[str]]:
     """What was said of alerts, in order; and all other lines that are not a matter of course."""
     said: list[Said] = []
     strange: list[str] = []
-    life = 0
-    lines = text.splitlines()
-    for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
-        found = _LINE.fullmatch(line)
-        words = found["words"].removeprefix("(again) ") if found else ""
-        news = _NEWS.fullmatch(words)
-        if line == KILLED:
-            life += 1
-        elif found and news and found["speaker"] == "tocsin":
-            what = _what(news["what"] or "", found["place"])
-            again = words != found["words"]
-            below = _LINE.fullmatch(following)
-            warned = below is not None and (below["place"], below["words"]) == (found["place"], _WARNING)
-            said.append(Said(life, found["place"], what, news["name"], news["id"], words, again, warned))
+    for one, below in zip(seen, _below(seen), strict=True):
+        words = one.words.removeprefix("(again) ")
+        if one.speaker == BOT and (news := _NEWS.fullmatch(words)):
+            what = _what(news["what"] or "", one.place)
+            warned = below is not None and (below.life, below.words) == (one.life, _WARNING)
+            said.append(Said(one, what, news["name"], news["id"], words, words != one.words, warned))
             if what in CALLS and f" · !ack {news['id']}" not in news["end"]:
-                strange.append(line)
-        elif not _is_other(line, following):
-            strange.append(line)
+                strange.append(one.raw)
+        elif not one.speaker or (one.speaker == BOT and words != _WARNING and not _REFUSAL.fullmatch(words)):
+            strange.append(one.raw)
     return said, strange
+
+
+def _below(seen: Sequence[Seen]) -> Sequence[Seen | None]:
+    """For each line what Tocsin said next in its place."""
+    found: list[Seen | None] = []
+    following: dict[str, Seen] = {}
+    for one in reversed(seen):
+        found.append(following.get(one.place))
+        if one.speaker == BOT:
+            following[one.place] = one
+    return found[::-1]
 
 
 def _what(words: str, place: str) -> str:
@@ -81,15 +87,6 @@ def _what(words: str, place: str) -> str:
     if place == ROOM and not words.startswith("step 3"):
         return "news" if words else "alarm"
     return "page"
-
-
-def _is_other(line: str, following: str) -> bool:
-    """Whether it was typed, is an answer to what was typed twice, or was torn by the kill."""
-    found = _LINE.fullmatch(line)
-    if found is None:
-        return line.startswith("* you are ") or following == KILLED
-    words = found["words"].removeprefix("(again) ")
-    return found["speaker"] != "tocsin" or words == _WARNING or bool(_REFUSAL.fullmatch(words))
 
 
 @dataclass(frozen=True)
@@ -108,9 +105,10 @@ class Verdict:
     given_up: int
 
 
-def judge(record: Iterable[Mapping[str, Any]], terminal: str) -> Verdict:
+def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen]) -> Verdict:
     """Whether every promise was kept, as far as that can be seen from outside.
 
+    seen: what people saw, without what is a matter of course in their place.
     record: what the senders and the people did, each with the alert's name: `posted`; `accepted` and `resolved` once
     that was answered with 2xx; `gone` before the first post that resolves an alert which nobody has answered;
     `asked` when somebody first types that he has it; `stuck` if it went no further in the end.
@@ -118,7 +116,7 @@ def judge(record: Iterable[Mapping[str, Any]], terminal: str) -> Verdict:
     done: dict[str, set[str]] = defaultdict(set)
     for one in record:
         done[one["what"]].add(one["name"])
-    said, strange = read_terminal(terminal)
+    said, strange = read_said(seen)
     of: dict[str, list[Said]] = defaultdict(list)
     for each in said:
         of[each.name].append(each)
@@ -128,7 +126,7 @@ def judge(record: Iterable[Mapping[str, Any]], terminal: str) -> Verdict:
     stuck = done["stuck"] if len(done["stuck"]) <= len(bodies) else set()  # as many as people were told of
     judged = sorted(done["accepted"] - stuck)
     lost = [name for name in judged if name not in done["gone"] and not _calls(of[name])]
-    late = [(one.name, one.place) for story in of.values() for one in _calls(_after_answer(story))]
+    late = [(one.name, one.place) for story in of.values() for one in _late(story)]
     doubles, unmarked = _doubles(said)
     faults = [
         *(f"{name}: accepted, and nobody was paged" for name in lost),
@@ -150,21 +148,34 @@ def _calls(story: Iterable[Said]) -> Sequence[Said]:
     return [one for one in story if one.what in ("page", "alarm")]
 
 
-def _after_answer(story: Sequence[Said]) -> Sequence[Said]:
-    """What was said of an alert after the first answer without a warning, anywhere."""
-    answers = (
-        n for n, one in enumerate(story) if one.what in ("acknowledged", "resolved") and not one.warned
-    )
-    return story[next(answers, len(story)) :]
+def _late(story: Sequence[Said]) -> Iterable[Said]:
+    """What called somebody surely after the first answer without a warning, anywhere."""
+    answers: list[Said] = []
+    for one in story:
+        if one.what in ("acknowledged", "resolved") and not one.warned:
+            answers.append(one)
+        elif one.what in ("page", "alarm") and any(
+            answer.place == one.place or _surely(answer, one) for answer in answers
+        ):
+            yield one
+
+
+def _surely(one: Said, other: Said) -> bool:
+    """Whether the other one came later."""
+    return one.seen.before < other.seen.after
 
 
 def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> Iterable[str]:
     """What else is wrong with what was said of an alert that was accepted."""
     if len({one.id for one in story}) > 1:
         yield "one alert was opened twice"
+    first = {one.place: one for one in reversed(story) if one.what == "page"}
     paged = list(dict.fromkeys(one.place for one in story if one.what == "page"))
+    steps = STEPS[: len(paged)]
     given_up = any(one.what == "alarm" for one in story)
-    if paged != list(STEPS[: len(paged)]):
+    if set(paged) != set(steps) or any(
+        _surely(first[later], first[sooner]) for sooner, later in itertools.combinations(steps, 2)
+    ):
         yield f"paged in the order {', '.join(paged)}"
     if name not in done["asked"] | done["gone"] and len(paged) < len(STEPS) and not given_up:
         yield f"nobody answered, and only {', '.join(paged) or 'nobody'} was paged"
@@ -187,7 +198,8 @@ def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> I
 def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
     """How much was seen twice; and what is wrong with that.
 
-    One message at a time is under way to a place, so that each crash leaves one in doubt there at most.
+    One message at a time is under way to a place, so that each loss of a daemon or of a server leaves one in doubt
+    there at most.
     """
     doubles, faults = 0, []
     last: dict[tuple[str, str], int] = {}
@@ -203,5 +215,5 @@ def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
         last[key] = one.life
         marked[one.place] += one.again
         if one.again and marked[one.place] > one.life:
-            faults.append(f"{one.place}: more is said again than daemons were killed: {one.words}")
+            faults.append(f"{one.place}: more is said again than there were crashes: {one.words}")
     return doubles, faults

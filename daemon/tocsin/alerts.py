@@ -101,6 +101,7 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
     began = f"{since.astimezone(UTC):%H:%M}\u2013" if since else "until "
     text = f"I was away {began}{tx.now.astimezone(UTC):%H:%M} UTC and heard nothing"
     paged = [(name, place) for name in ringing for place in tx.paged_places(name) if place.network == network]
+    tx.take_back_first(network)
     room = Place(network, tx.config.networks[network].room)
     for place in dict.fromkeys([room, *(place for _, place in paged)]):
         ids = ringing if place == room else [name for name, there in paged if there == place]
@@ -108,7 +109,7 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
         shown = [*ids[:MOST_LISTED], *([f"{more} more"] if more > 0 else [])]
         still = f"; {listed(shown)} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
         command = f"!ack {ids[0]}" if len(ids) == 1 else "!alerts" if ids else ""
-        tx.say(place, Message(f"{text}{still}", command=command))
+        tx.say(place, Message(f"{text}{still}", command=command), lane=Lane.FIRST)
 
 
 def _answer_each(

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = timedelta(seconds=0.5)
 LONGEST_PAUSE = {
+    Lane.FIRST: timedelta(seconds=15),
     Lane.PAGE: timedelta(seconds=15),
     Lane.ANSWER: timedelta(seconds=60),
     Lane.STATUS: timedelta(seconds=60),

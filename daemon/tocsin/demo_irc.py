@@ -130,12 +130,12 @@ class Actor:
 
     def _take(self, text: str) -> None:
         heard = self._wire.parse(text)
-        match heard and heard.command:
+        match heard.command:
             case "PING":
-                self._wire.send_raw(line("PONG", text=heard.last if heard else ""))
+                self._wire.send_raw(line("PONG", text=heard.last))
             case "366" if not self._there.done():
                 self._there.set_result(None)
-            case "PRIVMSG" if heard:
+            case "PRIVMSG":
                 self._stage.heard(self.nick, heard.sender, heard.word(0), heard.last)
 
 

@@ -269,6 +269,10 @@ class Transaction(Facts):
         self.page(FALLBACK, message, about=about)
         return True
 
+    def take_back_first(self, network: str) -> None:
+        """What was to be said first there, and was not yet, is old by now."""
+        outbox.cancel_first(self.connection, network, self.time)
+
     def alarm(self, subject: str, why: str) -> None:
         """Say an alert plainly in the default rooms, and ring the fallback: nobody else may be paging for it.
 

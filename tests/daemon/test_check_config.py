@@ -55,6 +55,8 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
     for secret in ("prometheus.token", "legacy.password", "irc.password", "irc-server.password", "ops.key"):
         (tmp_path / secret).write_text(TOKEN)
         (tmp_path / secret).chmod(0o600)
+    for certificate in ("ca.pem", "irc.pem"):
+        (tmp_path / certificate).touch()
     path = tmp_path / "config.toml"
     path.write_text(text)
     code, _, complaints = check(path)

@@ -1,5 +1,7 @@
 """What is said when a network comes back that heard nothing meanwhile."""
 
+from tocsin.errors import NetworkError
+
 from tests.engine import Engine, Start, alert, fires
 
 
@@ -104,3 +106,21 @@ async def test_what_is_no_command_takes_no_turn(start: Start) -> None:
         assert await engine.sql("select count(*) from inbox") == [(0,)]
         await engine.says("alice", "!alerts", room="#ops")
         assert await engine.sql("select count(*) from inbox") == [(1,)]
+
+
+async def test_the_gap_is_told_before_the_pages_that_waited_and_only_the_last_one(start: Start) -> None:
+    start.chat.deaf_while_away = True
+    start.chat.fails = lambda _: NetworkError("not connected", unsent=True)
+    async with start(crash=True) as engine:
+        first = await engine.report(fires(alert("a"), key="a"))
+    async with start() as engine:
+        second = await engine.report(fires(alert("b"), key="b"))
+        assert engine.chat.listener
+        engine.chat.listener.down("console", "the cable is cut")
+        await engine.advance(minutes=1)
+        start.chat.fails = lambda _: None
+        engine.chat.listener.up("console")
+        await engine.run.settled()
+        assert engine.chat.texts("room/#ops")[0] == gaps(engine)[0]
+        assert len(gaps(engine)) == 1
+        assert f"; {first} and {second} still ring" in gaps(engine)[0]

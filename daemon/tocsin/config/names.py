@@ -75,7 +75,7 @@ def _people(config: Config) -> Iterator[Problem]:
                 at, f"{name} has no account on any network, so can neither be paged nor answer", fatal=False
             )
         for network, account in person.accounts.items():
-            holders[network, account].append(name)
+            holders[network, account.lower()].append(name)
     for (network, account), names in holders.items():
         for name in names[1:]:
             yield Problem(

@@ -128,7 +128,7 @@ def _problem(shape: type, error: ErrorDetails, at: KeyPath) -> Problem:
         text = str(facts["error"])
     elif kind == "greater_than_equal":
         text = f"must be at least {facts['ge']}, not {_shown(value)}"
-    elif kind == "literal_error":
+    elif kind in ("literal_error", "enum"):
         text = f"must be {facts['expected']}, not {_shown(value)}"
     elif kind == "zoneinfo_str":
         hint = did_you_mean(str(value), available_timezones()) or "; write one such as 'Europe/Berlin'"

@@ -29,9 +29,11 @@ from tocsin.store.timers import Now, microseconds
 class Lane(IntEnum):
     """What goes first where several things wait for one place.
 
+    FIRST is what must be known before anything else makes sense; it is worth saying only while it is new.
     PAGE and NEWS of an alert are not said any more once somebody has answered.
     """
 
+    FIRST = -1
     PAGE = 0
     ANSWER = 1
     STATUS = 2
@@ -270,6 +272,14 @@ def pages_under_way(connection: Connection, subject: str) -> bool:
 def cancel_pages(connection: Connection, subject: str, now: Now) -> int:
     """Begin no page of this subject that is not under way; how many those were."""
     return _CANCEL.run(connection, one_subject=subject, at=now.at).rowcount
+
+
+def cancel_first(connection: Connection, network: str, now: Now) -> None:
+    """Something newer is to be said first on this network."""
+    waiting = (outbox.c.lane == Lane.FIRST, outbox.c.state == Sending.PENDING, _LIVE)
+    there = outbox.c.place.startswith(f"{network}/", autoescape=True)
+    settled = {"state": Sending.CANCELLED, "settled_at": now.at}
+    connection.execute(update(outbox).where(*waiting, there).values(**settled))
 
 
 def accepted_since(connection: Connection, place: Place, since: datetime) -> bool:

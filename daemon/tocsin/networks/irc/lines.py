@@ -1,6 +1,7 @@
 """The text of IRC lines: what goes out is built here alone, and can't break out of its line."""
 
 import re
+from collections.abc import Iterator, Mapping
 from string import ascii_uppercase
 
 LONGEST = 512
@@ -11,7 +12,7 @@ _LONGEST_HOST = 64
 
 # Bold, colour, hex colour, reset, monospace, reverse, italic, strikethrough, underline.
 _FORMATTING = re.compile(
-    "\x02|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9a-fA-F]{6})?|[\x0f\x11\x16\x1d-\x1f]"
+    "\x02|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9a-fA-F]{6}(?:,[0-9a-fA-F]{6})?)?|[\x0f\x11\x16\x1d-\x1f]"
 )
 _BREAKS = re.compile("[\0\r\n]")
 _OTHER_BOTS = tuple("!./@?$%&~;:-+=*\\")
@@ -37,6 +38,29 @@ def line(command: str, *words: str, text: str | None = None) -> str:
     if len(built.encode()) > LONGEST - 2:
         raise ValueError(f"{command}: longer than {LONGEST} bytes")
     return built
+
+
+def checked_key(key: str) -> str:
+    """A channel's key. Raises ValueError for what can't be one, without saying it."""
+    if "," in key or " " in key or key.startswith(":"):
+        raise ValueError("the channel's key holds a comma or a blank, or begins with a colon")
+    return key
+
+
+def joins(keys: Mapping[str, str]) -> Iterator[str]:
+    """The lines that join channels, as few as can be. keys: channel -> its key, or nothing."""
+    names, secrets, length = list[str](), list[str](), 0
+    for name, key in sorted(
+        keys.items(), key=lambda item: not item[1]
+    ):  # keys belong to the first channels of a line
+        length += len(name.encode()) + len(key.encode()) + 2
+        if length > LONGEST - 10:
+            yield line("JOIN", ",".join(names), *([",".join(secrets)] if secrets else []))
+            names, secrets, length = [], [], len(name.encode()) + len(key.encode()) + 2
+        names.append(name)
+        secrets += [key] if key else []
+    if names:
+        yield line("JOIN", ",".join(names), *([",".join(secrets)] if secrets else []))
 
 
 def room_for(nick: str, target: str) -> int:

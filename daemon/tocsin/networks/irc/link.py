@@ -33,7 +33,7 @@ QUIET = 40.0
 
 LOOK_EVERY = 1.0
 
-ODD = 50
+AT_ONCE = 50
 """So many lines are taken before others have their turn."""
 
 
@@ -58,12 +58,14 @@ class Link:
         self._wire = Wire(self._lines.put_nowait, self._end)
         self._receipts = Receipts()
         self._waiting = deque[Spoken]()
+        self._chores = deque[str]()
         self._current: Spoken | None = None
         self._something = asyncio.Event()
         self._asked: dict[str, tuple[Whois, asyncio.Future[Whois]]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._heard_at = self._loop.time()
         self._probed = False
+        self._ending = False
         self._tasks: list[asyncio.Task[None]] = []
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Done once nothing can be said or heard any more: why."""
@@ -121,6 +123,11 @@ class Link:
             self._pace.spend()
         self._wire.send_raw(text)
 
+    def command_some_time(self, text: str) -> None:
+        """Write a line of ours once nothing else is to be said, and the pace allows it."""
+        self._chores.append(text)
+        self._something.set()
+
     def say(self, target: str, texts: list[str]) -> Spoken:
         """Write messages as soon as the pace allows it. Raises ValueError for what is no line."""
         lines = [line("PRIVMSG", target, text=text) for text in texts]
@@ -136,8 +143,11 @@ class Link:
         """Who that is now. Raises NetworkError if the server doesn't say."""
         key = fold(nick)
         if key not in self._asked:
+            try:
+                self.command(line("WHOIS", nick))
+            except ConnectionError as error:
+                raise NetworkError(str(error), unsent=True) from None
             self._asked[key] = (Whois(), self._loop.create_future())
-            self.command(line("WHOIS", nick))
         _, answer = self._asked[key]
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -154,16 +164,18 @@ class Link:
             text = await self._lines.get()
             self._heard_at = self._loop.time()
             self._probed = False
-            try:
-                heard = self._wire.parse(text)
-            except Exception as error:  # noqa: BLE001 (anybody may send anything)
-                log.info("an odd line is left out: %s", type(error).__name__)
-                continue
-            if heard is not None:
-                self._take(heard)
+            self._read_one(text)
             taken += 1
-            if taken % ODD == 0:
+            if taken % AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+    def _read_one(self, text: str) -> None:
+        try:
+            heard = self._wire.parse(text)
+        except Exception as error:  # noqa: BLE001 (anybody may send anything)
+            log.info("an odd line is left out: %s", type(error).__name__)
+            return
+        self._take(heard)
 
     def _take(self, heard: Heard) -> None:
         try:
@@ -215,8 +227,11 @@ class Link:
 
     def _end(self, why: str, hang_up: Callable[[], None] | None = None) -> None:
         """Nothing goes any more."""
-        if self.ended.done():
+        if self._ending:
             return
+        self._ending = True
+        while not self._lines.empty():  # what was said before is heard, and its receipts count
+            self._read_one(self._lines.get_nowait())
         self.ended.set_result(why)
         (hang_up or self._wire.abort)()
         self._receipts.end(why)
@@ -232,17 +247,23 @@ class Link:
 
     async def _speak(self) -> None:
         while True:
-            if not self._waiting:
-                self._ask_for_receipts()
-                self._something.clear()
-                await self._something.wait()
-            self._current = self._waiting.popleft()
             try:
-                await self._write(self._current)
+                if self._waiting:
+                    self._current = self._waiting.popleft()
+                    await self._write(self._current)
+                    self._current = None
+                    continue
+                self._ask_for_receipts()
+                if self._chores and self._pace.wait() <= 0:
+                    self.command(self._chores.popleft())
+                    continue
             except ConnectionError as error:
                 self._end(str(error))
                 return
-            self._current = None
+            self._something.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.wait() if self._chores else None):
+                    await self._something.wait()
 
     async def _write(self, spoken: Spoken) -> None:
         await self._turn()
@@ -250,6 +271,8 @@ class Link:
             return  # given up meanwhile
         spoken.begun.set()
         labels = self._receipts.labels(spoken) if self.caps >= LABELLED else ()
+        if not labels:
+            self._receipts.begin(spoken)
         for number, text in enumerate(spoken.lines):
             if number > 0:
                 await self._turn()

@@ -26,8 +26,8 @@ WANTED = frozenset(
 )
 """The capabilities that are of use; whatever else a server offers is left alone."""
 
-LATER = timedelta(seconds=60)
-"""How long a server that turned us away is left in peace."""
+LATER = timedelta(seconds=2)
+"""How long a server that turned us away is left in peace the first time; it may have come up before its services."""
 
 _CHUNK = 400  # of what AUTHENTICATE carries: https://ircv3.net/specs/extensions/sasl-3.1
 _TURNED_AWAY = {
@@ -64,7 +64,7 @@ class Login:
     _proven: bool = False
 
     def __post_init__(self) -> None:
-        invented = (f"{self.nicks[0][:9]}{secrets.randbelow(10_000):04}" for _ in range(5))
+        invented = (f"{self.nicks[0][:5]}{secrets.randbelow(10_000):04}" for _ in range(5))
         self._to_try = itertools.chain(self.nicks, invented)
 
     def hello(self) -> Iterator[str]:

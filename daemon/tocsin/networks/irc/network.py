@@ -15,9 +15,9 @@ from tocsin.domain.message import Line, Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
-from tocsin.networks.irc.lines import MARKED, fold, harmless, line, plain, room_for
+from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
-from tocsin.networks.irc.login import Login
+from tocsin.networks.irc.login import LATER, Login
 from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import Refusal
 from tocsin.networks.irc.rooms import NO_ENTRY, Rooms
@@ -28,13 +28,13 @@ from tocsin.networks.irc.wire import Heard
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.5
-FIRST_REST = timedelta(seconds=2)
 SHORT_LIFE = 20.0
 """A link that lasts no longer than so many seconds counts as one that failed."""
 
 LONGEST_PAUSE = 60.0
 KNOCK_EVERY = 1.5
-"""How many seconds lie between two tries at most where nobody answers at all: that costs a server nothing."""
+MOST_KNOCKS = 200
+"""How many seconds lie between two tries at most where nobody answers at all; after so many tries, ten times as many."""
 
 JOIN_WITHIN = 10.0
 """How many seconds the rooms have to let us in before we talk in those that did."""
@@ -50,6 +50,9 @@ MOST_WAITING = 10_000
 
 LOOK_AGAIN = 10.0
 """Whom the server did not know it is asked for again after so many seconds."""
+
+STRANGER_FOR = 3.0
+"""For so many seconds a stranger is one without our asking again: who floods us must not make us flood the server."""
 
 AGAIN = "(again) "
 
@@ -86,10 +89,13 @@ class Irc:
         self._heard = asyncio.Queue[tuple[Heard, str | None]](MOST_WAITING)
         self._numbers = itertools.count(1)
         self._run_id = secrets.token_hex(8)
+        self._knocks = 0
+        self._turned_away = 0
         self._nick_at = 0.0
         self._last_nick: dict[str, str] = {}
         self._missed: dict[str, tuple[float, str]] = {}
         self._wanted: set[str] = set()
+        self._strangers: dict[str, tuple[float, str, str]] = {}
         self._changed = asyncio.Event()
 
     async def run(self, listener: Listener) -> None:
@@ -97,44 +103,55 @@ class Irc:
         self._listener = listener
         pace = Pace(self._settings.burst, self._settings.pace, asyncio.get_running_loop().time)
         listening = asyncio.create_task(self._listen())
-        failures = 0
         try:
             while True:
-                pause = await self._once(pace, failures)
-                failures = 0 if pause is None else failures + 1
-                await asyncio.sleep(self._jitter(0, FIRST_PAUSE) if pause is None else pause)
+                self._why, asked = await self._once(pace)
+                self._listener.down(self.name, self._why)
+                await asyncio.sleep(self._pause(asked))
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
-    async def _once(self, pace: Pace, failures: int) -> float | None:
-        """Connect, and be there until the link is lost; how long to wait after a failure."""
-        pause: float | None = None
+    async def _once(self, pace: Pace) -> tuple[str, timedelta | None]:
+        """Connect, and be there until the link is lost; why, and how long to leave the server in peace."""
+        loop = asyncio.get_running_loop()
         link: Link | None = None
-        began = asyncio.get_running_loop().time()
         try:
-            link = Link(await asyncio.to_thread(self._login), pace, self._take)
-            self._link = link
+            link = self._link = Link(await asyncio.to_thread(self._login), pace, self._take)
             tls = await asyncio.to_thread(self._tls) if self._settings.tls else None
             await link.open(self._settings.server.host, self._settings.server.port, tls)
-            self._why = await self._be_there(link)
-            if asyncio.get_running_loop().time() - began < SHORT_LIFE:
-                pause = self._pause(failures, FIRST_REST)
-        except (NetworkError, ValueError, OSError) as error:
-            self._why = str(error)
-            asked = error.retry_after if isinstance(error, NetworkError) else None
-            pause = self._pause(failures, asked)
+            began = loop.time()
+            why = await self._be_there(link)
+        except NetworkError as error:
+            return str(error), error.retry_after
+        except (ValueError, OSError) as error:
+            return str(error), LATER
+        else:
+            return why, LATER if loop.time() - began < SHORT_LIFE else timedelta(0)
         finally:
-            self._forget(link)
             if link is not None:
                 await link.close()
-        self._listener.down(self.name, self._why)
-        return pause
+            self._forget()
 
-    def _pause(self, failures: int, asked: timedelta | None) -> float:
+    def _pause(self, asked: timedelta | None) -> float:
+        """How many seconds to wait before the next try.
+
+        asked: the first time that we were turned away; None if nobody was there at all, which costs a server nothing.
+        """
         if asked is None:
-            return self._jitter(FIRST_PAUSE, KNOCK_EVERY) if failures < 200 else self._jitter(5, 15)
-        longest = min(LONGEST_PAUSE, asked.total_seconds() * 2 ** min(failures, 5))
+            self._knocks += 1
+            often = self._knocks < MOST_KNOCKS
+            return (
+                self._jitter(FIRST_PAUSE, KNOCK_EVERY)
+                if often
+                else self._jitter(5 * KNOCK_EVERY, 10 * KNOCK_EVERY)
+            )
+        self._knocks = 0
+        if not asked:
+            self._turned_away = 0
+            return self._jitter(0, FIRST_PAUSE)
+        longest = min(LONGEST_PAUSE, asked.total_seconds() * 2 ** min(self._turned_away, 10))
+        self._turned_away += 1
         return self._jitter(longest / 2, longest)
 
     def _login(self) -> Login:
@@ -160,13 +177,13 @@ class Irc:
             raise ValueError(f"{path}: can't be used: {error.strerror or error}") from None
         return context
 
-    def _forget(self, link: Link | None) -> None:
+    def _forget(self) -> None:
         """What we knew of others holds no more."""
-        if self._link is link:
-            self._link = None
+        self._link = None
         self._up = False
         self._users.clear()
         self._missed.clear()
+        self._strangers.clear()
         self._rooms.leave_all()
 
     # What is said.
@@ -183,8 +200,10 @@ class Irc:
         receipts = [result for result in results if isinstance(result, str)]
         if receipts:
             return ", ".join(receipts)
-        error = next(result for result in results if isinstance(result, BaseException))
-        if isinstance(error, Refusal) and place.private:
+        errors = [result for result in results if isinstance(result, BaseException)]
+        in_doubt = [error for error in errors if not (isinstance(error, NetworkError) and error.unsent)]
+        error = [*in_doubt, *errors][0]
+        if isinstance(error, Refusal) and place.private and error.retry_after is None:
             for target in targets if error.code == "401" else ():
                 self._users.gone(target)
             raise self._absent(place.name, f"{place.name} can't be reached: {error}")
@@ -201,7 +220,8 @@ class Irc:
             async with asyncio.timeout(WAIT_AT_MOST):
                 await spoken.begun.wait()
         except TimeoutError:
-            raise NetworkError("too much is being said", unsent=True) from None
+            if not spoken.begun.is_set():
+                raise NetworkError("too much is being said", unsent=True) from None
         finally:
             if not spoken.begun.is_set():
                 spoken.done.cancel()  # so that it is never begun
@@ -259,7 +279,6 @@ class Irc:
     async def _be_there(self, link: Link) -> str:
         """Join, talk, and look after it all; why it ended."""
         loop = asyncio.get_running_loop()
-        self._look_at_identity(link)
         self._nick_at = loop.time() + NICK_EVERY
         if self._settings.sasl is not None and fold(link.nick) != fold(self._settings.nick):
             link.command(line("PRIVMSG", "NickServ", text=f"REGAIN {self._settings.nick}"))
@@ -268,6 +287,7 @@ class Irc:
             await self._enter(link, loop.time())
             all_known = all(room.seen or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
+                self._look_at_identity(link)
                 self._go_up()
             if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
                 self._want_nick(link, loop.time())
@@ -290,13 +310,19 @@ class Irc:
             )
 
     async def _enter(self, link: Link, now: float) -> None:
-        """Join where we are not and may try."""
+        """Join where we are not and may try, by as few lines as can be."""
         due = [room for room in self._rooms if not room.joined and room.at <= now]
+        keys: dict[str, str] = {}
         for room in due:
             room.at = now + LONGEST_PAUSE  # unless the server answers
-            key = [await asyncio.to_thread(room.key.reveal)] if room.key is not None else []
-            with contextlib.suppress(ConnectionError):  # that the link has ended is seen by who called
-                link.command(line("JOIN", room.name, *key))
+            try:
+                key = await asyncio.to_thread(room.key.reveal) if room.key is not None else ""
+                keys[room.name] = checked_key(key)
+            except ValueError as error:
+                self._out(room.name, f"{error}: networks.{self.name}.keys")
+        with contextlib.suppress(ConnectionError):  # that the link has ended is seen by who called
+            for text in joins(keys):
+                link.command(text)
 
     def _want_nick(self, link: Link, now: float) -> None:
         self._nick_at = now + NICK_EVERY
@@ -323,6 +349,7 @@ class Irc:
             case "KICK" if fold(heard.word(1)) == fold(link.nick):
                 self._out(heard.word(0), f"{heard.sender} kicked us ({plain(heard.last)})")
             case "QUIT" | "NICK":
+                self._strangers.pop(fold(heard.sender), None)
                 self._nick_is_free(heard.sender, link)
             case "315" | "366":
                 self._seen(heard, link)
@@ -335,9 +362,11 @@ class Irc:
         """Somebody for whom there is a page may have come."""
         if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
             return
-        come = {key for key in self._wanted if self.reaches(self._accounts.get(key, ""))}
-        if come:
-            self._wanted -= come
+        self._have_come({key for key in self._wanted if self.reaches(self._accounts[key])})
+
+    def _have_come(self, wanted: set[str]) -> None:
+        if wanted:
+            self._wanted -= wanted
             self._listener.up(self.name)  # what waits for them goes on
 
     def _joined(self, name: str, link: Link) -> None:
@@ -347,23 +376,25 @@ class Irc:
             return
         log.info("%s: joined %s", self.name, room.name)
         if "WHOX" in link.features:
-            link.command(line("WHO", room.name, WHO_FORM))
-        room.enter()
+            link.command_some_time(line("WHO", room.name, WHO_FORM))
+        room.enter(asyncio.get_running_loop().time())
 
     def _seen(self, heard: Heard, link: Link) -> None:
         """We know who is in a room: only now it is known where people are."""
         room = self._rooms.find(heard.word(1))
         if room is None or not room.joined or (heard.command == "366" and "WHOX" in link.features):
             return
-        if room.see() and self._up:
+        first = not room.seen
+        room.seen = True
+        if first and self._up:
             self._go_up()  # what waited for this room goes on
         self._changed.set()
 
     def _out(self, name: str, why: str) -> None:
+        self._users.closed(name)
         room = self._rooms.find(name)
         if room is None:
             return
-        self._users.closed(room.name)
         if room.stay_out(why, asyncio.get_running_loop().time()):
             log.warning("%s: not in %s: %s", self.name, room.name, why)
             self._listener.tell(f"I am not in {room.name} on {self.name}: {why}")
@@ -416,7 +447,8 @@ class Irc:
         if room is not None:
             place = Place(self.name, room.name)
         elif self._settings.identity is Identity.ACCOUNTS:
-            place = Place(self.name, account or f"~{heard.sender}", private=True)
+            known = account if fold(account) in self._accounts else f"~{heard.sender}"
+            place = Place(self.name, known, private=True)
         else:
             place = Place(self.name, self._accounts.get(fold(heard.sender), heard.sender), private=True)
         claimed = (
@@ -436,10 +468,28 @@ class Irc:
             case Identity.ACCOUNTS if tagged is not None:
                 account = tagged
             case Identity.ACCOUNTS if for_us and self._link is not None:
-                found = await self._link.whois(heard.sender)
-                account = found.account if found.host == heard.host else ""
+                account = await self._asked(self._link, heard)
             case _:
                 return ""
         if fold(account) in self._accounts:
             self._last_nick[fold(account)] = heard.sender
+            self._missed.pop(fold(account), None)
+            self._have_come({fold(account)} & self._wanted)
         return self._accounts.get(fold(account), account)
+
+    async def _asked(self, link: Link, heard: Heard) -> str:
+        """The account behind the nick that spoke, as the server says when asked; empty if it may be another's by now."""
+        now = asyncio.get_running_loop().time()
+        until, host, account = self._strangers.get(fold(heard.sender), (0.0, "", ""))
+        if until > now and host == heard.host:
+            return account
+        try:
+            found = await link.whois(heard.sender)
+        except NetworkError as error:
+            log.warning("%s: %s", self.name, error)
+            return ""
+        account = found.account if found.host == heard.host else ""
+        self._strangers = {nick: known for nick, known in self._strangers.items() if known[0] > now}
+        if fold(account) not in self._accounts:
+            self._strangers[fold(heard.sender)] = (now + STRANGER_FOR, heard.host, account)
+        return account

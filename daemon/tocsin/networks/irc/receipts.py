@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from tocsin.errors import NetworkError
 from tocsin.networks.irc.lines import fold
@@ -18,9 +19,17 @@ from tocsin.networks.irc.wire import Heard
 LABELLED = frozenset({"batch", "echo-message", "labeled-response"})
 """The capabilities by which each line has a receipt of its own."""
 
-_ABOUT_A_TARGET = {"401", "402", "403", "404", "407", "415", "442", "477", "482", "486", "489", "531", "716"}
-_ABOUT_A_LINE = {"411", "412", "413", "414", "417", "421"}
-REFUSALS = frozenset(_ABOUT_A_TARGET | _ABOUT_A_LINE | {"FAIL"})
+_ABOUT_A_LINE = {"411", "412", "413", "414", "417", "421", "FAIL"}
+
+
+_ALSO_REFUSALS = {"FAIL", "707", "716", "936"}
+TOO_FAST = {"439", "707"}
+"""We said something to too many in too short a time."""
+
+
+def _refuses(heard: Heard) -> bool:
+    """Whether that may say why something was not passed on. Servers have many numbers for it."""
+    return heard.command in _ALSO_REFUSALS or (heard.command.isdigit() and 400 <= int(heard.command) < 600)
 
 
 @dataclass(eq=False)
@@ -36,6 +45,7 @@ class Spoken:
     done: asyncio.Future[str]
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: Heard | None = None
+    echoed: set[str] = field(default_factory=set)
     waits_for: set[str] = field(default_factory=set)
 
     def settle(self, receipt: str) -> None:
@@ -45,7 +55,7 @@ class Spoken:
         if self.refusal is None:
             self.done.set_result(receipt)
         else:
-            self.done.set_exception(Refusal(self.refusal))
+            self.done.set_exception(Refusal(self.refusal, unsent=not self.echoed))
 
     def fail(self, why: str) -> None:
         """Nobody will answer for it any more."""
@@ -57,9 +67,10 @@ class Spoken:
 class Refusal(NetworkError):
     """The server did not pass it on; code: why, as a number."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: Heard, *, unsent: bool = True) -> None:
         self.code = heard.command
-        super().__init__(f"{heard.last} ({heard.command})", unsent=True)
+        wait = timedelta(seconds=10) if self.code in TOO_FAST else None
+        super().__init__(f"{heard.last} ({heard.command})", unsent=unsent, retry_after=wait)
 
 
 class Receipts:
@@ -69,6 +80,8 @@ class Receipts:
         self._numbers = itertools.count(1)
         self._labels: dict[str, Spoken] = {}
         self._batches: dict[str, str] = {}
+        self._nested: set[str] = set()
+        self._writing: Spoken | None = None
         self._barriers: deque[tuple[str, float, list[Spoken]]] = deque()
         self._uncovered: list[Spoken] = []
         self._since: dict[str, float] = {}
@@ -94,9 +107,14 @@ class Receipts:
         """The line with this label was written."""
         self._since[label] = at
 
+    def begin(self, spoken: Spoken) -> None:
+        """Its lines are being written, without labels; some may be refused before the last one is out."""
+        self._writing = spoken
+
     def written(self, spoken: Spoken) -> None:
-        """All its lines were written, without labels."""
+        """All its lines were."""
         self._uncovered.append(spoken)
+        self._writing = None
 
     def barrier(self, at: float) -> str:
         """What a PING has to carry that asks for everything written before it."""
@@ -109,15 +127,17 @@ class Receipts:
         """Something was heard; it may be an answer."""
         label = heard.tags.get("label") or self._batches.get(heard.tags.get("batch", ""))
         if heard.command == "BATCH":
-            self._batch(heard.word(0), label)
+            self._batch(heard.word(0), label, nested="label" not in heard.tags)
         elif heard.command == "PONG":
             self._pong(heard.last)
         elif label in self._labels:
-            if heard.command in REFUSALS:
+            if heard.command == "PRIVMSG":
+                self._labels[label].echoed.add(label)
+            elif _refuses(heard):
                 self._labels[label].refusal = heard
             if "label" in heard.tags:  # else the rest of a batch follows
                 self._answered(label)
-        elif heard.command in REFUSALS:
+        elif _refuses(heard):
             for spoken in self._blamed(heard):
                 spoken.refusal = heard
 
@@ -128,23 +148,32 @@ class Receipts:
 
     def _under_way(self) -> Iterator[Spoken]:
         yield from self._labels.values()
+        yield from filter(None, [self._writing])
         yield from self._uncovered
         for _, _, covered in self._barriers:
             yield from covered
 
-    def _batch(self, name: str, label: str | None) -> None:
+    def _batch(self, name: str, label: str | None, *, nested: bool) -> None:
         if name.startswith("+") and label:
             self._batches[name[1:]] = label
+            self._nested |= {name[1:]} if nested else set()
         elif name.startswith("-"):
-            self._answered(self._batches.pop(name[1:], ""))
+            label = self._batches.pop(name[1:], "")
+            if name[1:] in self._nested:
+                self._nested.discard(name[1:])
+            else:
+                self._answered(label)
 
     def _answered(self, label: str) -> None:
         spoken = self._labels.pop(label, None)
         self._since.pop(label, None)
-        if spoken is not None:
-            spoken.waits_for.discard(label)
-            if not spoken.waits_for:
-                spoken.settle(f"echo {label}")
+        if spoken is None:
+            return
+        spoken.waits_for.discard(label)
+        if label not in spoken.echoed and spoken.refusal is None:
+            spoken.fail("the server answered, and did not say that it took it")
+        elif not spoken.waits_for:
+            spoken.settle(f"echo {label}")
 
     def _pong(self, token: str) -> None:
         if not any(token == known for known, _, _ in self._barriers):
@@ -156,8 +185,11 @@ class Receipts:
                 spoken.settle(f"pong {token}")
 
     def _blamed(self, heard: Heard) -> Sequence[Spoken]:
-        """What a refusal is about: the oldest that is unanswered and fits."""
-        covered = self._barriers[0][2] if self._barriers else self._uncovered
+        """What a refusal is about: the oldest that is unanswered and fits; some servers name it in the text alone."""
+        pending = (
+            self._barriers[0][2] if self._barriers else [*self._uncovered, *filter(None, [self._writing])]
+        )
         if heard.command in _ABOUT_A_LINE:
-            return covered
-        return [spoken for spoken in covered if fold(spoken.target) == fold(heard.word(1))]
+            return pending
+        named = {fold(word) for part in heard.words[1:] for word in part.split()}
+        return [spoken for spoken in pending if fold(spoken.target) in named]

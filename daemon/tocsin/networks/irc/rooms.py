@@ -13,11 +13,14 @@ NO_ENTRY = {
     "403": "there is no such channel",
     "405": "we are in too many channels",
     "437": "it can't be joined for now",
+    "470": "it sends us to another one",
     "471": "it is full",
     "473": "it lets in only who is invited",
     "474": "we are banned there",
     "475": "its key is wrong or missing: networks.NAME.keys",
     "476": "that is no channel's name",
+    "479": "that is no channel's name",
+    "480": "it lets in only some, or nobody for now",
     "477": "it lets in only who has an account: networks.NAME.sasl",
     "489": "it lets in only who uses TLS",
     "520": "it lets in only operators",
@@ -29,7 +32,7 @@ NO_ENTRY = {
 class Room:
     """joined: whether we are there. seen: whether we know who else is. why: what keeps us out.
 
-    tries: how often that was so. at: when to try again.
+    tries: how often that was so. at: when to try again. since: when we came to be there.
     """
 
     name: str
@@ -39,19 +42,19 @@ class Room:
     why: str = "not joined yet"
     tries: int = 0
     at: float = 0.0
+    since: float = 0.0
 
-    def enter(self) -> None:
+    def enter(self, now: float) -> None:
         """We are there."""
-        self.joined, self.why = True, ""
-
-    def see(self) -> bool:
-        """We know who else is there; whether we had been kept out before."""
-        kept_out = self.tries > 0
-        self.seen, self.tries, self.at = True, 0, 0.0
-        return kept_out
+        self.joined, self.since = True, now
 
     def stay_out(self, why: str, now: float) -> bool:
-        """We are not, or no longer, there; whether that is news."""
+        """We are not, or no longer, there; whether that is news.
+
+        Where we never stay for long we come back less and less often.
+        """
+        if self.joined and now - self.since > LONGEST_PAUSE:
+            self.why, self.tries = "", 0
         news = self.why != why
         self.joined, self.seen, self.why = False, False, why
         self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)

@@ -1,5 +1,6 @@
 """What the configuration says of an IRC network."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +23,20 @@ def _word(text: str) -> str:
 
 
 Word = Annotated[str, AfterValidator(_word)]
+
+
+def _nick(text: str) -> str:
+    _word(text)
+    if re.match(r"[0-9#&@+~%$-]", text) or len(text) > LONGEST_NICK:
+        raise ValueError(f"must be a nick such as 'tocsin', not {text!r}")
+    return text
+
+
+Nick = Annotated[str, AfterValidator(_nick)]
+
+LONGEST_NICK = 30
+LONGEST_CHANNEL = 100
+"""In characters, more than servers allow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +70,8 @@ class IrcSettings:
     certificate: FilePath | None = None
     password: Secret | None = None
     sasl: Sasl | None = None
-    nick: Word = "tocsin"
-    second_nick: Word = "tocsin_"
+    nick: Nick = "tocsin"
+    second_nick: Nick = "tocsin_"
     room: Word
     keys: Mapping[str, Secret] = field(default_factory=dict)
     identity: Identity = Identity.ACCOUNTS
@@ -68,14 +83,18 @@ class IrcSettings:
             raise ValueError("nick and second_nick must differ")
         if not self.tls and (self.tls_ca or self.certificate):
             raise ValueError("tls_ca and certificate mean nothing without tls")
-        if problem := self.complaint(room=self.room):
-            raise ValueError(f"room {problem}")
+        for room in (self.room, *self.keys):
+            if problem := self.complaint(room=room):
+                raise ValueError(f"{'room' if room == self.room else f'keys.{room}'} {problem}")
+        for path in filter(None, (self.tls_ca, self.certificate)):
+            if not path.is_file():
+                raise ValueError(f"{path}: no such file")
         if self.sasl is not None and self.sasl.password is None and self.certificate is None:
             raise ValueError("sasl names neither account and password, nor is there a certificate")
 
     def complaint(self, *, account: str = "", room: str = "") -> str:
         """Why that can't be an account or a channel; empty if it can."""
-        if room and not (room.startswith(("#", "&")) and _is_word(room)):
+        if room and not (room.startswith(("#", "&")) and _is_word(room) and len(room) <= LONGEST_CHANNEL):
             return f"must be a channel such as '#ops', not {room!r}"
         if account and (not _is_word(account) or account.startswith(("#", "&", "~", "@", "+"))):
             return f"must be the name of an account, not {account!r}"

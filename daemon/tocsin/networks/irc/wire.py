@@ -15,6 +15,9 @@ from irc.client_aio import AioConnection, AioReactor, IrcProtocol
 from irc.connection import AioFactory
 from jaraco.stream.buffer import LenientDecodingLineBuffer
 
+NEXT_ADDRESS_AFTER = 0.25
+"""A server may have several addresses: the next one is tried beside those that keep silent for so many seconds."""
+
 LONGEST_UNFINISHED = 65536
 """How many bytes without a line end are kept."""
 
@@ -55,6 +58,13 @@ class _Protocol(IrcProtocol):  # type: ignore[misc] # likewise
         self.connection.lost(error)
 
 
+class _Features:
+    """The package would stumble over what some servers say of themselves, and lose all of the line."""
+
+    def load(self, arguments: list[str]) -> None:
+        """Leave that to whom it concerns."""
+
+
 class Wire(AioConnection):  # type: ignore[misc] # likewise
     """A connection that hands out each line as text, takes them apart when asked to, and says when it has ended."""
 
@@ -65,10 +75,10 @@ class Wire(AioConnection):  # type: ignore[misc] # likewise
     def __init__(self, on_line: Callable[[str], None], on_lost: Callable[[str], None]) -> None:
         """on_lost: called once, with why."""
         super().__init__(AioReactor(loop=asyncio.get_running_loop()))
-        self.reactor.handlers.clear()  # it would answer to PING
+        self.features = _Features()
         self._on_line = on_line
         self._on_lost = on_lost
-        self._parsed: Heard | None = None
+        self._parsed: Heard
         self.transport: asyncio.Transport | None = None
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -76,7 +86,8 @@ class Wire(AioConnection):  # type: ignore[misc] # likewise
         self.buffer = self.buffer_class()
         self.handlers: dict[str, Any] = {}
         self.real_nickname = self.real_server_name = ""
-        factory = AioFactory(ssl=tls, server_hostname=host) if tls else AioFactory()
+        secured = {"ssl": tls, "server_hostname": host} if tls else {}
+        factory = AioFactory(**secured, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
         self.protocol = self.protocol_class(self, self.reactor.loop)
         self.transport, _ = await factory(self.protocol, (host, port))
 
@@ -92,9 +103,8 @@ class Wire(AioConnection):  # type: ignore[misc] # likewise
             if text:
                 self._on_line(text)
 
-    def parse(self, text: str) -> Heard | None:
-        """Take a line apart; None if it is none. Raises anything for an odd one."""
-        self._parsed = None
+    def parse(self, text: str) -> Heard:
+        """Take a line apart. Raises anything for an odd one."""
         self._process_line(text)
         return self._parsed
 

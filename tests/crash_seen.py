@@ -1,0 +1,94 @@
+"""Where people are while daemons are killed: what they type there, and what they see of it, line by line."""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+
+KILLED = "-- killed"
+"""Stands below the last line of a daemon that was killed."""
+
+LOST = "-- lost"
+"""Stands below the last line that came through a server which was lost."""
+
+ROOM = "#ops"
+BOT = "tocsin"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A line that somebody saw.
+
+    life: how many daemons were killed, and servers lost, before. place: `#room` or `@person`. speaker: who said it;
+    empty for a line that nobody should see. raw: how it was taken down.
+    after, before: when that was. Of two lines in two places, one was surely later if its `after` is greater than the
+    other's `before`.
+    """
+
+    life: int
+    place: str
+    speaker: str
+    words: str
+    after: int
+    before: int
+    raw: str
+
+
+def lives(text: str) -> Iterator[tuple[int, str, str]]:
+    """The lines of a record but for those marks, each with its life and with the line below it."""
+    life = 0
+    for line, below in itertools.pairwise([*text.splitlines(), ""]):
+        if line in (KILLED, LOST):
+            life += 1
+        else:
+            yield life, line, below
+
+
+class Peer(ABC):
+    """The far side of a daemon's only network, and alice and bob on it.
+
+    network: its name. seen: the file in which all that people see is taken down, for `read`.
+    away: whether nobody can hear or say anything now. lost: how often that came about.
+    """
+
+    network: ClassVar[str]
+
+    def __init__(self, folder: Path) -> None:
+        """folder: the daemon's, in which its `typed` and its `terminal` must stand."""
+        self.folder = folder
+        self.seen = folder / "seen"
+        self.away = False
+        self.lost = 0
+
+    @property
+    @abstractmethod
+    def settings(self) -> str:
+        """The network's table in the configuration."""
+
+    @staticmethod
+    @abstractmethod
+    def read(text: str) -> Sequence[Seen]:
+        """What was taken down, in that order, without what is a matter of course."""
+
+    @abstractmethod
+    def types(self, who: str, text: str, *, private: bool) -> None:
+        """Somebody says something, in the room or in private; it may be lost."""
+
+    @abstractmethod
+    async def upset(self, daemon: int, chance: Random) -> None:
+        """Fail, now and then. daemon: the process that lives meanwhile."""
+
+    @abstractmethod
+    async def bury(self) -> None:
+        """A daemon was killed: once all is taken down that it said, take that down; be there for the next one."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Be there."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Leave nothing behind."""

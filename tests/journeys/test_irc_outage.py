@@ -1,0 +1,137 @@
+"""A real Tocsin whose IRC server dies, and comes back: everything that came in meanwhile is shown then.
+
+`TOCSIN_IRC_OUTAGE`: for how many seconds the server is away.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+
+from tests.conftest import RUNNABLE
+from tests.crash_http import payload
+from tests.crash_irc import SETTINGS, held
+from tests.processes import Process, started, until
+from tests.servers.irc_user import Line, User, people
+from tests.servers.ircd import HOST, Ngircd, running
+
+OUTAGE = float(os.environ.get("TOCSIN_IRC_OUTAGE", "2"))
+ROOM = "#ops"
+PAGE = re.compile(
+    r"(?P<id>\w+) (?:paging alice: )?critical (?P<name>alert-\d+): invented · !ack (?P=id) · .*"
+)
+
+
+@pytest.fixture
+def ngircd(tmp_path: Path) -> Iterator[Ngircd]:
+    with running(Ngircd(tmp_path / "ngircd")) as server:
+        yield server
+
+
+@pytest.fixture
+def config(ngircd: Ngircd, write_config: Callable[..., Path]) -> Path:
+    settings = SETTINGS.format(host=HOST, port=ngircd.port, room=ROOM)
+    return write_config(
+        RUNNABLE.replace("[networks.console]\n", settings).replace("accounts.console", "accounts.irc")
+    )
+
+
+@pytest.fixture
+async def alice() -> AsyncIterator[User]:
+    async with people("alice") as [alice]:
+        yield alice
+
+
+@asynccontextmanager
+async def daemon(config: Path) -> AsyncIterator[Process]:
+    """One that is ready; killed at the end if need be."""
+    with ExitStack() as stack:
+        yield await asyncio.to_thread(stack.enter_context, started(config))
+
+
+async def comes(user: User, server: Ngircd) -> None:
+    await user.connect(server.port)
+    await user.join(ROOM)
+
+
+def status(tocsin: Process) -> Mapping[str, Any]:
+    found = tocsin.status()
+    assert found is not None
+    return found
+
+
+async def loses(tocsin: Process, server: Ngircd) -> None:
+    """The server is killed, and Tocsin sees that."""
+    await asyncio.to_thread(server.ends)
+    await asyncio.to_thread(until, lambda: status(tocsin)["networks"]["irc"])
+
+
+async def accepts(tocsin: Process, count: int) -> Sequence[str]:
+    """Post so many alerts, all of which are accepted; what each is called."""
+    names = [f"alert-{number}" for number in range(1, count + 1)]
+    for name in names:
+        answer = await asyncio.to_thread(tocsin.post, "alertmanager/prod", payload(name, "firing"))
+        assert answer == 202
+    return names
+
+
+def page(line: Line) -> str:
+    """The name of the alert that it calls for, in private or in the room; empty if it calls for none."""
+    words = line.params[-1] if (line.nick, line.command) == ("tocsin", "PRIVMSG") else ""
+    found = PAGE.fullmatch(words)
+    return found["name"] if found else ""
+
+
+async def shown(tocsin: Process, alice: User, names: Sequence[str]) -> None:
+    """Each of them is shown to alice and in the room, once."""
+    await alice.sees(page, times=2 * len(names))
+    await asyncio.to_thread(until, lambda: not status(tocsin)["messages waiting"])
+    await alice.sync()
+    for place in ("alice", ROOM):
+        assert sorted(page(line) for line in alice.lines if page(line) and line.params[0] == place) == sorted(
+            names
+        )
+
+
+async def test_what_comes_while_the_server_is_away_is_shown_when_it_is_back(
+    config: Path, ngircd: Ngircd, alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await comes(alice, ngircd)
+    async with daemon(config) as tocsin:
+        await loses(tocsin, ngircd)
+        since = time.perf_counter()
+        names = await accepts(tocsin, 60)
+        await asyncio.sleep(OUTAGE - (time.perf_counter() - since))
+        with held(tocsin.popen.pid):
+            await asyncio.to_thread(ngircd.start)
+            await comes(alice, ngircd)
+        listens = time.perf_counter()
+        await alice.sees(lambda line: line.command == "JOIN" and line.nick == "tocsin", times=2)
+        back = time.perf_counter() - listens
+        await shown(tocsin, alice, names)
+        took = time.perf_counter() - listens
+    with capsys.disabled():
+        print(  # noqa: T201 (a figure to be read)
+            f"\nthe server was away for {OUTAGE:g} s: {back:.2f} s after it took connections Tocsin was back, "
+            f"after {took:.2f} s all of {len(names)} alerts were shown"
+        )
+
+
+async def test_what_came_while_the_server_was_away_is_shown_by_the_next_daemon(
+    config: Path, ngircd: Ngircd, alice: User
+) -> None:
+    async with daemon(config) as tocsin:
+        await loses(tocsin, ngircd)
+        names = await accepts(tocsin, 20)
+        await asyncio.to_thread(tocsin.ends, SIGKILL)
+    await asyncio.to_thread(ngircd.start)
+    await comes(alice, ngircd)
+    async with daemon(config) as tocsin:
+        await shown(tocsin, alice, names)

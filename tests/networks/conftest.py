@@ -1,0 +1,34 @@
+"""The servers that tests of IRC share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.networks.irc_peers import PASSWORD
+from tests.servers.certificates import Certificates, fingerprint
+from tests.servers.ircd import Inspircd, Ngircd, running
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls") / "certificates")
+
+
+@pytest.fixture(scope="session")
+def ngircd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ngircd]:
+    with running(Ngircd(tmp_path_factory.mktemp("irc") / "ngircd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def inspircd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Inspircd]:
+    """With accounts for alice, bob, mallory and Tocsin, who has a certificate too."""
+    folder = tmp_path_factory.mktemp("irc") / "inspircd"
+    prepared = Inspircd(folder, tls=certificates.server, services=True)
+    with (folder / "atheme.conf").open("a") as services:
+        services.write('loadmodule "modules/nickserv/logout";\n')
+    with running(prepared) as server:
+        for account in ("alice", "bob", "mallory"):
+            server.register(account, PASSWORD)
+        server.register("tocsin", PASSWORD, fingerprint(certificates.client("tocsin")))
+        yield server

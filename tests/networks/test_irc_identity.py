@@ -183,21 +183,21 @@ async def test_that_a_server_has_no_accounts_is_logged(
 
 async def test_a_page_goes_to_all_nicks_of_an_account_and_to_no_other(inspircd: Inspircd) -> None:
     network = irc(inspircd.port)
-    async with people("alice", "al", "al2") as [stranger, alice, also], on(network) as ear:
+    async with people("alice", "al", "al2") as [stranger, alice, also]:
         await asyncio.gather(
-            ear.is_up(),
             come(stranger, inspircd, "", ROOM),
             come(alice, inspircd, "alice", ROOM),
             come(also, inspircd, "alice", OTHER_ROOM),
         )
-        assert await network.send(OPS, PAGE, "first", again=False)  # it has seen who is there by then
-        assert await network.send(private("alice"), PAGE, "a page", again=False)
-        assert await got(alice) == PAGED
-        assert await got(also) == PAGED
-        await also.close()
-        assert await network.send(private("alice"), PAGE, "another", again=False)
-        assert await got(alice) == PAGED * 2
-        assert await got(stranger) == []
+        async with on(network) as ear:
+            await ear.is_up()  # and knows who is there
+            assert await network.send(private("alice"), PAGE, "a page", again=False)
+            assert await got(alice) == PAGED
+            assert await got(also) == PAGED
+            await also.close()
+            assert await network.send(private("alice"), PAGE, "another", again=False)
+            assert await got(alice) == PAGED * 2
+            assert await got(stranger) == []
 
 
 async def test_people_are_followed_from_nick_to_nick_and_from_room_to_room(inspircd: Inspircd) -> None:

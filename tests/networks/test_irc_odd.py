@@ -1,16 +1,21 @@
 """Whatever people type on IRC, and whatever its servers say: the link stays, and the next line is heard."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import pytest
 
 from tocsin.domain.oncall import Identity
+from tocsin.errors import NetworkError
+from tocsin.networks.irc.link import Link
+from tocsin.networks.irc.login import Login
+from tocsin.networks.irc.pace import Pace
 
 from tests.networks.contract import PAGE
 from tests.networks.irc_peers import OPS, ROOM, Fake, come, got, irc, on, private
 from tests.servers.irc_user import people
-from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd
+from tests.servers.ircd import HOST, OPER, Inspircd, Ircd, Ngircd
 
 Make = Callable[..., Ircd]
 
@@ -189,3 +194,28 @@ async def test_only_what_is_of_use_is_asked_for_and_may_be_refused() -> None:
             "CAP REQ :account-tag batch",
             "CAP END",
         ]
+
+
+@pytest.mark.parametrize("first", ["alice", "bob"])
+async def test_the_refusal_of_a_line_falls_on_its_own_message_however_slowly_the_rest_follows(
+    first: str,
+) -> None:
+    class Strict(Fake):
+        def _answers(self, line: str) -> Sequence[bytes]:
+            refusal = [b":irc 439 tocsin bob :not so fast"] if line.endswith(":page") else []
+            return [*refusal, *super()._answers(line)]
+
+    async with Strict() as fake:
+        link = Link(
+            Login(["tocsin"]),
+            Pace(2, timedelta(seconds=0.1), asyncio.get_running_loop().time),
+            lambda _: None,
+        )
+        try:
+            await link.open(HOST, fake.port, None)
+            before, page = link.say(first, ["before"]), link.say("bob", ["page", "more"])
+            assert (await before.done).startswith("pong")
+            with pytest.raises(NetworkError, match="not so fast"):
+                await page.done
+        finally:
+            await link.close()

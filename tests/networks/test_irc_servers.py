@@ -338,11 +338,15 @@ async def test_at_its_own_pace_no_server_slows_it_down_or_throws_it_out(tmp_path
             assert await got(alice) == texts
             assert ear.downs == []
 
+    strict = Inspircd(tmp_path / "strict", flood_limit=True)
+    settings = strict.folder / "inspircd.conf"
+    settings.write_text(settings.read_text().replace('fakelag="yes"', 'fakelag="no"'))  # it throws them out
     with (
         running(Ngircd(tmp_path / "ngircd", flood_limit=True)) as ngircd,
         running(Inspircd(tmp_path / "inspircd", flood_limit=True)) as inspircd,
+        running(strict),
     ):
-        await asyncio.gather(talks(ngircd), talks(inspircd))
+        await asyncio.gather(talks(ngircd), talks(inspircd), talks(strict))
 
 
 # ── A daemon ────────────────────────────────────────────────────────────────────────────────────────────────

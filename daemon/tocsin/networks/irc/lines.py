@@ -7,6 +7,7 @@ from string import ascii_uppercase
 LONGEST = 512
 """Of a line, in bytes, with its end and with the sender that the server puts before it; tags are counted apart."""
 
+LONGEST_KEY = 100
 _LONGEST_USER = 11
 _LONGEST_HOST = 64
 
@@ -42,8 +43,8 @@ def line(command: str, *words: str, text: str | None = None) -> str:
 
 def checked_key(key: str) -> str:
     """A channel's key. Raises ValueError for what can't be one, without saying it."""
-    if "," in key or " " in key or key.startswith(":"):
-        raise ValueError("the channel's key holds a comma or a blank, or begins with a colon")
+    if "," in key or " " in key or key.startswith(":") or len(key.encode()) > LONGEST_KEY:
+        raise ValueError("the channel's key is too long, holds a comma or a blank, or begins with a colon")
     return key
 
 
@@ -54,7 +55,7 @@ def joins(keys: Mapping[str, str]) -> Iterator[str]:
         keys.items(), key=lambda item: not item[1]
     ):  # keys belong to the first channels of a line
         length += len(name.encode()) + len(key.encode()) + 2
-        if length > LONGEST - 10:
+        if names and length > LONGEST - 10:
             yield line("JOIN", ",".join(names), *([",".join(secrets)] if secrets else []))
             names, secrets, length = [], [], len(name.encode()) + len(key.encode()) + 2
         names.append(name)

@@ -272,6 +272,8 @@ class Link:
         spoken.begun.set()
         labels = self._receipts.labels(spoken) if self.caps >= LABELLED else ()
         if not labels:
+            if len(spoken.lines) > 1:
+                self._ask_for_receipts()  # so that what is refused from now on is its own
             self._receipts.begin(spoken)
         for number, text in enumerate(spoken.lines):
             if number > 0:

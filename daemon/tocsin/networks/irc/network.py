@@ -284,6 +284,7 @@ class Irc:
             link.command(line("PRIVMSG", "NickServ", text=f"REGAIN {self._settings.nick}"))
         deadline = loop.time() + JOIN_WITHIN
         while not link.ended.done():
+            self._changed.clear()
             await self._enter(link, loop.time())
             all_known = all(room.seen or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
@@ -291,7 +292,6 @@ class Irc:
                 self._go_up()
             if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
                 self._want_nick(link, loop.time())
-            self._changed.clear()
             changed = asyncio.ensure_future(self._changed.wait())
             waits: list[asyncio.Future[Any]] = [changed, link.ended]
             await asyncio.wait(waits, timeout=ROOMS_EVERY, return_when=asyncio.FIRST_COMPLETED)

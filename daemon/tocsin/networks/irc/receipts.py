@@ -36,7 +36,7 @@ def _refuses(heard: Heard) -> bool:
 class Spoken:
     """Lines for one target.
 
-    lines: as they are written. begun: set once one of them may be on its way, or never will. done: the receipt, or
+    lines: as they are written. labelled: each with a label. begun: set once one of them may be on its way, or never will. done: the receipt, or
     NetworkError.
     """
 
@@ -44,6 +44,7 @@ class Spoken:
     lines: Sequence[str]
     done: asyncio.Future[str]
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+    labelled: bool = False
     refusal: Heard | None = None
     echoed: set[str] = field(default_factory=set)
     waits_for: set[str] = field(default_factory=set)
@@ -55,7 +56,12 @@ class Spoken:
         if self.refusal is None:
             self.done.set_result(receipt)
         else:
-            self.done.set_exception(Refusal(self.refusal, unsent=not self.echoed))
+            self.done.set_exception(Refusal(self.refusal, unsent=self._seen_by_nobody))
+
+    @property
+    def _seen_by_nobody(self) -> bool:
+        """Without labels it can't be known which of several lines were refused."""
+        return not self.echoed if self.labelled else len(self.lines) == 1
 
     def fail(self, why: str) -> None:
         """Nobody will answer for it any more."""
@@ -99,6 +105,7 @@ class Receipts:
     def labels(self, spoken: Spoken) -> Sequence[str]:
         """A label for each of its lines."""
         found = [f"t{next(self._numbers)}" for _ in spoken.lines]
+        spoken.labelled = True
         self._labels |= dict.fromkeys(found, spoken)
         spoken.waits_for.update(found)
         return found

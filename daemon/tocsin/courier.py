@@ -209,12 +209,10 @@ class Courier:
             _given_up(row, outcome, tx)
         else:
             log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome)
-            seen = row.state is Sending.UNKNOWN or not outcome.unsent
-            state = Sending.UNKNOWN if seen else Sending.PENDING
             wait = (
                 self._backoff(row.attempts + 1, row.lane) if go_on else timedelta(0)
             )  # then the place waits
-            outbox.put_off(tx.connection, row.id, state, tx.time, wait, error=str(outcome))
+            outbox.put_off(tx.connection, row.id, _after(row, outcome), tx.time, wait, error=str(outcome))
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
         return _claim(row.place, tx) if go_on else None
@@ -223,7 +221,7 @@ class Courier:
         """Whoever else can be called is called at once; the page stays on its way in case that they come."""
         log.warning("message %d to %s waits: %s", row.id, row.place, outcome)
         wait = self._backoff(row.attempts + 1, row.lane)
-        outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, wait, error=str(outcome))
+        outbox.put_off(tx.connection, row.id, _after(row, outcome), tx.time, wait, error=str(outcome))
         if row.failed_at is None:
             tx.cancel_timer("core.page_deadline", str(row.id))
             page_failed(tx, row, str(outcome), absent=True)
@@ -253,6 +251,11 @@ def _claim(place: Place, tx: Transaction) -> Row | None:
         outbox.claim(tx.connection, row.id)
         return row
     return None
+
+
+def _after(row: Row, outcome: NetworkError) -> Sending:
+    """Where a message stands that is tried again: once it may have been seen, that is never unlearned."""
+    return Sending.UNKNOWN if row.state is Sending.UNKNOWN or not outcome.unsent else Sending.PENDING
 
 
 def _rings(row: Row, tx: Transaction) -> bool:

@@ -313,3 +313,13 @@ async def test_an_answer_to_a_stranger_who_has_left_is_not_worth_a_word(start: S
         assert engine.chat.texts() == []
         await engine.says("bob", "help")
         assert engine.chat.texts() == ["could not answer in console/person/bob: nowhere online"]
+
+
+async def test_a_page_in_doubt_stays_in_doubt_while_nobody_is_there(start: Start) -> None:
+    async with start() as engine:
+        fate = [NetworkError("answer lost"), NetworkError("nowhere online", unsent=True, absent=True)]
+        engine.chat.fails = lambda said: fate.pop(0) if said.place.private and fate else None
+        await engine.report(fires())
+        await engine.advance(seconds=40)
+        [page] = [said for said in engine.chat.said if said.place.private]
+        assert page.again

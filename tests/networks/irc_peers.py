@@ -98,7 +98,8 @@ async def on(network: Irc) -> AsyncIterator[Ear]:
         yield ear
     finally:
         running.cancel()
-        await asyncio.wait([running])
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
 
 async def come(user: User, server: Ircd, account: str = "", *rooms: str) -> None:
@@ -138,6 +139,9 @@ async def misses(network: Irc, account: str) -> NetworkError:
     error = await refuses(network, private(account))
     assert (error.permanent, error.absent, error.unsent) == (False, True, True)
     return error
+
+
+_HELLO = [":irc 001 tocsin :hello", ":irc 422 tocsin :no message of the day"]
 
 
 class Fake:
@@ -189,9 +193,9 @@ class Fake:
             case "CAP" if words[0] == "REQ":
                 answers = [f":irc CAP * NAK {' '.join(words[1:])}"]
             case "USER" if not self.offers:
-                answers = [":irc 421 * CAP :no such command", ":irc 001 tocsin :hello"]
+                answers = [":irc 421 * CAP :no such command", *_HELLO]
             case "CAP" if words[0] == "END":
-                answers = [":irc 001 tocsin :hello"]
+                answers = _HELLO
             case "JOIN":
                 answers = [
                     f":{answer}"

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,23 @@ from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc.settings import Sasl
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import DB, OPS, PASSWORD, ROOM, Fake, come, got, irc, on, private, refuses
+from tests.networks.irc_peers import (
+    DB,
+    OPS,
+    PASSWORD,
+    ROOM,
+    Fake,
+    come,
+    got,
+    irc,
+    misses,
+    on,
+    private,
+    refuses,
+)
 from tests.servers.certificates import Certificates
 from tests.servers.irc_user import people
-from tests.servers.ircd import HOST, Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import HOST, OPER, Inspircd, Ircd, Ngircd, running
 
 Make = Callable[..., Ircd]
 Settings = dict[str, Any]
@@ -239,17 +253,15 @@ async def test_a_nick_is_asked_for_again_and_again(ngircd: Ngircd, monkeypatch: 
             await alice.sees(lambda line: (line.command, line.nick) == ("NICK", "tocsin_"))
 
 
-@on_both
-async def test_without_any_nick_of_ours_one_is_invented(make: Make, request: pytest.FixtureRequest) -> None:
-    ircd: Ircd = request.getfixturevalue(make.__name__.lower())
-    network = irc(ircd.port, identity=NICKS)
+async def test_without_any_nick_of_ours_one_is_invented(ngircd: Ngircd) -> None:
     async with people("tocsin", "tocsin_", "alice") as [first, second, alice]:
-        await asyncio.gather(*(come(user, ircd, "", ROOM) for user in (first, second, alice)))
+        await asyncio.gather(*(come(user, ngircd, "", ROOM) for user in (first, second, alice)))
+        network = irc(ngircd.port, identity=NICKS)
         async with on(network) as ear:
             await ear.is_up()
             assert await network.send(OPS, PAGE, "a page", again=False)
             [said] = await alice.sees(f"PRIVMSG {ROOM} :k7f3")
-            assert said.nick.startswith("tocsi")
+            assert said.nick.startswith("tocsi")  # with its four digits no longer than ngIRCd allows
             assert said.nick not in {first.nick, second.nick}
 
 
@@ -345,3 +357,58 @@ async def test_without_its_account_it_stays_out(
             await alice.sync()
             assert [line for line in alice.lines if line.nick.startswith("tocsin")] == []
             assert ear.ups == 0
+
+
+@pytest.mark.parametrize("before", [0, 60, 240])
+async def test_why_the_server_closed_the_link_is_told_however_much_stood_before_it(before: int) -> None:
+    async with Fake() as fake, on(irc(fake.port, identity=NICKS)) as ear:
+        await ear.is_up()
+        chatter = [b":alice!a@h PRIVMSG #ops :x"] * before
+        fake.says(*chatter, b"ERROR :Closing Link: you are banned")
+        fake.hangs_up()
+        await ear.knows(lambda: ear.downs)
+        assert ear.downs[0] == "the server says: Closing Link: you are banned"
+
+
+async def test_more_rooms_than_a_server_allows_keep_nobody_from_the_others(tmp_path: Path) -> None:
+    many = [f"#team{number}" for number in range(18)]
+    with running(Ngircd(tmp_path / "ngircd", flood_limit=True)) as ngircd:
+        network = irc(ngircd.port, identity=NICKS, pace=timedelta(seconds=1), rooms=many)
+        async with people("alice") as [alice], on(network) as ear:
+            await asyncio.gather(ear.is_up(), come(alice, ngircd, "", ROOM))
+            await network.send(OPS, PAGE, "a page", again=False)
+            assert await got(alice, ROOM) == [PAGE.first_line()]
+            assert ear.downs == []
+            assert "I am not in #team17 on irc: we are in too many channels" in ear.told
+
+
+async def test_who_is_heard_after_the_link_was_lost_brings_nothing_up(inspircd: Inspircd) -> None:
+    network = irc(inspircd.port, jitter=lambda *_: 60)
+    async with people("bobby", "eve") as [bob, eve], on(network) as ear:
+        await asyncio.gather(ear.is_up(), come(bob, inspircd, "bob"), come(eve, inspircd, "", ROOM))
+        await misses(network, "bob")
+        ear.gate.clear()
+        await eve.says(ROOM, "hold on")
+        await bob.says("tocsin", "I am here")
+        await network.send(OPS, PAGE, "behind which all that was read", again=False)
+        eve.send(OPER)
+        eve.send("KILL tocsin :for a test")
+        await ear.knows(lambda: ear.downs)
+        ear.gate.set()
+        await ear.hears("I am here")
+        assert ear.ups == 1
+
+
+async def test_a_room_in_which_we_may_not_speak_is_told_once(ngircd: Ngircd) -> None:
+    async with people("alice") as [alice]:
+        await come(alice, ngircd, "", ROOM)
+        network = irc(ngircd.port, identity=NICKS)
+        async with on(network) as ear:
+            await ear.is_up()
+            alice.send(f"MODE {ROOM} +m")
+            await alice.sync()
+            for _ in range(2):
+                error = await refuses(network, OPS)
+                assert (error.unsent, error.absent, error.permanent) == (True, False, False)
+            [told] = ear.told
+            assert told.startswith(f"I can't speak in {ROOM} on irc: ")

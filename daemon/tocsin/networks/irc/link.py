@@ -7,12 +7,11 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from tocsin.errors import NetworkError
 from tocsin.networks.irc.lines import fold, line
-from tocsin.networks.irc.login import Login, refused
+from tocsin.networks.irc.login import LATER, Login, refused
 from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import LABELLED, Receipts, Spoken
 from tocsin.networks.irc.wire import Heard, Wire
@@ -66,9 +65,12 @@ class Link:
         self._heard_at = self._loop.time()
         self._probed = False
         self._ending = False
+        self._last_words = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.ended: asyncio.Future[str] = self._loop.create_future()
         """Done once nothing can be said or heard any more: why."""
+        self.introduced = asyncio.Event()
+        """Set once the server has said all that it says of itself."""
         self.features: dict[str, str] = {}
         """What the server says of itself (ISUPPORT)."""
 
@@ -94,8 +96,13 @@ class Link:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         except ssl.SSLCertVerificationError as error:
             raise refused(f"the server's certificate can't be trusted: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            raise refused(f"no TLS with {host}:{port}: {error.reason or error}") from None
         except TimeoutError:
-            raise NetworkError(f"no answer from {host}:{port}", unsent=True) from None
+            wait = LATER if self._tasks else None  # somebody is there
+            raise NetworkError(f"no answer from {host}:{port}", unsent=True, retry_after=wait) from None
+        except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
+            raise refused(f"{host}:{port} closes the link at once; does it take TLS there?") from None
         except OSError as error:
             raise NetworkError(
                 f"can't connect to {host}:{port}: {error.strerror or error}", unsent=True
@@ -103,9 +110,7 @@ class Link:
         if self._ready.done():
             self._ready.result()
         else:
-            raise NetworkError(
-                f"not let in: {self.ended.result()}", unsent=True, retry_after=timedelta(seconds=2)
-            )
+            raise NetworkError(f"not let in: {self.ended.result()}", unsent=True, retry_after=LATER)
 
     async def close(self) -> None:
         """Say good-bye, if anybody is there, and end."""
@@ -197,12 +202,15 @@ class Link:
             case "PING":
                 self.command(line("PONG", text=heard.last))
             case "ERROR":
-                self._end(f"the server says: {heard.last}")
+                self._last_words = f"the server says: {heard.last}"
+                self._end(self._last_words)
             case "001" if not self._ready.done():
                 self._ready.set_result(None)
+            case "376" | "422":
+                self.introduced.set()
             case "005":
                 self.features |= dict(word.partition("=")[::2] for word in heard.words[1:-1])
-            case "NICK" if fold(heard.sender) == fold(self.nick):
+            case "NICK" if fold(heard.sender) == fold(self.nick) and heard.words:
                 self._login.nick = heard.word(0)
             case "311" | "330" | "318" | "401":
                 self._found(heard)
@@ -232,6 +240,7 @@ class Link:
         self._ending = True
         while not self._lines.empty():  # what was said before is heard, and its receipts count
             self._read_one(self._lines.get_nowait())
+        why = self._last_words or why
         self.ended.set_result(why)
         (hang_up or self._wire.abort)()
         self._receipts.end(why)

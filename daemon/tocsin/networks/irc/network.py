@@ -20,7 +20,7 @@ from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
 from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import Refusal
-from tocsin.networks.irc.rooms import NO_ENTRY, Rooms
+from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Rooms
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.irc.users import WHO_FORM, Users
 from tocsin.networks.irc.wire import Heard
@@ -38,6 +38,9 @@ MOST_KNOCKS = 200
 
 JOIN_WITHIN = 10.0
 """How many seconds the rooms have to let us in before we talk in those that did."""
+
+INTRODUCED_WITHIN = 1.0
+"""How many seconds we wait for what the server says of itself, such as how many channels it allows."""
 
 WAIT_AT_MOST = 20.0
 """How many seconds a message waits for its turn before the courier has it back."""
@@ -206,10 +209,19 @@ class Irc:
         if isinstance(error, Refusal) and place.private and error.retry_after is None:
             for target in targets if error.code == "401" else ():
                 self._users.gone(target)
-            raise self._absent(place.name, f"{place.name} can't be reached: {error}")
-        if isinstance(error, Refusal) and error.code in _NOT_THERE:
-            self._out(place.name, str(error))
+            raise self._absent(place.name, f"{place.name} can't be reached: {error}", unsent=error.unsent)
+        if isinstance(error, Refusal) and not place.private:
+            self._silenced(place.name, error)
         raise error
+
+    def _silenced(self, name: str, error: Refusal) -> None:
+        """A room does not take what we say."""
+        room = self._rooms.find(name)
+        if error.code in _NOT_THERE:
+            self._out(name, str(error))
+        elif room is not None and room.why != str(error):
+            room.why = str(error)
+            self._listener.tell(f"I can't speak in {room.name} on {self.name}: {error}")
 
     async def _say(self, link: Link, target: str, message: Message, *, again: bool) -> str:
         limit = room_for(link.nick, target) - MARKED - (len(AGAIN) if again else 0)
@@ -243,14 +255,14 @@ class Irc:
             raise self._absent(account, f"{account} is nowhere online on {self.name}")
         return nicks
 
-    def _absent(self, account: str, why: str) -> NetworkError:
+    def _absent(self, account: str, why: str, *, unsent: bool = True) -> NetworkError:
         """Somebody can't be reached now, and need not be tried again before a while, unless they are seen to come."""
         now = asyncio.get_running_loop().time()
         self._missed = {key: missed for key, missed in self._missed.items() if missed[0] > now}
         self._missed[fold(account)] = (now + LOOK_AGAIN, why)
         if fold(account) in self._accounts:
             self._wanted.add(fold(account))
-        return NetworkError(why, unsent=True, absent=True)
+        return NetworkError(why, unsent=unsent, absent=True)
 
     def _still_absent(self, account: str) -> None:
         """Raises NetworkError for whom the server did not know a moment ago."""
@@ -282,6 +294,9 @@ class Irc:
         self._nick_at = loop.time() + NICK_EVERY
         if self._settings.sasl is not None and fold(link.nick) != fold(self._settings.nick):
             link.command(line("PRIVMSG", "NickServ", text=f"REGAIN {self._settings.nick}"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(INTRODUCED_WITHIN):
+                await link.introduced.wait()
         deadline = loop.time() + JOIN_WITHIN
         while not link.ended.done():
             self._changed.clear()
@@ -311,6 +326,9 @@ class Irc:
 
     async def _enter(self, link: Link, now: float) -> None:
         """Join where we are not and may try, by as few lines as can be."""
+        for room in self._rooms.beyond(link.features):
+            if room.at <= now:
+                self._kept_out(room.name, "405")
         due = [room for room in self._rooms if not room.joined and room.at <= now]
         keys: dict[str, str] = {}
         for room in due:
@@ -336,8 +354,7 @@ class Irc:
         link = self._link
         if link is None:
             return
-        self._users.take(heard, link.caps)
-        self._look_for_wanted(heard)
+        self._follow(heard, link)
         ours = fold(heard.sender) == fold(link.nick)
         match heard.command:
             case "PRIVMSG" if not ours:
@@ -349,23 +366,25 @@ class Irc:
             case "KICK" if fold(heard.word(1)) == fold(link.nick):
                 self._out(heard.word(0), f"{heard.sender} kicked us ({plain(heard.last)})")
             case "QUIT" | "NICK":
-                self._strangers.pop(fold(heard.sender), None)
                 self._nick_is_free(heard.sender, link)
             case "315" | "366":
                 self._seen(heard, link)
             case "INVITE":
                 self._invited(heard.word(1))
             case code if code in NO_ENTRY:
-                self._kept_out(heard.word(1), NO_ENTRY[code])
+                self._kept_out(heard.word(1), code)
 
-    def _look_for_wanted(self, heard: Heard) -> None:
-        """Somebody for whom there is a page may have come."""
+    def _follow(self, heard: Heard, link: Link) -> None:
+        """See who comes and goes: one of them may be somebody for whom there is a page."""
+        self._users.take(heard, link.caps)
+        if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
+            self._strangers.pop(fold(heard.sender), None)
         if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
             return
         self._have_come({key for key in self._wanted if self.reaches(self._accounts[key])})
 
     def _have_come(self, wanted: set[str]) -> None:
-        if wanted:
+        if wanted and self._up:
             self._wanted -= wanted
             self._listener.up(self.name)  # what waits for them goes on
 
@@ -400,10 +419,11 @@ class Irc:
             self._listener.tell(f"I am not in {room.name} on {self.name}: {why}")
         self._changed.set()
 
-    def _kept_out(self, name: str, why: str) -> None:
+    def _kept_out(self, name: str, code: str) -> None:
         room = self._rooms.find(name)
         if room is not None and not room.joined:
-            self._out(name, why)
+            room.tries = MANY if code in LASTING else room.tries
+            self._out(name, NO_ENTRY[code])
 
     def _invited(self, name: str) -> None:
         room = self._rooms.find(name)

@@ -27,6 +27,12 @@ NO_ENTRY = {
 }
 """What a server answers to a JOIN."""
 
+LASTING = {"403", "405", "476", "479"}
+"""Of these the ones that will hardly be otherwise in a few seconds."""
+
+MANY = 10
+"""After so many tries in vain the pause before the next grows no more."""
+
 
 @dataclass
 class Room:
@@ -58,7 +64,7 @@ class Room:
         news = self.why != why
         self.joined, self.seen, self.why = False, False, why
         self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)
-        self.tries = min(self.tries + 1, 10)
+        self.tries = min(self.tries + 1, MANY)
         return news
 
 
@@ -75,6 +81,13 @@ class Rooms:
     def find(self, name: str) -> Room | None:
         """The room that is meant, however it is spelt."""
         return self._rooms.get(fold(name))
+
+    def beyond(self, features: Mapping[str, str]) -> Iterator[Room]:
+        """Those for which the server has no place, as far as it tells how many it allows (CHANLIMIT)."""
+        for part in features.get("CHANLIMIT", "").split(","):
+            prefixes, _, count = part.partition(":")
+            if count.isdecimal():
+                yield from [room for room in self if room.name[0] in prefixes][int(count) :]
 
     def leave_all(self) -> None:
         """The link is gone."""

@@ -279,9 +279,9 @@ async def test_an_answer_goes_to_the_stranger_who_asked_and_not_to_whom_they_pos
             come(alice, inspircd, "alice", ROOM),
             come(bob, inspircd, "bob", ROOM),
         )
-        for stranger in (nobody, mallory):
+        for number, stranger in enumerate((nobody, mallory), 1):
             await stranger.says("tocsin", "!whoami")
-            *_, line = await ear.hears("!whoami", times=len(ear.lines) + 1)
+            *_, line = await ear.hears("!whoami", times=number)
             assert line.place == private(f"~{stranger.nick}")
             assert await network.send(line.place, PAGE, "an answer", again=False)
             assert await got(stranger) == PAGED

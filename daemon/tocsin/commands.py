@@ -109,29 +109,26 @@ class Commands:
 
     async def heard(self, line: Line) -> None:
         """Take a line; when this returns, it is kept, however long that takes."""
-        if line.position or (self.wants(line.text, private=line.place.private) and not self._ignored(line)):
-            line = replace(line, text=storable(_first(line.text)), account=storable(line.account))
-            await self._tocsin.must(lambda tx: self._take(line, tx))
+        line = replace(line, text=storable(_first(line.text)), account=storable(line.account))
+        name, rest = self._words(line.text, private=line.place.private)
+        if line.position or (name and not self._ignored(line)):
+            await self._tocsin.must(lambda tx: self._take(line, name, rest, tx))
 
     def _ignored(self, line: Line) -> bool:
         """Whether that is one too many of somebody whom we don't know."""
-        known = any(
-            person.accounts.get(line.place.network) == line.account
-            for person in self._tocsin.config.people.values()
-        )
-        return not known and self._strangers.too_many(line, self._tocsin.clock.boot())
+        known = self._tocsin.config.person_of(line.place.network, line.account)
+        return known is None and self._strangers.too_many(line, self._tocsin.clock.boot())
 
     def wants(self, text: str, *, private: bool) -> bool:
         """Whether that is a command, or is meant as one."""
         return bool(self._words(_first(text), private=private)[0])
 
-    def _take(self, line: Line, tx: Transaction) -> None:
+    def _take(self, line: Line, name: str, rest: str, tx: Transaction) -> None:
         network = line.place.network
         if not inbox.take(tx.connection, network, line.id, tx.now):
             return
         if line.position:
             inbox.move(tx.connection, network, line.position)
-        name, rest = self._words(line.text, private=line.place.private)
         if not name:
             return
         try:

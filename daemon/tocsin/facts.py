@@ -105,10 +105,7 @@ class Facts:
 
     def person_of(self, network: str, account: str) -> str | None:
         """Whose account that is."""
-        for name, person in self.config.people.items():
-            if account and person.accounts.get(network) == account:
-                return name
-        return None
+        return self.config.person_of(network, account)
 
     def callees(self, name: str) -> Sequence[str]:
         """The people that a person's, schedule's or team's name stands for now."""

@@ -1,5 +1,6 @@
 """The text of IRC lines: what goes out is built here alone, and can't break out of its line."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from string import ascii_uppercase
@@ -50,18 +51,13 @@ def checked_key(key: str) -> str:
 
 def joins(keys: Mapping[str, str]) -> Iterator[str]:
     """The lines that join channels, as few as can be. keys: channel -> its key, or nothing."""
-    names, secrets, length = list[str](), list[str](), 0
-    for name, key in sorted(
-        keys.items(), key=lambda item: not item[1]
-    ):  # keys belong to the first channels of a line
-        length += len(name.encode()) + len(key.encode()) + 2
-        if names and length > LONGEST - 10:
-            yield line("JOIN", ",".join(names), *([",".join(secrets)] if secrets else []))
-            names, secrets, length = [], [], len(name.encode()) + len(key.encode()) + 2
-        names.append(name)
-        secrets += [key] if key else []
-    if names:
-        yield line("JOIN", ",".join(names), *([",".join(secrets)] if secrets else []))
+    left = sorted(keys, key=lambda name: not keys[name])  # keys belong to the first channels of a line
+    while left:
+        lengths = itertools.accumulate(len(f"{name},{keys[name]},".encode()) for name in left)
+        count = max(1, sum(length <= LONGEST - 10 for length in lengths))
+        now, left = left[:count], left[count:]
+        secrets = ",".join(keys[name] for name in now if keys[name])
+        yield line("JOIN", ",".join(now), *filter(None, [secrets]))
 
 
 def room_for(nick: str, target: str) -> int:

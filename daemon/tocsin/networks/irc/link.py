@@ -212,7 +212,7 @@ class Link:
                 self.features |= dict(word.partition("=")[::2] for word in heard.words[1:-1])
             case "NICK" if fold(heard.sender) == fold(self.nick) and heard.words:
                 self._login.nick = heard.word(0)
-            case "311" | "330" | "318" | "401":
+            case "311" | "330" | "318":
                 self._found(heard)
 
     def _found(self, heard: Heard) -> None:

@@ -1,20 +1,19 @@
-"""The IRC network: joins the rooms, comes back when it must, and knows who speaks and where people are."""
+"""The IRC network: joins the rooms, comes back when it must, and knows where people are."""
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import random
-import secrets
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from tocsin.domain.message import Line, Message, Place
+from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
+from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
@@ -48,19 +47,12 @@ WAIT_AT_MOST = 20.0
 NICK_EVERY = 30.0
 ROOMS_EVERY = 1.0
 
-MOST_WAITING = 10_000
-"""So many lines that were heard wait to be taken; beyond that they are lost, and it is logged."""
-
 LOOK_AGAIN = 10.0
 """Whom the server did not know it is asked for again after so many seconds."""
-
-STRANGER_FOR = 3.0
-"""For so many seconds a stranger is one without our asking again: who floods us must not make us flood the server."""
 
 AGAIN = "(again) "
 
 _NOT_THERE = {"403", "442"}
-_BOTS = {"bot", "draft/bot", "inspircd.org/bot"}
 
 
 class Irc:
@@ -89,23 +81,26 @@ class Irc:
         self._why = "not connected yet"
         self._up = False
         self._listener: Listener
-        self._heard = asyncio.Queue[tuple[Heard, str | None]](MOST_WAITING)
-        self._numbers = itertools.count(1)
-        self._run_id = secrets.token_hex(8)
+        self._hearing = Hearing(
+            name,
+            settings.identity,
+            self._accounts,
+            self._rooms,
+            link=lambda: self._link,
+            on_spoke=self._spoke,
+        )
         self._knocks = 0
         self._turned_away = 0
         self._nick_at = 0.0
-        self._last_nick: dict[str, str] = {}
         self._missed: dict[str, tuple[float, str]] = {}
         self._wanted: set[str] = set()
-        self._strangers: dict[str, tuple[float, str, str]] = {}
         self._changed = asyncio.Event()
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled."""
         self._listener = listener
         pace = Pace(self._settings.burst, self._settings.pace, asyncio.get_running_loop().time)
-        listening = asyncio.create_task(self._listen())
+        listening = asyncio.create_task(self._hearing.run(listener))
         try:
             while True:
                 self._why, asked = await self._once(pace)
@@ -186,7 +181,7 @@ class Irc:
         self._up = False
         self._users.clear()
         self._missed.clear()
-        self._strangers.clear()
+        self._hearing.forget()
         self._rooms.leave_all()
 
     # What is said.
@@ -248,7 +243,7 @@ class Irc:
             return [account[1:]]
         nicks = self._users.nicks_of(account)
         if not nicks:
-            tries = dict.fromkeys((account, self._last_nick.get(fold(account), account)))
+            tries = dict.fromkeys((account, self._hearing.last_nick.get(fold(account), account)))
             found = [(await link.whois(nick)).account for nick in tries]
             nicks = [nick for nick, theirs in zip(tries, found, strict=True) if fold(theirs) == fold(account)]
         if not nicks:
@@ -358,7 +353,7 @@ class Irc:
         ours = fold(heard.sender) == fold(link.nick)
         match heard.command:
             case "PRIVMSG" if not ours:
-                self._said(heard, link)
+                self._hearing.take(heard, link)
             case "JOIN" if ours:
                 self._joined(heard.word(0), link)
             case "PART" if ours:
@@ -378,10 +373,14 @@ class Irc:
         """See who comes and goes: one of them may be somebody for whom there is a page."""
         self._users.take(heard, link.caps)
         if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
-            self._strangers.pop(fold(heard.sender), None)
+            self._hearing.changed_hands(heard.sender)
         if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
             return
         self._have_come({key for key in self._wanted if self.reaches(self._accounts[key])})
+
+    def _spoke(self, account: str) -> None:
+        self._missed.pop(account, None)
+        self._have_come({account} & self._wanted)
 
     def _have_come(self, wanted: set[str]) -> None:
         if wanted and self._up:
@@ -434,82 +433,3 @@ class Irc:
     def _nick_is_free(self, nick: str, link: Link) -> None:
         if fold(nick) == fold(self._settings.nick) != fold(link.nick):
             self._want_nick(link, asyncio.get_running_loop().time())
-
-    def _said(self, heard: Heard, link: Link) -> None:
-        """Somebody said something, here or in private."""
-        account = heard.tags.get("account", "") if "account-tag" in link.caps else None
-        if account is not None:
-            self._users.logged_in(heard.sender, account)
-        private = fold(heard.word(0)) == fold(link.nick)
-        here = private or self._rooms.find(heard.word(0)) is not None
-        if not here or heard.last.startswith("\x01") or _BOTS & heard.tags.keys():
-            return
-        try:
-            self._heard.put_nowait((heard, account))
-        except asyncio.QueueFull:
-            log.warning("%s: more is said than can be taken: a line is lost", self.name)
-
-    async def _listen(self) -> None:
-        """Hand on what was heard, in its order; nothing waits for it here."""
-        while True:
-            heard, account = await self._heard.get()
-            try:
-                await self._hand_on(heard, account)
-            except Exception:
-                log.exception("%s: a line was not taken", self.name)
-
-    async def _hand_on(self, heard: Heard, tagged: str | None) -> None:
-        text = plain(heard.last)
-        room = self._rooms.find(heard.word(0))
-        account = await self._account_of(
-            heard, tagged, for_us=self._listener.wants(text, private=room is None)
-        )
-        if room is not None:
-            place = Place(self.name, room.name)
-        elif self._settings.identity is Identity.ACCOUNTS:
-            known = account if fold(account) in self._accounts else f"~{heard.sender}"
-            place = Place(self.name, known, private=True)
-        else:
-            place = Place(self.name, self._accounts.get(fold(heard.sender), heard.sender), private=True)
-        claimed = (
-            self._accounts.get(fold(heard.sender), "") if self._settings.identity is Identity.CODES else ""
-        )
-        number = f"{self._run_id}-{next(self._numbers)}"
-        await self._listener.heard(Line(number, place, account, text, called=heard.sender, claimed=claimed))
-
-    async def _account_of(self, heard: Heard, tagged: str | None, *, for_us: bool) -> str:
-        """What proves who spoke, as the configuration spells it.
-
-        Where the server doesn't tag lines it is asked who has the nick, and whoever came to it since is nobody.
-        """
-        match self._settings.identity:
-            case Identity.NICKS:
-                return self._accounts.get(fold(heard.sender), "")
-            case Identity.ACCOUNTS if tagged is not None:
-                account = tagged
-            case Identity.ACCOUNTS if for_us and self._link is not None:
-                account = await self._asked(self._link, heard)
-            case _:
-                return ""
-        if fold(account) in self._accounts:
-            self._last_nick[fold(account)] = heard.sender
-            self._missed.pop(fold(account), None)
-            self._have_come({fold(account)} & self._wanted)
-        return self._accounts.get(fold(account), account)
-
-    async def _asked(self, link: Link, heard: Heard) -> str:
-        """The account behind the nick that spoke, as the server says when asked; empty if it may be another's by now."""
-        now = asyncio.get_running_loop().time()
-        until, host, account = self._strangers.get(fold(heard.sender), (0.0, "", ""))
-        if until > now and host == heard.host:
-            return account
-        try:
-            found = await link.whois(heard.sender)
-        except NetworkError as error:
-            log.warning("%s: %s", self.name, error)
-            return ""
-        account = found.account if found.host == heard.host else ""
-        self._strangers = {nick: known for nick, known in self._strangers.items() if known[0] > now}
-        if fold(account) not in self._accounts:
-            self._strangers[fold(heard.sender)] = (now + STRANGER_FOR, heard.host, account)
-        return account

@@ -20,8 +20,6 @@ LABELLED = frozenset({"batch", "echo-message", "labeled-response"})
 """The capabilities by which each line has a receipt of its own."""
 
 _ABOUT_A_LINE = {"411", "412", "413", "414", "417", "421", "FAIL"}
-
-
 _ALSO_REFUSALS = {"FAIL", "707", "716", "936"}
 TOO_FAST = {"439", "707"}
 """We said something to too many in too short a time."""
@@ -36,8 +34,8 @@ def _refuses(heard: Heard) -> bool:
 class Spoken:
     """Lines for one target.
 
-    lines: as they are written. labelled: each with a label. begun: set once one of them may be on its way, or never will. done: the receipt, or
-    NetworkError.
+    lines: as they are written. done: the receipt, or NetworkError. begun: set once one of them may be on its way, or
+    never will. labelled: each with a label.
     """
 
     target: str
@@ -155,10 +153,13 @@ class Receipts:
 
     def _under_way(self) -> Iterator[Spoken]:
         yield from self._labels.values()
-        yield from filter(None, [self._writing])
-        yield from self._uncovered
+        yield from self._unasked()
         for _, _, covered in self._barriers:
             yield from covered
+
+    def _unasked(self) -> list[Spoken]:
+        """What was written, or is being written, for which no PING asks yet."""
+        return [*self._uncovered, *filter(None, [self._writing])]
 
     def _batch(self, name: str, label: str | None, *, nested: bool) -> None:
         if name.startswith("+") and label:
@@ -193,9 +194,7 @@ class Receipts:
 
     def _blamed(self, heard: Heard) -> Sequence[Spoken]:
         """What a refusal is about: the oldest that is unanswered and fits; some servers name it in the text alone."""
-        pending = (
-            self._barriers[0][2] if self._barriers else [*self._uncovered, *filter(None, [self._writing])]
-        )
+        pending = self._barriers[0][2] if self._barriers else self._unasked()
         if heard.command in _ABOUT_A_LINE:
             return pending
         named = {fold(word) for part in heard.words[1:] for word in part.split()}

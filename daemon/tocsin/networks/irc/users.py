@@ -50,12 +50,13 @@ class Users:
                 account = heard.word(1) if "extended-join" in caps else None
                 self._joined(heard.sender, heard.word(0), account)
             case "353":
-                for word in heard.last.split():
-                    self._joined(word.lstrip(_RANKS), heard.word(2), None)
+                self._named(heard.last, heard.word(2))
             case "354" if heard.word(1) == WHO_IS_WHO:
                 self.logged_in(heard.word(2), heard.word(3))
             case "ACCOUNT":
                 self.logged_in(heard.sender, heard.word(0))
+            case "PRIVMSG" if "account-tag" in caps:
+                self.logged_in(heard.sender, heard.tags.get("account", ""))
             case "PART":
                 self._left(heard.sender, heard.word(0))
             case "KICK":
@@ -79,6 +80,10 @@ class Users:
         """We are no longer there, and see no more who is."""
         for user in list(self._users.values()):
             self._left(user.nick, room)
+
+    def _named(self, names: str, room: str) -> None:
+        for word in names.split():
+            self._joined(word.lstrip(_RANKS), room, None)
 
     def _joined(self, nick: str, room: str, account: str | None) -> None:
         self._users.setdefault(fold(nick), _User(nick)).rooms.add(fold(room))

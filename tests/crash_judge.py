@@ -13,12 +13,13 @@ STEPS = ("@alice", "@bob", ROOM)
 """Where each step of that policy pages; no place is paged by two, so a second page there is the same page."""
 
 _NEWS = re.compile(
-    r"(?P<id>\w+) (?:(?P<what>step 3: paging #ops|(?:step 2: )?paging \w+|acknowledged by \w+"
+    r"(?P<id>\w+) (?:(?P<what>step 3: paging #ops|(?:step 2: )?paging \w+|acknowledged by \w+(?:, paging stops)?"
     r"|resolved by its source(?:, without an answer)?): )?critical (?P<name>alert-\d+): invented(?P<end>.*)"
 )
 CALLS = ("page", "alarm", "news")
-_REFUSAL = re.compile(r"\w+: (?:(?:you have|\w+ has) it already|is already resolved)")
-_WARNING = "A page may still arrive."
+_REFUSAL = re.compile(r"\w+: (?:you still have it|\w+ has it already|is already resolved)")
+_WARNING = re.compile(r"A page to [\w #,]+ may still arrive\.")
+_EXPECTED = (_WARNING, _REFUSAL)
 _BODY_GIVEN_UP = re.compile(
     r"prod posted an alert that can't be taken in \(the daemon went down with it 3 times\)\. "
     r"(Body \d+) is kept and given up\."
@@ -61,11 +62,11 @@ def read_said(seen: Sequence[Seen]) -> tuple[Sequence[Said], Sequence[str]]:
         words = one.words.removeprefix("(again) ")
         if one.speaker == BOT and (news := _NEWS.fullmatch(words)):
             what = _what(news["what"] or "", one.place)
-            warned = below is not None and (below.life, below.words) == (one.life, _WARNING)
+            warned = below is not None and below.life == one.life and bool(_WARNING.fullmatch(below.words))
             said.append(Said(one, what, news["name"], news["id"], words, words != one.words, warned))
             if what in CALLS and f" · !ack {news['id']}" not in news["end"]:
                 strange.append(one.raw)
-        elif not one.speaker or (one.speaker == BOT and words != _WARNING and not _REFUSAL.fullmatch(words)):
+        elif not one.speaker or (one.speaker == BOT and not any(text.fullmatch(words) for text in _EXPECTED)):
             strange.append(one.raw)
     return said, strange
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tocsin.alerts import report
 from tocsin.config import Config
-from tocsin.domain.group import Alert, GroupAcknowledged, GroupOpened, GroupResolved, Report
+from tocsin.domain.group import Alert, GroupAcknowledged, GroupOpened, GroupReopened, GroupResolved, Report
 from tocsin.domain.message import Message
 from tocsin.plugins import Declared
 from tocsin.store.timers import Timer
@@ -44,13 +44,14 @@ class Pager:
         return Declared(
             reactions=[
                 ("pager", on(GroupOpened, self.opened)),
+                ("pager", on(GroupReopened, self.opened)),
                 ("pager", on(GroupAcknowledged, self.stop)),
                 ("pager", on(GroupResolved, self.stop)),
             ],
             timers={"pager.step": owned("pager", self.step, pages=True)},
         )
 
-    def opened(self, event: GroupOpened, tx: Transaction) -> None:
+    def opened(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
         self._page(event.subject, "alice", tx)
 
     def step(self, timer: Timer, tx: Transaction) -> None:

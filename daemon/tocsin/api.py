@@ -1,6 +1,7 @@
 """All that a plugin may import of Tocsin."""
 
-from tocsin.alerts import meant, report
+from tocsin.alerts import announce, report
+from tocsin.answers import Answers, meant
 from tocsin.commands import Call, Command
 from tocsin.config import (
     Config,
@@ -16,6 +17,7 @@ from tocsin.config import (
 )
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
+    AcknowledgementRenewed,
     Alert,
     AlertFired,
     AlertGroup,
@@ -23,10 +25,13 @@ from tocsin.domain.group import (
     AlertsUnlisted,
     GroupAcknowledged,
     GroupOpened,
+    GroupReopened,
     GroupResolved,
+    GroupSilenced,
     GroupState,
     GroupUnacknowledged,
     Report,
+    SilenceEnded,
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
@@ -50,11 +55,13 @@ from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, 
 
 __all__ = [
     "PAGE_DEADLINE",
+    "AcknowledgementRenewed",
     "Alert",
     "AlertFired",
     "AlertGroup",
     "AlertResolved",
     "AlertsUnlisted",
+    "Answers",
     "BadPayload",
     "Call",
     "Command",
@@ -65,7 +72,9 @@ __all__ = [
     "FilePath",
     "GroupAcknowledged",
     "GroupOpened",
+    "GroupReopened",
     "GroupResolved",
+    "GroupSilenced",
     "GroupState",
     "GroupUnacknowledged",
     "LabelMatchers",
@@ -88,6 +97,7 @@ __all__ = [
     "Route",
     "Schedule",
     "Secret",
+    "SilenceEnded",
     "Team",
     "Timer",
     "TimerKind",
@@ -95,6 +105,7 @@ __all__ = [
     "Transaction",
     "UnknownSubject",
     "UsageError",
+    "announce",
     "hookimpl",
     "listed",
     "meant",

@@ -1,14 +1,14 @@
 """Lines from chat: which of them are commands, who may give them, and what is answered."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tocsin.core import Tocsin
+from tocsin.domain.grammar import Words, first_line, slots, words
 from tocsin.domain.message import Line, Message, Place, storable
-from tocsin.domain.words import did_you_mean
+from tocsin.domain.words import counted, did_you_mean, listed
 from tocsin.errors import NotAllowed, Refused, UsageError
 from tocsin.speakers import Speaker, Strangers, give_next, introduce, refusal, speaker, use
 from tocsin.store import audit, inbox
@@ -18,19 +18,20 @@ from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-PREFIX = "!"
-_CALLED = re.compile(r"tocsin\s*[:,]\s*", re.IGNORECASE)
+MOST_IN_ROOM = 4
+"""An answer with more lines is given in private; strangers get so many."""
 
 
 @dataclass(frozen=True)
 class Call:
     """A command that somebody gave.
 
-    by: the person's name; empty for a stranger. place: where it was said, and is answered.
+    by: the person's name; empty for a stranger. name: the command's. place: where it was said, and is answered.
     """
 
     by: str
     line: Line
+    name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -53,7 +54,7 @@ class Command:
     `…` behind the last takes the rest of the line: `note ALERT TEXT…`.
     handler: gets the call and the turn; what it returns is the answer. Raises Refused.
     help: what it is for, in a few words. anyone: in a room also for people that Tocsin doesn't know. also: other
-    words that people type for it.
+    words that people type for it. often: whether the short `!help` names it.
     """
 
     usage: str
@@ -61,6 +62,7 @@ class Command:
     help: str
     anyone: bool = False
     also: tuple[str, ...] = ()
+    often: bool = False
 
     def __post_init__(self) -> None:
         if not self.usage.split() or type(self.also) is not tuple:  # a plain text is a sequence of texts too
@@ -69,22 +71,6 @@ class Command:
     @cached_property
     def name(self) -> str:
         return self.usage.split()[0]
-
-    def read(self, rest: str) -> Mapping[str, str]:
-        """The words behind the command's name by slot. Raises UsageError."""
-        words, found = rest.split(), {}
-        for slot in self.usage.split()[1:]:
-            name = slot.strip("[]…")
-            if slot.rstrip("]").endswith("…") and words:
-                found[name] = " ".join(words)
-                words = []
-            elif words:
-                found[name] = words.pop(0)
-            elif not slot.startswith("["):
-                raise UsageError(f"say {PREFIX}{self.usage}")
-        if words:
-            raise UsageError(f"{words[0]!r} is too much: say {PREFIX}{self.usage}")
-        return found
 
 
 OWN_WORDS = frozenset({"help", "whoami"})
@@ -97,10 +83,11 @@ class Commands:
     def __init__(self, tocsin: Tocsin, commands: Iterable[Command]) -> None:
         """Take these commands, and those that are about commands."""
         own = [
-            Command("help [COMMAND]", self._help, "what there is", anyone=True),
+            Command("help [more|COMMAND]", self._help, "what there is", anyone=True),
             Command("whoami", _whoami, "who I take you for", anyone=True),
         ]
         self._tocsin = tocsin
+        self._prefix = tocsin.config.prefix
         self._strangers = Strangers()
         self._commands = {command.name: command for command in [*commands, *own]}
         self._named = {
@@ -109,32 +96,44 @@ class Commands:
 
     async def heard(self, line: Line) -> None:
         """Take a line; when this returns, it is kept, however long that takes."""
-        line = replace(line, text=storable(_first(line.text)), account=storable(line.account))
-        name, rest = self._words(line.text, private=line.place.private)
-        if line.position or (name and not self._ignored(line)):
-            await self._tocsin.must(lambda tx: self._take(line, name, rest, tx))
+        at = line.at or self._tocsin.clock.now()
+        line = replace(line, text=storable(first_line(line.text)), account=storable(line.account), at=at)
+        said = self._words(line.text, private=line.place.private, us=line.us)
+        if said.name and self._ignored(line, said):
+            said = Words()
+        if said.name or line.position:
+            await self._tocsin.must(lambda tx: self._take(line, said, tx))
 
-    def _ignored(self, line: Line) -> bool:
-        """Whether that is one too many of somebody whom we don't know."""
-        known = self._tocsin.config.person_of(line.place.network, line.account)
-        return known is None and self._strangers.too_many(line, self._tocsin.clock.boot())
+    def _ignored(self, line: Line, said: Words) -> bool:
+        """Whether that is one too many of somebody whom we don't know, or what they ask of another bot."""
+        if self._tocsin.config.person_of(line.place.network, line.account) is not None:
+            return False
+        if not said.called and said.name not in self._named and not self._near(said.name):
+            return True
+        return self._strangers.too_many(line, self._tocsin.clock.boot())
 
-    def wants(self, text: str, *, private: bool) -> bool:
+    def wants(self, text: str, *, private: bool, us: str = "") -> bool:
         """Whether that is a command, or is meant as one."""
-        return bool(self._words(_first(text), private=private)[0])
+        return bool(self._words(first_line(text), private=private, us=us).name)
 
-    def _take(self, line: Line, name: str, rest: str, tx: Transaction) -> None:
+    def _words(self, text: str, *, private: bool, us: str) -> Words:
+        said = words(text, private=private, prefix=self._prefix, us=us)
+        known = self._named.get(said.name)
+        return replace(said, name=known.name) if known else said
+
+    def _take(self, line: Line, said: Words, tx: Transaction) -> None:
         network = line.place.network
         if not inbox.take(tx.connection, network, line.id, tx.now):
             return
         if line.position:
             inbox.move(tx.connection, network, line.position)
+        name = said.name
         if not name:
             return
         try:
-            who = speaker(line, rest, tx)
+            who = speaker(line, said.rest, tx)
         except NotAllowed as error:
-            who = Speaker("", rest)
+            who = Speaker("", said.rest)
             verdict = self._refuse(str(error), name, line, tx)
         else:
             verdict = self._obey(name, who, line, tx)
@@ -144,25 +143,9 @@ class Commands:
             place=str(line.place),
             account=line.account,
             person=who.by,
-            what=f"{name} {rest}".strip(),
+            what=f"{name} {said.rest}".strip(),
             verdict=verdict,
         )
-
-    def _words(self, text: str, *, private: bool) -> tuple[str, str]:
-        """The command's name and the rest of the line; no name if it is none, or one for somebody else."""
-        text = text.strip()
-        called = _CALLED.match(text)
-        if called:
-            text = text[called.end() :]
-        elif not text.startswith(PREFIX) and not private:
-            return "", ""
-        name, rest = (*text.removeprefix(PREFIX).split(None, 1), "", "")[:2]
-        name = name.lower().strip(".,:;!?")
-        if name in self._named:
-            return self._named[name].name, rest
-        # In a room there may be other bots with the same prefix: what looks like none of ours is theirs.
-        ours = called or private or self._near(name)
-        return (name, rest) if name and ours else ("", "")
 
     def _near(self, name: str) -> str:
         """A hint at the command that may be meant."""
@@ -173,23 +156,27 @@ class Commands:
         """Do what was asked, and answer; what came of it, for the audit."""
         command = self._commands.get(name)
         if command is None:
-            near = self._near(name) or f": {PREFIX}help lists what there is"
-            return _answer(line, f"there is no {PREFIX}{name}{near}", tx, "unknown")
+            near = self._near(name) or f": {tx.typed('help')} lists what there is"
+            if (group := tx.find_group(name)) is not None:
+                near = f"; did you mean {tx.typed(f'ack {group.id}')}?"
+            return _answer(line, who.by, f"there is no {tx.typed(name)}{near}", tx, "unknown")
         open_to_all = command.anyone and (name in OWN_WORDS or not line.place.private)
         if not who.by and not open_to_all:
-            return self._refuse(refusal(line, f"{PREFIX}{name}", tx), name, line, tx)
+            return self._refuse(refusal(line, name, tx), name, line, tx)
         answer: Message | str | None = None
         with savepoint(tx.connection) as part:
             use(who, line.place.network, tx)
-            answer = command.handler(Call(who.by, line, command.read(who.rest)), tx)
+            answer = command.handler(Call(who.by, line, name, _read(command, who.rest, tx)), tx)
         if part.error is None:
             give_next(who, line, tx)
-            return _answer(line, answer, tx, "done")
+            return _answer(line, who.by, answer, tx, "done")
         tx.undone()
         if isinstance(part.error, Refused):
-            return _answer(line, str(part.error), tx, f"refused: {part.error}")
-        log.error("%s: !%s failed", who.by, name, exc_info=part.error)
-        return _answer(line, f"{PREFIX}{name} failed, and nothing was done: see the log", tx, "failed")
+            return _answer(line, who.by, str(part.error), tx, f"refused: {part.error}")
+        log.error("%s: %s failed", who.by, name, exc_info=part.error)
+        return _answer(
+            line, who.by, f"{tx.typed(name)} failed, and nothing was done: see the log", tx, "failed"
+        )
 
     def _refuse(self, why: str, name: str, line: Line, tx: Transaction) -> str:
         """What was asked for in private the rooms hear of as well: somebody may try to pass for somebody else."""
@@ -197,38 +184,75 @@ class Commands:
             line.place.network, self._tocsin.clock.boot()
         ):
             tx.tell(
-                f"{line.called} on {line.place.network} tried {PREFIX}{name} in private, and was refused: {why}"
+                f"{line.called} on {line.place.network} tried {tx.typed(name)} in private, and was refused: {why}"
             )
-        return _answer(line, why, tx, "stranger")
+        return _answer(line, "", why, tx, "stranger")
 
-    def _help(self, call: Call, _: Transaction) -> Message:
-        if call["COMMAND"]:
-            name = call["COMMAND"].removeprefix(PREFIX).lower()
-            command = self._named.get(name)
-            if command is None:
-                raise Refused(f"there is no {PREFIX}{name}{self._near(name)}")
-            return Message(f"{PREFIX}{command.usage}: {command.help}")
-        lines = _packed([f"{PREFIX}{one.usage}: {one.help}" for one in self._commands.values()])
-        return Message(lines[0], lines=tuple(lines[1:]))
+    def _help(self, call: Call, tx: Transaction) -> Message:
+        wanted = call["COMMAND"].removeprefix(self._prefix).lower()
+        if not wanted:
+            often = [command for command in self._commands.values() if command.often]
+            more = f"{tx.typed('help more')}: all there is"
+            return _paragraph([*(self._explained(command) for command in often), more])
+        if wanted == "more":
+            return _paragraph([self._explained(command) for command in self._commands.values()])
+        command = self._named.get(wanted)
+        if command is None:
+            raise Refused(f"there is no {tx.typed(wanted)}{self._near(wanted)}")
+        also = f" (also {listed(command.also)})" if command.also else ""
+        return Message(f"{self._explained(command)}{also}")
+
+    def _explained(self, command: Command) -> str:
+        return f"{self._prefix}{command.usage}: {command.help}"
 
 
-def _first(text: str) -> str:
-    return (text.splitlines() or [""])[0]
+def _read(command: Command, rest: str, tx: Transaction) -> Mapping[str, str]:
+    try:
+        return slots(command.usage, rest)
+    except UsageError as error:
+        raise UsageError(f"{error}say {tx.typed(command.usage)}") from None
 
 
-def _answer(line: Line, answer: Message | str | None, tx: Transaction, verdict: str) -> str:
+def _answer(line: Line, by: str, answer: Message | str | None, tx: Transaction, verdict: str) -> str:
+    """Say it where it was asked; what is long, in private."""
     if answer:
-        tx.say(line.place, answer, lane=Lane.ANSWER)
+        message = Message(answer) if isinstance(answer, str) else answer
+        if len(message.lines) >= MOST_IN_ROOM and not line.place.private:
+            message = _shorter(line, by, message, tx)
+        tx.say(line.place, message, lane=Lane.ANSWER)
     return verdict
 
 
-def _packed(parts: Sequence[str], width: int = 100) -> list[str]:
+def _shorter(line: Line, by: str, message: Message, tx: Transaction) -> Message:
+    """What of a long answer is said in the room; the people that we know get all of it in private."""
+    if by:
+        theirs = replace(line.place, name=line.account or line.claimed, private=True)
+        tx.say(theirs, message, lane=Lane.ANSWER)
+        rest = " \u2026 I told you the rest in private"
+        return replace(
+            message,
+            text=f"{message.text}{rest}",
+            brief=f"{message.brief}{rest}" if message.brief else "",
+            lines=(),
+            brief_lines=(),
+        )
+    kept = MOST_IN_ROOM - 1
+    return replace(message, lines=_first(kept, message.lines), brief_lines=_first(kept, message.brief_lines))
+
+
+def _first(kept: int, lines: Sequence[str]) -> tuple[str, ...]:
+    more = len(lines) - kept
+    return (*lines[:kept], f"\u2026 and {counted(more, 'more line')}") if more > 0 else tuple(lines)
+
+
+def _paragraph(parts: Sequence[str], width: int = 100) -> Message:
+    """Parts beside one another, in lines."""
     lines = [""]
     for part in parts:
         if lines[-1] and len(lines[-1]) + len(part) + 3 > width:
             lines.append("")
-        lines[-1] += (" · " if lines[-1] else "") + part
-    return lines
+        lines[-1] += (" \u00b7 " if lines[-1] else "") + part
+    return Message(lines[0], lines=tuple(lines[1:]))
 
 
 def _whoami(call: Call, tx: Transaction) -> str:

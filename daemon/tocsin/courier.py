@@ -12,6 +12,7 @@ from typing import TypeVar
 from tocsin.core import Tocsin
 from tocsin.domain.message import Message, Place
 from tocsin.domain.page import PageDelivered
+from tocsin.domain.words import listed
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network
@@ -239,18 +240,27 @@ def _claim(place: Place, tx: Transaction) -> Row | None:
         if row.state is Sending.PENDING and row.lane in (Lane.PAGE, Lane.NEWS) and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             continue
-        if row.settle and row.state is Sending.PENDING and outbox.pages_under_way(tx.connection, row.subject):
+        under_way = (
+            outbox.under_way(tx.connection, row.subject)
+            if row.settle and row.state is Sending.PENDING
+            else []
+        )
+        if under_way:
             left = SETTLE_FOR - (tx.time.boot - row.said_boot) * timedelta(microseconds=1)
             if left > timedelta(0):
                 outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, left)
                 continue
-            row = replace(
-                row, message=replace(row.message, lines=(*row.message.lines, "A page may still arrive."))
-            )
-            row = replace(row, txn_id=outbox.reword(tx.connection, row.id, row.message))
+            message = _warning(row.message, under_way)
+            row = replace(row, message=message, txn_id=outbox.reword(tx.connection, row.id, message))
         outbox.claim(tx.connection, row.id)
         return row
     return None
+
+
+def _warning(message: Message, under_way: Iterable[str]) -> Message:
+    text = f"A page to {listed(under_way)} may still arrive."
+    brief_lines = (*message.brief_lines, text) if message.brief else ()
+    return replace(message, lines=(*message.lines, text), brief_lines=brief_lines)
 
 
 def _after(row: Row, outcome: NetworkError) -> Sending:

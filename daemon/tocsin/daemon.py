@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import alerts, intake, networks, plugins, safety
+from tocsin import answers, intake, lists, networks, plugins, safety
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
@@ -121,7 +121,8 @@ class Daemon:
         self.courier = Courier(self.tocsin, everywhere)
         self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
-        commands = Commands(self.tocsin, [*alerts.commands(), *declared.commands])
+        words = answers.commands([answers.of_groups(), *declared.answers])
+        commands = Commands(self.tocsin, [*words, *lists.commands(), *declared.commands])
         self.ears = Ears(self.tocsin, commands, self.courier, networks)
         self.web = Web(self.tocsin, self.intake, declared.routes, [self.ringer.nudge, self.intake.nudge])
         self.guard = Guard(self.tocsin, everywhere)

@@ -41,9 +41,9 @@ class Ears:
         """Take a line; it is kept when this returns, however long that takes."""
         await self._commands.heard(line)
 
-    def wants(self, text: str, *, private: bool) -> bool:
+    def wants(self, text: str, *, private: bool, us: str = "") -> bool:
         """Whether that is a command: only then it matters who gives it."""
-        return self._commands.wants(text, private=private)
+        return self._commands.wants(text, private=private, us=us)
 
     def tell(self, text: str) -> None:
         """Say it in the rooms where all alerts are told."""

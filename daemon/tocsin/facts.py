@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tocsin.config import Config
 from tocsin.domain.event import Event
-from tocsin.domain.group import AlertGroup, GroupOpened
-from tocsin.domain.message import Place
+from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
+from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
 from tocsin.errors import UnknownSubject
 from tocsin.store import journal, outbox, subjects
@@ -53,7 +54,7 @@ class Facts:
         """The alert group with this id. Raises UnknownSubject."""
         found = self.find_group(subject)
         if found is None:
-            raise UnknownSubject(f"there is no alert {subject!r}: !alerts lists what is open")
+            raise UnknownSubject(f"there is no alert {subject!r}: {self.typed('alerts')} lists what is open")
         return found
 
     def find_group(self, subject: str) -> AlertGroup | None:
@@ -75,8 +76,12 @@ class Facts:
 
     def follow(self, event: Event) -> None:
         """A group goes on by an event that was recorded."""
-        group = AlertGroup(event.subject) if isinstance(event, GroupOpened) else None
-        group = self._known.groups.get(event.subject, group)
+        group = self._known.groups.get(event.subject)
+        if isinstance(event, GroupOpened):
+            group = group or AlertGroup(event.subject)
+        elif isinstance(event, GroupReopened):
+            self.find_group(event.subject)  # remembers it, this event included
+            return
         if group is None:
             return
         self._seen.add(event.subject)
@@ -98,10 +103,37 @@ class Facts:
         """Everybody who was paged for a subject, or may have been."""
         return {person for person, _ in outbox.paged(self.connection, subject) if person}
 
+    def was_paged(self, subject: str, person: str, place: Place, before: datetime) -> bool:
+        """Whether a page of a subject to a person, or to all in a place, may have been seen before that time."""
+        return outbox.was_paged(self.connection, subject, person, place, before)
+
     def paged_places(self, subject: str) -> set[Place]:
         """Where a subject was paged in chat, or may have been."""
         places = {place for _, place in outbox.paged(self.connection, subject)}
         return {place for place in places if place.network in self.config.networks}
+
+    def typed(self, command: str) -> str:
+        """A command as people type it in a room."""
+        return f"{self.config.prefix}{command}"
+
+    def about(
+        self, group: AlertGroup, before: str = "", *, command: str = "", lines: Sequence[str] = ()
+    ) -> Message:
+        """A message that says which alerts a group is.
+
+        before: what stands before them. command: the word that people may type next on it. lines: further lines,
+        which hold nothing from outside.
+        """
+        order = self.config.severities
+        return Message(
+            f"{before}{group.describe(order)}",
+            subject=group.id,
+            command=self.typed(f"{command} {group.id}") if command else "",
+            link=group.link,
+            lines=tuple(lines),
+            brief=f"{before}{group.brief(order)}",
+            brief_lines=tuple(lines),
+        )
 
     def person_of(self, network: str, account: str) -> str | None:
         """Whose account that is."""

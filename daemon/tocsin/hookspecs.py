@@ -8,6 +8,7 @@ from typing import Any
 
 import pluggy
 
+from tocsin.answers import Answers
 from tocsin.commands import Command
 from tocsin.config import Config
 from tocsin.domain.event import Event
@@ -46,6 +47,11 @@ def register_timers() -> Iterable[TimerKind]:  # type: ignore[empty-body]
 @hookspec
 def register_commands() -> Iterable[Command]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people may ask of this plugin in chat."""
+
+
+@hookspec
+def register_answers() -> Iterable[Answers]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what people may answer to the kinds of subjects that this plugin knows."""
 
 
 @hookspec

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from tocsin import alerts, hookspecs
+from tocsin import answers, hookspecs, lists
+from tocsin.answers import Answers
 from tocsin.commands import OWN_WORDS, Command
 from tocsin.config import Config, shape_problem, unknown_name
 from tocsin.domain.event import Event
-from tocsin.domain.words import did_you_mean
+from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import PluginError, Problem
 from tocsin.intake import Route
 from tocsin.transaction import Owned, Reaction, TimerKind, owned
@@ -93,6 +94,7 @@ class Declared:
     reactions: Sequence[tuple[str, Reaction[Any]]] = ()
     timers: Mapping[str, Owned] = field(default_factory=dict)
     commands: Sequence[Command] = ()
+    answers: Sequence[Answers] = ()
     routes: Mapping[str, Route] = field(default_factory=dict)
 
 
@@ -131,7 +133,12 @@ class Plugins:
     def declared(self) -> Declared:
         """All that the plugins bring. Raises PluginError for what is claimed twice, or can't work."""
         return Declared(
-            self._events(), list(self._reactions()), self._timers(), self._commands(), self._routes()
+            self._events(),
+            list(self._reactions()),
+            self._timers(),
+            self._commands(),
+            self._answers(),
+            self._routes(),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -172,7 +179,10 @@ class Plugins:
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
-        claims |= {word: "Tocsin itself" for one in alerts.commands() for word in (one.name, *one.also)}
+        own = [*answers.commands([answers.of_groups()]), *lists.commands()]
+        claims |= dict.fromkeys(
+            (*answers.WORDS, *(word for one in own for word in (one.name, *one.also))), "Tocsin itself"
+        )
         commands = []
         for name, found in self._ask("register_commands", Command):
             for command in found:
@@ -189,6 +199,25 @@ class Plugins:
                     claims[word] = name
                 commands.append(command)
         return commands
+
+    def _answers(self) -> list[Answers]:
+        claims = {(word, answers.of_groups().kind): "Tocsin itself" for word in answers.of_groups().words}
+        found = []
+        for name, kinds in self._ask("register_answers", Answers):
+            for one in kinds:
+                for word, handler in one.words.items():
+                    _check_handler(name, handler)
+                    if word not in answers.WORDS:
+                        raise PluginError(
+                            name, f"{word!r} is no word to answer with: there is {listed(answers.WORDS)}"
+                        )
+                    if (word, one.kind) in claims:
+                        other = claims[word, one.kind]
+                        raise PluginError(name, f"{word!r} to {one.kind} is claimed by {other} and by {name}")
+                    claims[word, one.kind] = name
+                _check_handler(name, one.waiting)
+                found.append(one)
+        return found
 
     def _ask(self, hook: str, kind: type[T], **arguments: Any) -> Iterator[tuple[str, list[T]]]:
         """Each plugin's answer, by name; pluggy's own call would mix them and stop at the first error."""

@@ -74,15 +74,16 @@ def give_next(who: Speaker, line: Line, tx: Transaction) -> None:
             )
 
 
-def refusal(line: Line, command: str, tx: Transaction) -> str:
-    """What somebody is told who may not have that."""
+def refusal(line: Line, name: str, tx: Transaction) -> str:
+    """What somebody is told who may not have that command."""
+    command = tx.typed(name)
     match tx.config.networks[line.place.network].identity:
         case Identity.CODES if line.claimed:
             return f"your nick alone proves nothing: type the code of the page that I sent you, as in {command} 7351"
         case Identity.NOBODY:
             return f"{line.place.network} proves nothing of who you are, so {command} is not for anybody here"
         case _:
-            return f"I don't know you here, so {command} is not for you: !whoami"
+            return f"I don't know you here, so {command} is not for you: {tx.typed('whoami')}"
 
 
 def introduce(line: Line, by: str, tx: Transaction) -> str:

@@ -125,11 +125,19 @@ class Loudspeaker:
         return account in self.accounts
 
     async def hears(
-        self, account: str, text: str, *, room: str = "", line_id: str = "", claimed: str = ""
+        self,
+        account: str,
+        text: str,
+        *,
+        room: str = "",
+        line_id: str = "",
+        claimed: str = "",
+        us: str = "",
+        at: datetime | None = None,
     ) -> None:
         """Somebody says a line, in a room or in private; when this returns, it is kept.
 
-        claimed: whose name they bear where that proves nothing.
+        claimed: whose name they bear where that proves nothing. us: what we are called there. at: when it was said.
         """
         self.lines += 1
         who = account or claimed
@@ -137,7 +145,16 @@ class Loudspeaker:
         if self.listener is None:
             raise NetworkError(f"{self.name} does not run")
         await self.listener.heard(
-            Line(line_id or f"line-{self.lines}", place, account, text, called=who, claimed=claimed)
+            Line(
+                line_id or f"line-{self.lines}",
+                place,
+                account,
+                text,
+                called=who,
+                claimed=claimed,
+                us=us,
+                at=at,
+            )
         )
 
     def texts(self, place: str = "") -> list[str]:

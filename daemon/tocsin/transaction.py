@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupResolved
+from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, GroupResolved, GroupSilenced
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import counted
@@ -176,10 +176,12 @@ class Transaction(Facts):
         seq = journal.add(self.connection, event, self.now)
         self.follow(event)
         self._touched.add(event.subject)
-        if isinstance(event, GroupAcknowledged | GroupResolved):
+        if isinstance(event, GroupAcknowledged | GroupSilenced | GroupResolved):
             outbox.cancel_pages(self.connection, event.subject, self.time)
         if isinstance(event, GroupResolved):
             subjects.close(self.connection, event.subject, event.at)
+        elif isinstance(event, GroupReopened):
+            subjects.reopen(self.connection, event.subject)
         self._depth += 1
         try:
             for reaction in self.rules.reactions.get(type(event), ()):
@@ -249,7 +251,7 @@ class Transaction(Facts):
         if isinstance(message, str) or not message.command:
             return message
         code = codes.new(self.connection, place.network, person, about, self.now)
-        word = message.command.split()[0].lstrip("!")
+        word = message.command.split()[0].removeprefix(self.config.prefix)
         return replace(message, command=f"{word} {code}")
 
     def tell(self, message: Message | str, *, about: str = "", but_not: Place | None = None) -> None:
@@ -311,8 +313,7 @@ class Transaction(Facts):
         self.rules.breaker.untold.clear()
 
     def _sound(self, group: AlertGroup, why: str) -> None:
-        text = group.describe(self.config.severities)
-        message = Message(text, subject=group.id, command=f"!ack {group.id}", lines=(why,))
+        message = self.about(group, command="ack", lines=[why])
         for room in self.default_rooms():
             self.page(room, message, about=group.id)
         self.fall_back(message, about=group.id)

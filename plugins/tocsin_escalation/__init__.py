@@ -1,6 +1,6 @@
 """Escalation: who is paged for an alert, in which order, until someone answers."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
@@ -8,13 +8,16 @@ from typing import Annotated, Any
 from tocsin.api import (
     PAGE_DEADLINE,
     AlertGroup,
+    Answers,
     Call,
     Command,
     Config,
     Event,
     GroupAcknowledged,
     GroupOpened,
+    GroupReopened,
     GroupResolved,
+    GroupSilenced,
     GroupState,
     GroupUnacknowledged,
     Message,
@@ -25,6 +28,7 @@ from tocsin.api import (
     Problem,
     Reaction,
     Refused,
+    SilenceEnded,
     Timer,
     TimerKind,
     Transaction,
@@ -64,7 +68,10 @@ class Escalation:
         return [
             on(GroupOpened, self.start),
             on(GroupUnacknowledged, self.start_again),
+            on(GroupReopened, self.start_again),
+            on(SilenceEnded, self.start_again),
             on(GroupAcknowledged, self.stop),
+            on(GroupSilenced, self.stop),
             on(GroupResolved, self.stop),
             on(PageDelivered, self.begin_wait),
             on(PageFailed, self.begin_wait),
@@ -76,7 +83,15 @@ class Escalation:
 
     @hookimpl
     def register_commands(self) -> Iterable[Command]:
-        return [Command("up [ALERT…]", self.up, "page the next step now", also=("escalate",))]
+        return [Command("up [ALERT…]", self.up, "page the next step now", also=("escalate",), often=True)]
+
+    @hookimpl
+    def register_answers(self) -> Iterable[Answers]:
+        return [Answers("group", {"decline": self.decline}, self.ringing)]
+
+    def ringing(self, call: Call, tx: Transaction) -> Sequence[str]:
+        """The alerts that a call means which names none."""
+        return meant(call, tx, {GroupState.TRIGGERED})
 
     def start(self, event: GroupOpened, tx: Transaction) -> None:
         """Choose the policy and take its first step, unless that came about meanwhile: a reaction may come late."""
@@ -84,13 +99,13 @@ class Escalation:
         if group.rings and _progress(group.id, tx).plan is None:
             self._go_on(group, tx)
 
-    def start_again(self, event: GroupUnacknowledged, tx: Transaction) -> None:
-        """Whoever had it has it no more: begin with the first step."""
+    def start_again(self, event: GroupUnacknowledged | GroupReopened | SilenceEnded, tx: Transaction) -> None:
+        """It rings anew: begin with the first step."""
         group = tx.group(event.subject)
         if group.rings and _progress(group.id, tx).position is None:
             self._go_on(group, tx)
 
-    def stop(self, event: GroupAcknowledged | GroupResolved, tx: Transaction) -> None:
+    def stop(self, event: GroupAcknowledged | GroupSilenced | GroupResolved, tx: Transaction) -> None:
         """Someone answered, or it is over."""
         if not tx.group(event.subject).rings:
             tx.cancel_timer(STEP, event.subject)
@@ -121,8 +136,12 @@ class Escalation:
 
     def up(self, call: Call, tx: Transaction) -> Message | None:
         """Take the next step now; what can't be done is said, and keeps nothing else from being done."""
+        return self.decline(call, self.ringing(call, tx), tx)
+
+    def decline(self, call: Call, ids: Sequence[str], tx: Transaction) -> Message | None:
+        """Who can't take it need not wait for their time to be over: the next step comes now."""
         said = []
-        for named in meant(call, tx, {GroupState.TRIGGERED}):
+        for named in ids:
             try:
                 group = tx.group(named)
                 _refuse_unless_it_rings(group)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tocsin.api import Event, GroupUnacknowledged, PageDelivered, PageFailed
+from tocsin.api import Event, GroupReopened, GroupUnacknowledged, PageDelivered, PageFailed, SilenceEnded
 from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepTaken
 from tocsin_escalation.policy import Plan, Position
 
@@ -43,7 +43,7 @@ class Progress:
                 self.first, self.lost = None, frozenset()
             case EscalationExhausted():
                 self.exhausted, self.pages = event.count, frozenset()
-            case GroupUnacknowledged():
+            case GroupUnacknowledged() | GroupReopened() | SilenceEnded():
                 self.position, self.pages, self.exhausted = None, frozenset(), 0
             case PageDelivered() | PageFailed() if event.page in self.pages:
                 self.first = self.first or event

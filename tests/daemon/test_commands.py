@@ -19,18 +19,19 @@ from tests.engine import Engine, Start, alert, fires, over
 FACT = "critical DiskFull db1: 97 % of / used"
 STRANGER = "I don't know you here, so {} is not for you: !whoami"
 UNKNOWN = "I don't know the account 'mallory': people.NAME.accounts.console would name it"
-ACKED, NOT_YOURS = f"{{}} acknowledged by bob: {FACT}", STRANGER.format("!ack")
+ACKED, NOT_YOURS = f"{{}} acknowledged by bob, paging stops: {FACT}", STRANGER.format("!ack")
 STORY = f"""\
 {{}} triggered: {FACT}
 03:00:00 reported by prod: {FACT}
 03:00:00 page to alice on console: delivered"""
 
 
-async def asks(engine: Engine, account: str, text: str, *, room: str = "#ops") -> str:
+async def asks(engine: Engine, account: str, text: str, *, room: str = "#ops", us: str = "") -> str:
     """What is answered where it was asked."""
     place = f"room/{room}" if room else f"person/{account}"
     before = len(engine.chat.texts(place))
-    await engine.says(account, text, room=room)
+    await engine.chat.hears(account, text, room=room, us=us)
+    await engine.run.settled()
     return "\n".join(engine.chat.texts(place)[before:])
 
 
@@ -39,13 +40,13 @@ WORDS = {
     " ! Ack  {}: ": (ACKED, NOT_YOURS),
     "tocsin: ack #{}": (ACKED, NOT_YOURS),
     "Tocsin, !ack": (ACKED, NOT_YOURS),
-    "!done {}": (f"{{}} resolved by bob: {FACT}", STRANGER.format("!done")),
+    "!done {}": (f"{{}} resolved by bob, paging stops: {FACT}", STRANGER.format("!done")),
     "!unack {}": ("{}: nobody has acknowledged it", STRANGER.format("!unack")),
     "!alerts": [f"1 alert open, 1 without an answer\n{{}} {FACT} (since 03:00:00; nobody has answered)"] * 2,
     "!why {}": [STORY] * 2,
     "!why": ["say !why ALERT"] * 2,
     "!why {} now": ["'now' is too much: say !why ALERT"] * 2,
-    "!help !ack": ["!ack [ALERT…]: I have it, stop paging"] * 2,
+    "!help !ack": ["!ack [mine|all|ALERT…]: I have it, stop paging (also acknowledge and acked)"] * 2,
     "!help akc": ["there is no !akc; did you mean 'ack'?"] * 2,
     "!whoami": ("you are bob, by your account 'bob' on console; your time zone is UTC", UNKNOWN),
 }
@@ -70,34 +71,87 @@ async def test_who_cannot_be_known_may_read(start: Start) -> None:
         assert await asks(engine, "", "!alerts") == "nothing is open"
         assert await asks(engine, "", "!ack") == NOT_YOURS
         words = await asks(engine, "", "!help")
-        assert all(
-            word in words for word in ("!ack", "!unack", "!done", "!alerts", "!why", "!help", "!whoami")
-        )
+        assert all(word in words for word in ("!ack", "!done", "!alerts", "!why", "!help"))
 
 
-async def test_without_an_id_the_only_one_that_can_be_meant_is_taken(start: Start) -> None:
+def together(*subjects: str, by: str = "bob") -> str:
+    """What is told of several that were acknowledged at once."""
+    named = " and ".join(subjects)
+    return "\n".join(
+        [f"acknowledged by {by}, paging stops: {named}", *(f"{subject} {FACT}" for subject in subjects)]
+    )
+
+
+async def test_a_bare_ack_takes_what_was_paged_to_the_speaker_and_names_it(start: Start) -> None:
     async with start() as engine:
         assert await asks(engine, "bob", "!ack") == "there is none: !alerts lists what is open"
         first = await engine.report(fires(key="one"))
         await engine.advance(minutes=5)  # bob is paged for it too
         second = await engine.report(fires(key="two"))
-        assert await asks(engine, "alice", "!ack") == f"which one? {first} and {second}, or all"
+        third = await engine.report(fires(key="three"))
         assert await asks(engine, "bob", "!ack") == ACKED.format(first)
-        assert await asks(engine, "alice", "!ack") == f"{second} acknowledged by alice: {FACT}"
+        # He was paged for none of the rest, and which of them he means is not clear.
+        assert await asks(engine, "bob", "!ack") == f"which one? {second} and {third}; or mine, or all"
+        assert await asks(engine, "bob", "!ack mine") == f"none of them is yours: {second} and {third}"
+        assert await asks(engine, "alice", "!ack") == together(second, third, by="alice")
         assert await asks(engine, "alice", "!ack") == "there is none: !alerts lists what is open"
         assert await asks(engine, "bob", "!done") == f"{first} resolved by bob: {FACT}"
-        assert f"{second} acknowledgement taken back by bob: {FACT}" in await asks(engine, "bob", "!unack")
+        assert "back by bob: " not in await asks(engine, "bob", "!unack")
+        assert "acknowledgement taken back by alice: " in await asks(engine, "alice", f"!unack {second}")
+
+
+async def test_a_bare_ack_never_takes_what_opened_or_was_paged_after_it_was_typed(start: Start) -> None:
+    async with start() as engine:
+        first = await engine.report(fires(key="one"))
+        typed_at = engine.run.clock.now()
+        await engine.advance(seconds=1)
+        second = await engine.report(fires(key="two"))
+        for bare in ("!ack", "!ack mine"):
+            await engine.chat.hears("alice", bare, room="#ops", at=typed_at)
+        await engine.run.settled()
+        ringing = [name for name in (first, second) if f"{name} acknowledged" not in str(engine.chat.texts())]
+        assert ringing == [second]
+
+
+async def test_all_is_asked_back_and_takes_none_that_came_since(start: Start) -> None:
+    async with start() as engine:
+        one = await engine.report(fires(key="one"))
+        assert await asks(engine, "bob", "!ack all") == ACKED.format(one)
+        two, three = [
+            await engine.report(fires(alert(severity=severity), key=severity))
+            for severity in ("critical", "info")
+        ]
+        asked = await asks(engine, "bob", "!ack all")
+        what = f"that is 2 alerts, 1 of them critical: {two} and {three}"
+        assert asked == f"{what}. If you mean it, say !ack all {three}"
+        await engine.advance(seconds=1)
+        four = await engine.report(fires(key="four"))
+        assert four not in await asks(engine, "bob", f"!ack all {three}")
+        assert f"{four} {FACT} (since 03:00:01; nobody has answered)" in await asks(
+            engine, "bob", "alerts", room=""
+        )
+        assert (await asks(engine, "bob", "!done all")).startswith("that is 4 alerts, 3 of them critical: ")
 
 
 @pytest.mark.parametrize(
     "ids",
-    ["all", "ALL", "{} {}", "#{}: !{},", "{}. {}:", "{},{}", "`{}` ({})", "<{}>; '{}'!", "{0} {0}\t{1}"],
+    ["{} {}", "#{}: !{},", "{}. {}:", "{},{}", "`{}` ({})", "<{}>; '{}'!", "{0} {1}\t{0}", "“{}” and “{}”"],
 )
 async def test_several_are_named_as_people_write_them(start: Start, ids: str) -> None:
     async with start() as engine:
         subjects = [await engine.report(fires(key=key)) for key in ("one", "two")]
         line = "!ack " + ids.format(*subjects).upper()
-        assert await asks(engine, "bob", line) == "\n".join(map(ACKED.format, subjects))
+        answer = await asks(engine, "bob", line)
+        assert answer.startswith(together(*subjects))
+
+
+async def test_who_has_it_may_say_so_again(start: Start) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", "!ack", room="#ops")
+        assert await asks(engine, "bob", f"!ack {subject}") == f"{subject}: you still have it"
+        assert "bob still has it" in await asks(engine, "bob", f"why {subject}", room="")
+        assert engine.chat.texts("person/alice")[-1] == ACKED.format(subject)
 
 
 async def test_what_cannot_be_done_is_said_beside_what_was_done(start: Start) -> None:
@@ -106,8 +160,7 @@ async def test_what_cannot_be_done_is_said_beside_what_was_done(start: Start) ->
         await engine.says("alice", f"!ack {first}")
         answer = (await asks(engine, "bob", f"!ack {first} {second}")).splitlines()
         assert set(answer) == {f"{first}: alice has it already", ACKED.format(second)}
-        assert await asks(engine, "bob", f"!ack {second}") == f"{second}: you have it already"
-        await engine.says("bob", "!done all")
+        await engine.says("bob", f"!done all {second}")
         assert await asks(engine, "bob", f"!ack {second}") == f"{second}: is already resolved"
         unknown = "there is no alert 'zz9z': !alerts lists what is open"
         assert await asks(engine, "bob", "!ack zz9z") == unknown
@@ -130,12 +183,12 @@ async def test_what_is_open_is_listed_ringing_first(start: Start) -> None:
     async with start() as engine:
         subjects = [await engine.report(fires(key=str(number))) for number in range(14)]
         await engine.says("alice", f"!ack {subjects[0]} {subjects[1]}")
-        head, *lines = (await asks(engine, "mallory", "!alerts")).splitlines()
+        head, *lines = (await asks(engine, "bob", "!alerts", room="")).splitlines()
         assert head == "14 alerts open, 12 without an answer"
         assert [line.split()[0] for line in lines] == [*subjects[2:], "…"]
         assert lines[-1] == "… and 2 more"
         await engine.says("alice", f"!done {' '.join(subjects[2:])}")
-        assert (await asks(engine, "bob", "!alerts")).count("(since 03:00:00; alice has it)") == 2
+        assert (await asks(engine, "bob", "alerts", room="")).count("(since 03:00:00; alice has it)") == 2
 
 
 async def test_a_story_is_told_in_order_in_the_readers_own_time(start: Start) -> None:
@@ -148,14 +201,14 @@ async def test_a_story_is_told_in_order_in_the_readers_own_time(start: Start) ->
             await engine.report(fires(alert(), alert(f"More{number}")))
         await engine.advance(hours=16)
         await engine.report(over())
-        head, *lines = (await asks(engine, "alice", f"!why {subject}")).splitlines()
+        head, *lines = (await asks(engine, "alice", f"why {subject}", room="")).splitlines()
         assert head.startswith(f"{subject} resolved: critical ")
         assert len(lines) == 12
         assert lines[0] == f"21 Nov 08:30:00 reported by prod: {FACT}"
         assert lines[2] == "21 Nov 08:30:00 acknowledged by alice"
         assert lines[3] == "… 34 more …"
         assert lines[-1] == "00:30:00 resolved by its source"
-        assert "19:00:00 resolved by its source" in await asks(engine, "bob", f"!why {subject}")
+        assert "19:00:00 resolved by its source" in await asks(engine, "bob", f"why {subject}", room="")
 
 
 async def test_a_line_takes_effect_once_also_over_a_restart(start: Start) -> None:
@@ -168,7 +221,7 @@ async def test_a_line_takes_effect_once_also_over_a_restart(start: Start) -> Non
         await engine.chat.hears("bob", f"!ack {subject}", room="#ops", line_id="one")
         assert await engine.sql("select by from events where kind = 'group.acknowledged'") == [("bob",)]
         assert engine.chat.texts("room/#ops").count(ACKED.format(subject)) == 1
-        assert engine.chat.texts("room/#ops").count(f"{subject}: you have it already") == 1
+        assert engine.chat.texts("room/#ops").count(f"{subject}: you still have it") == 1
 
 
 async def test_every_request_is_written_down(start: Start) -> None:
@@ -184,17 +237,40 @@ async def test_every_request_is_written_down(start: Start) -> None:
         ]
 
 
-async def test_in_a_room_the_words_of_other_bots_are_left_alone(start: Start) -> None:
+async def test_what_people_say_to_one_another_is_no_command(start: Start) -> None:
     async with start() as engine:
-        for text in ("!weather Berlin", "!seen bob", "hello !ack", "ack", "!", "tocsin:", "tocsin is nice"):
+        subject = await engine.report(fires())
+        quoted = (
+            f"> !ack {subject}",
+            f"`!ack {subject}`",
+            f"<alice> !ack {subject}",
+            f"03:04 <alice> !ack {subject}",
+        )
+        for text in ("hello !ack", "ack", "!", "!?", "tocsin:", "tocsin is nice", '"!ack"', *quoted):
             assert await asks(engine, "bob", text) == ""
+        for text in quoted[:3]:
+            assert await asks(engine, "bob", text, room="") == ""
         assert await engine.sql("select * from audit") == []
-        assert await asks(engine, "bob", "!akc") == "there is no !akc; did you mean 'ack'?"
+
+
+async def test_an_unknown_word_is_never_left_unanswered_but_to_strangers_who_may_mean_another_bot(
+    start: Start,
+) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        near = "there is no !akc; did you mean 'ack'?"
         unknown = "there is no !weather: !help lists what there is"
-        assert await asks(engine, "bob", "tocsin: weather") == unknown
+        assert await asks(engine, "bob", "!akc") == near
+        assert await asks(engine, "mallory", "!akc") == near
+        assert await asks(engine, "mallory", "!weather Berlin") == ""
+        for text in ("!weather Berlin", "tocsin: weather", "Pager, weather"):
+            assert await asks(engine, "bob", text, us="pager") == unknown
         assert await asks(engine, "bob", "!weather", room="") == unknown
         # Who types "got it" in private must not believe that this was an answer.
         assert await asks(engine, "bob", "got it", room="") == "there is no !got: !help lists what there is"
+        for text in (f"!{subject}", subject.upper()):
+            hint = f"there is no !{subject}; did you mean !ack {subject}?"
+            assert await asks(engine, "bob", text, room="#ops" if text[0] == "!" else "") == hint
 
 
 async def test_a_command_that_fails_undoes_all_and_the_rest_goes_on(start: Start) -> None:
@@ -280,12 +356,78 @@ async def test_what_is_known_is_done_and_the_rest_is_named(start: Start) -> None
         "!Ack: {}",
         "!ack {}\nhello",
         "tocsin: !ack {}",
+        "TOCSIN, ack {}.",
+        "@tocsin: ack {}",
+        "pager: ack {}",
+        "\uff01ack {}",
+        "!Ack. {}",
+        "  !ACK {}!  ",
+        "!ack \u201c{}\u201d",
     ],
 )
 async def test_an_answer_is_understood_however_it_is_typed(start: Start, line: str) -> None:
     async with start() as engine:
         subject = await engine.report(fires())
-        assert await asks(engine, "bob", line.format(subject)) == ACKED.format(subject)
+        assert await asks(engine, "bob", line.format(subject), us="pager") == ACKED.format(subject)
+
+
+@pytest.mark.parametrize(
+    "line", ["ack {}", "Ack {}.", "\u201cAck {}\u201d", "ACK", '"ack"', "!ack {}", "Ack!", "pager: ack"]
+)
+async def test_in_private_no_prefix_is_needed(start: Start, line: str) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        assert await asks(engine, "bob", line.format(subject), room="", us="pager") == ACKED.format(subject)
+
+
+async def test_the_prefix_can_be_set_and_is_the_one_that_texts_name(start: Start) -> None:
+    start.config = replace(start.config, prefix=".")
+    async with start() as engine:
+        subject = await engine.report(fires())
+        assert await asks(engine, "bob", "!ack") == ""
+        assert await asks(engine, "bob", ".why") == "say .why ALERT"
+        assert (
+            await asks(engine, "mallory", ".ack") == "I don't know you here, so .ack is not for you: .whoami"
+        )
+        assert (
+            await asks(engine, "bob", ".help ack")
+            == ".ack [mine|all|ALERT…]: I have it, stop paging (also acknowledge and acked)"
+        )
+        assert await asks(engine, "bob", ".zzz") == "there is no .zzz: .help lists what there is"
+        assert (
+            await asks(engine, "bob", "tocsin: ack zz9z")
+            == "there is no alert 'zz9z': .alerts lists what is open"
+        )
+        assert await asks(engine, "bob", f".ack {subject}") == ACKED.format(subject)
+        assert "!" not in str(engine.chat.texts()).replace("!ack " + subject, "")
+
+
+async def test_help_begins_with_what_is_used_most(start: Start) -> None:
+    async with start() as engine:
+        short, more = [await asks(engine, "bob", word, room="") for word in ("help", "help more")]
+        assert "!ack [mine|all|ALERT…]: I have it, stop paging" in short
+        assert "!unack" not in short
+        assert short.endswith("!help more: all there is")
+        assert len(short.splitlines()) <= 4
+        for word in ("!ack", "!unack", "!done", "!accept", "!alerts", "!why", "!help", "!whoami"):
+            assert f"{word}" in more
+        assert (
+            await asks(engine, "bob", "help Acked", room="")
+            == "!ack [mine|all|ALERT…]: I have it, stop paging (also acknowledge and acked)"
+        )
+
+
+async def test_a_long_answer_is_given_in_private_and_strangers_get_its_beginning(start: Start) -> None:
+    async with start() as engine:
+        for number in range(6):
+            await engine.report(fires(key=str(number)))
+        before = len(engine.chat.texts("person/bob"))
+        head = "6 alerts open, 6 without an answer"
+        assert await asks(engine, "bob", "!alerts") == f"{head} … I told you the rest in private"
+        (whole,) = engine.chat.texts("person/bob")[before:]
+        assert [whole.splitlines()[0], len(whole.splitlines())] == [head, 7]
+        cut = (await asks(engine, "mallory", "!alerts")).splitlines()
+        assert [cut[0], len(cut), cut[-1]] == [head, 5, "… and 3 more lines"]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ async def test_a_page_in_doubt_is_settled_even_after_an_acknowledgement(start: S
             == 1
         )
         (answer,) = engine.chat.texts("room/#ops")
-        assert answer == f"{subject} acknowledged by bob: critical DiskFull db1: 97 % of / used"
+        assert answer == f"{subject} acknowledged by bob, paging stops: critical DiskFull db1: 97 % of / used"
 
 
 async def test_an_answer_waits_five_seconds_for_a_page_and_then_warns(start: Start) -> None:
@@ -119,7 +119,7 @@ async def test_an_answer_waits_five_seconds_for_a_page_and_then_warns(start: Sta
         assert engine.chat.texts("room/#ops") == []
         await engine.advance(seconds=2)
         (answer,) = engine.chat.texts("room/#ops")
-        assert answer.endswith("A page may still arrive.")
+        assert answer.endswith("A page to alice may still arrive.")
 
 
 async def test_after_an_acknowledgement_no_page_begins(start: Start) -> None:

@@ -179,7 +179,7 @@ ABLE = """
     from dataclasses import dataclass
     from datetime import timedelta
     from typing import ClassVar
-    from tocsin.api import BadPayload, Command, Event, Route, TimerKind, hookimpl, on
+    from tocsin.api import Answers, BadPayload, Command, Event, Route, TimerKind, hookimpl, on
 
     @dataclass(frozen=True, kw_only=True)
     class Landed(Event):
@@ -212,6 +212,10 @@ ABLE = """
             return [Command("land PLACE", self.land, "lands", also=("touch-down",))]
 
         @hookimpl
+        def register_answers(self):
+            return [Answers("flight", {"accept": self.accept}, lambda call, tx: [])]
+
+        @hookimpl
         def register_routes(self):
             return [Route("", parse, self.take), Route("fast", parse, self.take)]
 
@@ -221,7 +225,11 @@ ABLE = """
         def due(self, timer, tx):
             tx.tell(f"{timer.key} is down")
 
+        def accept(self, call, ids, tx):
+            return f"cleared: {ids}"
+
         def land(self, call, tx):
+            tx.open("flight", call["PLACE"])
             tx.record(Landed(subject=call["PLACE"], at=tx.now))
             return "landing"
 
@@ -236,14 +244,16 @@ async def test_all_that_a_plugin_declares_is_used(
     install(ABLE)
     path = write_config(MINIMAL + "[plugins.extra]\n")
     assert run("check-config", path).exit_code == 0
-    assert "Hooks: register_commands, register_events, register_reactions, register_routes" in (
-        run("plugins", path).stdout
+    assert (
+        "Hooks: register_answers, register_commands, register_events, register_reactions, register_routes"
+        in (run("plugins", path).stdout)
     )
     ready = daemon.prepare(Document.open(path))
     start = Start(ready.config, tmp_path / "state")
     async with start(ready.declared) as engine:
         await engine.says("alice", "!touch-down runway")
-        assert engine.chat.texts() == ["landing"]
+        await engine.says("alice", "!accept r3zj")
+        assert engine.chat.texts() == ["landing", "cleared: ['r3zj']"]
         for route in ("extra", "extra/fast"):
             await engine.run.daemon.intake.keep(route, "prod", b"on " + route.encode())
         await engine.run.settled()
@@ -259,7 +269,7 @@ async def test_all_that_a_plugin_declares_is_used(
 ABOVE = """\
 from dataclasses import dataclass, field
 from typing import ClassVar
-from tocsin.api import Command, Event, GroupOpened, Route, TimerKind, hookimpl, on
+from tocsin.api import Answers, Command, Event, GroupOpened, Route, TimerKind, hookimpl, on
 
 def handler(*_): pass
 
@@ -333,6 +343,33 @@ REFUSALS = [
     ("commands", "[Command('land', handler, '', also=('touch down',))]", "'touch down' can't be typed"),
     ("commands", "[Command('land', waits, '')]", "waits is a coroutine: a turn is a plain function"),
     ("commands", "'land'", "register_commands returned 'l', which is no Command"),
+    (
+        "commands",
+        "[Command('accept', handler, '')]",
+        "command 'accept' is claimed by Tocsin itself and by extra",
+    ),
+    (
+        "answers",
+        "[Answers('group', {'ack': handler}, handler)]",
+        "'ack' to group is claimed by Tocsin itself and",
+    ),
+    (
+        "answers",
+        "[Answers('offer', {'ack': handler}, handler)] * 2",
+        "'ack' to offer is claimed by extra and by",
+    ),
+    (
+        "answers",
+        "[Answers('offer', {'take': handler}, handler)]",
+        "'take' is no word to answer with: there is ack,",
+    ),
+    (
+        "answers",
+        "[Answers('offer', {'ack': waits}, handler)]",
+        "waits is a coroutine: a turn is a plain function",
+    ),
+    ("answers", "[Answers('offer', {'ack': handler}, 5)]", "5 can't be called"),
+    ("answers", "['ack']", "register_answers returned 'ack', which is no Answers"),
     ("routes", "[Route('', handler, handler)] * 2", "has two routes for /hooks/extra"),
     ("routes", "[Route('fast', handler, handler)] * 2", "has two routes for /hooks/extra/fast"),
     (

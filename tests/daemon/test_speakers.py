@@ -77,7 +77,9 @@ async def test_each_private_page_brings_a_code_that_answers_it(on: On) -> None:
         [page] = engine.chat.texts("person/alice")
         [code] = codes(engine)
         assert page == f"{subject} {FACT} · ack {code}"
-        assert (await says(engine, "alice", f"ack {code}"))[0] == f"{subject} acknowledged by alice: {FACT}"
+        assert (await says(engine, "alice", f"ack {code}"))[
+            0
+        ] == f"{subject} acknowledged by alice, paging stops: {FACT}"
         await engine.advance(minutes=20)
         assert not engine.chat.texts("person/bob")
 
@@ -87,7 +89,7 @@ async def test_a_code_may_be_typed_in_the_room_too(on: On, line: str) -> None:
     async with on("codes") as engine:
         subject = await engine.report(fires())
         said = await says(engine, "alice", line.format(codes(engine)[0]), room="#ops")
-        assert f"{subject} acknowledged by alice: {FACT}" in said
+        assert f"{subject} acknowledged by alice, paging stops: {FACT}" in said
 
 
 async def test_a_code_is_good_once_and_the_next_one_comes_by_itself(on: On) -> None:
@@ -114,7 +116,7 @@ async def test_a_word_that_does_not_fit_costs_no_more_than_its_code(on: On) -> N
         ]
         assert (await says(engine, "alice", f"ack {codes(engine)[-1]}"))[
             0
-        ] == f"{subject} acknowledged by alice: {FACT}"
+        ] == f"{subject} acknowledged by alice, paging stops: {FACT}"
 
 
 async def test_a_nick_alone_proves_nothing(on: On) -> None:
@@ -165,7 +167,13 @@ async def test_several_codes_answer_several_alerts(on: On) -> None:
     async with on("codes") as engine:
         subjects = [await engine.report(fires(key=key)) for key in ("one", "two")]
         said = await says(engine, "alice", f"ack {' '.join(codes(engine))}")
-        assert [f"{subject} acknowledged by alice: {FACT}" for subject in subjects] == said[:2]
+        first, second = subjects
+        lines = [
+            f"acknowledged by alice, paging stops: {first} and {second}",
+            f"{first} {FACT}",
+            f"{second} {FACT}",
+        ]
+        assert said[0].splitlines() == lines
 
 
 async def test_where_nobody_can_be_known_nobody_may_act(on: On) -> None:

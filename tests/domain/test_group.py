@@ -39,12 +39,24 @@ people = st.sampled_from(["alice", "bob"])
 
 Answer = Callable[[AlertGroup, str, datetime], Event]
 acknowledge, unacknowledge, resolve = AlertGroup.acknowledge, AlertGroup.unacknowledge, AlertGroup.resolve
-TRIGGERED, ACKNOWLEDGED, RESOLVED = GroupState
+TRIGGERED, ACKNOWLEDGED, SILENCED, RESOLVED = GroupState
+
+
+def silence(group: AlertGroup, by: str, at: datetime) -> Event:
+    return group.silence(by, at, at + timedelta(hours=2))
+
+
+def end_silence(group: AlertGroup, by: str, at: datetime) -> Event:
+    return group.end_silence(at, by=by)
+
+
 # What comes of each answer, by the state that it fits.
 ANSWERS: dict[Answer, dict[GroupState, GroupState]] = {
-    acknowledge: {TRIGGERED: ACKNOWLEDGED},
+    acknowledge: {TRIGGERED: ACKNOWLEDGED, SILENCED: ACKNOWLEDGED},
     unacknowledge: {ACKNOWLEDGED: TRIGGERED},
-    resolve: {TRIGGERED: RESOLVED, ACKNOWLEDGED: RESOLVED},
+    silence: {TRIGGERED: SILENCED, ACKNOWLEDGED: SILENCED, SILENCED: SILENCED},
+    end_silence: {SILENCED: TRIGGERED},
+    resolve: {TRIGGERED: RESOLVED, ACKNOWLEDGED: RESOLVED, SILENCED: RESOLVED},
 }
 
 
@@ -75,7 +87,7 @@ class Life(RuleBasedStateMachine):
         first = report(*firing, more=more)
         self.group, self.events = AlertGroup("k7f3"), list[Event]()
         self.firing, self.unlisted = {alert.fingerprint for alert in firing}, more
-        self.state = TRIGGERED
+        self.state, self.holder = TRIGGERED, ""
         self.apply(*AlertGroup.opening("k7f3", first, AT))
         assert not list(self.group.news(first, AT))
 
@@ -83,6 +95,15 @@ class Life(RuleBasedStateMachine):
     @rule(firing=alerts, more=left_out)
     def opens_anew(self, firing: Sequence[Alert], more: int) -> None:
         self.opens(firing, more)
+
+    @precondition(lambda self: not self.group.open)
+    @rule(firing=alerts, more=left_out)
+    def opens_again(self, firing: Sequence[Alert], more: int) -> None:
+        again = report(*firing, more=more)
+        self.apply(*self.group.reopening(again, AT))
+        self.firing, self.unlisted = {alert.fingerprint for alert in firing}, more
+        self.state, self.holder = TRIGGERED, ""
+        assert not list(self.group.news(again, AT))
 
     @precondition(lambda self: self.group.open)
     @rule(firing=alerts, gone=gone_ones, more=left_out)
@@ -98,11 +119,14 @@ class Life(RuleBasedStateMachine):
         ends = over or (bool(healed) and healed == self.firing and not self.unlisted)
         answered = self.state is ACKNOWLEDGED
         events = self.take(report(gone=gone, over=over, more=self.unlisted))
+        if self.state is SILENCED:  # which outlasts the end
+            ends, self.unlisted = False, 0 if over else self.unlisted
         assert [event.fingerprint for event in events if isinstance(event, AlertResolved)] == sorted(healed)
         end = GroupResolved(subject="k7f3", at=AT, acknowledged=answered)
         assert [event for event in events if isinstance(event, GroupResolved)] == [end] * ends
         self.firing = self.firing - healed
-        self.state = RESOLVED if ends else self.state
+        if ends:
+            self.state, self.holder = RESOLVED, ""
 
     @rule(by=people, answer=st.sampled_from(list(ANSWERS)))
     def is_answered(self, by: str, answer: Answer) -> None:
@@ -112,6 +136,9 @@ class Life(RuleBasedStateMachine):
             assert not isinstance(event, GroupResolved) or event.acknowledged
             self.apply(event)
             self.state = ANSWERS[answer][self.state]
+            self.holder = by if self.state in (ACKNOWLEDGED, SILENCED) else ""
+        elif answer is acknowledge and self.state is ACKNOWLEDGED and by == self.holder:
+            self.apply(answer(self.group, by, AT))
         else:
             with pytest.raises(Refused, match=r"^k7f3: "):
                 answer(self.group, by, AT)
@@ -120,6 +147,7 @@ class Life(RuleBasedStateMachine):
     def stands_as_it_must_and_its_events_say_so(self) -> None:
         group = self.group
         assert (group.firing, group.unlisted, group.state) == (self.firing, self.unlisted, self.state)
+        assert group.acknowledged_by + group.silenced_by == self.holder
         assert (group.rings, group.open) == (self.state is TRIGGERED, self.state is not RESOLVED)
         assert replayed(self.events) == group
 
@@ -160,7 +188,8 @@ def test_a_group_rings_until_all_of_it_is_over(reports: list[Report], rings: boo
 @pytest.mark.parametrize(
     ("answers", "refusal"),
     [
-        ([acknowledge, acknowledge], "k7f3: you have it already"),
+        ([end_silence], "k7f3: is not silenced"),
+        ([silence, unacknowledge], "k7f3: nobody has acknowledged it"),
         ([lambda group, _, at: acknowledge(group, "bob", at), acknowledge], "k7f3: bob has it already"),
         ([unacknowledge], "k7f3: nobody has acknowledged it"),
         ([acknowledge, unacknowledge, unacknowledge], "k7f3: nobody has acknowledged it"),
@@ -182,12 +211,12 @@ def test_an_answer_that_changes_nothing_is_refused_in_words(answers: list[Answer
         ([report(DISK)], "critical", FULL),
         ([report(LOAD, DISK)], "critical", f"{FULL}, and 1 more"),
         ([report(LOAD, LOAD_TOO)], "warning", "warning Load api, and 1 more"),
-        ([report(DISK, PORT, LOAD)], "", "PortDown db1, and 2 more"),
-        ([report(DISK, ODD)], "urgent", "urgent alert, and 1 more"),
+        ([report(DISK, PORT, LOAD)], "critical", "PortDown db1, and 2 more"),
+        ([report(DISK, ODD)], "critical", "urgent alert, and 1 more"),
         ([report(LOAD, more=3)], "warning", "warning Load web, and 3 more"),
         ([report(LOAD, DISK), report(gone=["d1"])], "warning", "warning Load web"),
         ([report(LOAD, DISK), report(over=True)], "critical", f"{FULL}, and 1 more"),
-        ([report(more=2)], "", "{}:{db}"),
+        ([report(more=2)], "critical", "{}:{db}"),
     ],
 )
 def test_the_worst_that_fires_stands_for_the_rest(reports: list[Report], severity: str, text: str) -> None:

@@ -121,7 +121,7 @@ def test_an_alert_pages_until_someone_answers_and_its_end_is_told_to_all_who_wer
 
         tocsin.process.says("/as bob")
         tocsin.process.says(f"!ack {group}")
-        acknowledged = f"{group} acknowledged by bob: {FACT}"
+        acknowledged = f"{group} acknowledged by bob, paging stops: {FACT}"
         tocsin.tells(acknowledged, "#ops")
         sender.fires(second)
         # The next step of the first would have come before this one.

@@ -85,7 +85,9 @@ async def test_an_alert_reaches_who_is_logged_in_and_is_answered_by_them_alone(
             await alice.sees(says("I don't know you here, so !ack is not for you", ROOM))
             await alice.says("tocsin", "ack")
             for place, reader in (("al", alice), (ROOM, mallory)):
-                await reader.sees(says(f"{subject} acknowledged by alice: critical DiskFull", place))
+                await reader.sees(
+                    says(f"{subject} acknowledged by alice, paging stops: critical DiskFull", place)
+                )
             assert mallory.said_by("tocsin", "alice") == []
     with capsys.disabled():
         print(f"\nfrom Alertmanager's API to the page on InspIRCd: {took * 1000:.0f} ms")  # noqa: T201 (a figure to be read)

@@ -39,7 +39,7 @@ class Recorder:
             self.lines.append(line)
             self._heard.notify_all()
 
-    def wants(self, text: str, *, private: bool) -> bool:  # noqa: ARG002 (it may matter who says anything)
+    def wants(self, text: str, *, private: bool, us: str = "") -> bool:  # noqa: ARG002 (it may matter who says anything)
         return True
 
     def tell(self, text: str) -> None:

@@ -428,7 +428,7 @@ async def test_a_daemon_pages_on_irc_hears_the_answer_and_says_when_it_was_away(
                     away,
                 )
                 await alice.says(ROOM, f"!ack {subject}")
-                await told(alice, f"{subject} acknowledged by alice: critical DiskFull")
+                await told(alice, f"{subject} acknowledged by alice, paging stops: critical DiskFull")
 
 
 async def test_who_poses_as_somebody_is_refused_and_the_room_sees_it(
@@ -447,5 +447,5 @@ async def test_who_poses_as_somebody_is_refused_and_the_room_sees_it(
             await come(alice, inspircd, "alice", ROOM)  # and is paged as soon as she comes
             assert f"!ack {subject}" in await told(alice, "DiskFull db1", "al")
             await alice.says(ROOM, f"!ack {subject}")
-            await told(bob, f"{subject} acknowledged by alice: critical DiskFull")
+            await told(bob, f"{subject} acknowledged by alice, paging stops: critical DiskFull")
             assert sum("acknowledged" in text for text in await got(bob, ROOM)) == 1

@@ -43,7 +43,7 @@ async def test_a_page_that_was_under_way_when_somebody_asked_does_not_move_the_n
         assert tower.chat.pages() == ["03:00:00 bob", "03:00:30 alice", "03:10:00 alice"]
 
 
-@pytest.mark.parametrize("ids", ["{} {}", "all", "{},{}", "#{} {}:"])
+@pytest.mark.parametrize("ids", ["{} {}", "all {1}", "{},{}", "#{} {}:"])
 async def test_the_next_step_of_several_can_be_asked_for(tower: Tower, ids: str) -> None:
     async with tower() as engine:
         subjects = [await engine.report(fires(key=key)) for key in ("one", "two")]
@@ -66,11 +66,11 @@ async def test_what_cannot_be_escalated_is_refused_with_a_hint(tower: Tower) -> 
         nothing = ["there is none: !alerts lists what is open"]
         assert await asks(engine, "bob", "!up") == nothing
         first, second = [await engine.report(fires(key=key)) for key in ("one", "two")]
-        assert await asks(engine, "bob", "!up") == [f"which one? {first} and {second}, or all"]
+        assert await asks(engine, "bob", "!up") == [f"which one? {first} and {second}; or mine, or all"]
         assert await asks(engine, "bob", "!up zz9z") == [
             "there is no alert 'zz9z': !alerts lists what is open"
         ]
-        await engine.says("alice", "!ack all")
+        await engine.says("alice", "!ack mine")
         hint = f"{first}: alice has it; !unack {first} pages from the first step on"
         assert await asks(engine, "bob", f"!up {first}") == [hint]
         assert await asks(engine, "bob", "!up") == nothing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import GroupState, GroupUnacknowledged
+from tocsin.domain.group import GroupReopened, GroupState, GroupUnacknowledged
 from tocsin_escalation.events import EscalationExhausted, StepTaken
 
 from tests.engine import fires, over
@@ -118,7 +118,7 @@ class Night(RuleBasedStateMachine):
         came: list[tuple[int, int]] = []
         for event in self.loop.run(self.story()):
             match event:
-                case GroupUnacknowledged():
+                case GroupUnacknowledged() | GroupReopened():
                     came = []
                 case StepTaken():
                     came.append((event.at_step.round, event.at_step.step))

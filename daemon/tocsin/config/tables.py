@@ -8,7 +8,18 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator
 
-from tocsin.config.values import Address, AddressSetting, Command, Duration, FilePath, Name, NonEmpty, Secret
+from tocsin.config.values import (
+    Address,
+    AddressSetting,
+    Command,
+    Duration,
+    FilePath,
+    Name,
+    NonEmpty,
+    Prefix,
+    Quiet,
+    Secret,
+)
 from tocsin.domain.oncall import Identity, Responder, Schedule, Team
 
 
@@ -68,6 +79,13 @@ class Fallback:
     timeout: Duration = timedelta(seconds=30)
 
 
+@dataclass(frozen=True)
+class Person(Responder):
+    """A responder, as the file writes one."""
+
+    quiet: Quiet | None = None
+
+
 def _severities(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("names a severity twice")
@@ -85,12 +103,14 @@ class Tables:
     """What the core reads.
 
     severities: the names that alerts carry, the most severe first.
+    prefix: what stands before a command in a room.
+    reopen_within: how long after it was resolved a group that fires again is the same one.
     """
 
     store: Store = Store()
     web: Web = Web()
     receivers: Mapping[Name, Receiver] = field(default_factory=dict)
-    people: Mapping[Name, Responder] = field(default_factory=dict)
+    people: Mapping[Name, Person] = field(default_factory=dict)
     teams: Mapping[Name, Team] = field(default_factory=dict)
     schedules: Mapping[Name, Schedule] = field(default_factory=dict)
     severities: Annotated[tuple[Name, ...], NonEmpty, AfterValidator(_severities)] = (
@@ -99,6 +119,8 @@ class Tables:
         "warning",
         "info",
     )
+    prefix: Prefix = "!"
+    reopen_within: Duration = timedelta(minutes=10)
     fallback: Fallback = Fallback()
 
 

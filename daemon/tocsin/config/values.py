@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from tocsin.config.document import permission_problem
 from tocsin.domain.labels import Matchers
+from tocsin.domain.oncall import QUIET_FORM, QuietHours
 from tocsin.domain.words import DURATION_FORM, parse_duration
 
 T = TypeVar("T")
@@ -54,6 +55,22 @@ Count = Annotated[int, Field(ge=0)]
 
 Duration = Annotated[timedelta, PlainValidator(_from_text(parse_duration, DURATION_FORM))]
 """A length of time, written `30s`, `5m`, `1h30m`; a bare number is refused."""
+
+
+Quiet = Annotated[QuietHours, PlainValidator(_from_text(QuietHours.parse, QUIET_FORM))]
+"""The hours in which a person is left in peace, written `22:00-07:00`."""
+
+
+def _prefix(text: str) -> str:
+    if not 1 <= len(text) <= 3 or not all(sign in "!.?,;:-+=*~^$%&|@_\\" for sign in text):
+        raise ValueError(
+            "must be one to three signs such as '!' or '.', and no '/', which chat programs keep for themselves"
+        )
+    return text
+
+
+Prefix = Annotated[str, AfterValidator(_prefix)]
+"""What stands before a command in a room."""
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:

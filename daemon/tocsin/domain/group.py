@@ -54,6 +54,7 @@ class Alert:
 class GroupState(StrEnum):
     TRIGGERED = "triggered"
     ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
     RESOLVED = "resolved"
 
 
@@ -61,7 +62,7 @@ class GroupState(StrEnum):
 class GroupOpened(Event):
     """key: what makes its alerts one group, as the sender says. receiver: which sender. alerts: the first.
 
-    unlisted: how many more there are that the sender did not list.
+    unlisted: how many more there are that the sender did not list. Opened by hand it has no receiver.
     """
 
     kind: ClassVar[str] = "group.opened"
@@ -71,10 +72,19 @@ class GroupOpened(Event):
     unlisted: int = 0
 
     def headline(self) -> str:
-        first = f"{self.alerts[0].severity} {self.alerts[0]}".strip() if self.alerts else self.key
-        others = max(0, len(self.alerts) - 1) + self.unlisted
-        more = f", and {others} more" if others else ""
-        return f"reported by {self.receiver}: {first}{more}"
+        return f"reported by {self.receiver or self.by}: {_first_of(self.alerts, self.unlisted) or self.key}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupReopened(Event):
+    """It fires again a short while after it was resolved. alerts, unlisted: as for `GroupOpened`."""
+
+    kind: ClassVar[str] = "group.reopened"
+    alerts: tuple[Alert, ...]
+    unlisted: int = 0
+
+    def headline(self) -> str:
+        return f"fires again: {_first_of(self.alerts, self.unlisted)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +130,46 @@ class GroupAcknowledged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupUnacknowledged(Event):
-    kind: ClassVar[str] = "group.unacknowledged"
+class AcknowledgementRenewed(Event):
+    """Who has it still has it."""
+
+    kind: ClassVar[str] = "group.acknowledgement_renewed"
 
     def headline(self) -> str:
-        return f"acknowledgement taken back by {self.by}"
+        return f"{self.by} still has it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupUnacknowledged(Event):
+    """because: why, if nobody took it back."""
+
+    kind: ClassVar[str] = "group.unacknowledged"
+    because: str = ""
+
+    def headline(self) -> str:
+        return f"rings again: {self.because}" if self.because else f"acknowledgement taken back by {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupSilenced(Event):
+    """Nobody is paged until then, whatever it does, unless it becomes worse."""
+
+    kind: ClassVar[str] = "group.silenced"
+    until: datetime
+
+    def headline(self) -> str:
+        return f"silenced by {self.by} until {self.until:%H:%M} UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilenceEnded(Event):
+    """because: why, if nobody ended it before its time."""
+
+    kind: ClassVar[str] = "group.silence_ended"
+    because: str = ""
+
+    def headline(self) -> str:
+        return self.because or f"silence ended by {self.by}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +186,15 @@ class GroupResolved(Event):
 
 EVENTS: Sequence[type[Event]] = (
     GroupOpened,
+    GroupReopened,
     AlertFired,
     AlertResolved,
     AlertsUnlisted,
     GroupAcknowledged,
+    AcknowledgementRenewed,
     GroupUnacknowledged,
+    GroupSilenced,
+    SilenceEnded,
     GroupResolved,
 )
 
@@ -176,12 +225,14 @@ class Report:
 class AlertGroup:
     """A group as its events made it.
 
-    alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
+    opened_by: who opened it by hand, if anybody did. alerts: every alert that was ever in it, by fingerprint.
+    firing: the fingerprints of those that fire.
     """
 
     id: str
     key: str = ""
     receiver: str = ""
+    opened_by: str = ""
     opened_at: datetime | None = None
     state: GroupState = GroupState.TRIGGERED
     alerts: dict[str, Alert] = field(default_factory=dict)
@@ -189,15 +240,19 @@ class AlertGroup:
     unlisted: int = 0
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
+    silenced_by: str = ""
+    silenced_until: datetime | None = None
 
     def apply(self, event: Event) -> None:
         """Go on by one event; those of others are passed over."""
         match event:
             case GroupOpened():
-                self.key, self.receiver, self.opened_at = event.key, event.receiver, event.at
-                self.alerts = {alert.fingerprint: alert for alert in event.alerts}
-                self.firing = set(self.alerts)
-                self.unlisted = event.unlisted
+                self.key, self.receiver = event.key, event.receiver
+                self.opened_by, self.opened_at = event.by, event.at
+                self._begin(event)
+            case GroupReopened():
+                self._answer(GroupState.TRIGGERED)
+                self._begin(event)
             case AlertFired():
                 self.alerts[event.alert.fingerprint] = event.alert
                 self.firing.add(event.alert.fingerprint)
@@ -206,15 +261,28 @@ class AlertGroup:
             case AlertsUnlisted():
                 self.unlisted = event.count
             case GroupAcknowledged():
-                self.state = GroupState.ACKNOWLEDGED
+                self._answer(GroupState.ACKNOWLEDGED)
                 self.acknowledged_by, self.acknowledged_at = event.by, event.at
-            case GroupUnacknowledged():
-                self.state = GroupState.TRIGGERED
-                self.acknowledged_by, self.acknowledged_at = "", None
+            case GroupUnacknowledged() | SilenceEnded():
+                self._answer(GroupState.TRIGGERED)
+            case GroupSilenced():
+                self._answer(GroupState.SILENCED)
+                self.silenced_by, self.silenced_until = event.by, event.until
             case GroupResolved():
-                self.state = GroupState.RESOLVED
+                self._answer(GroupState.RESOLVED)
             case _:
                 pass
+
+    def _begin(self, event: GroupOpened | GroupReopened) -> None:
+        fires = {alert.fingerprint: alert for alert in event.alerts}
+        self.alerts |= fires
+        self.firing = set(fires)
+        self.unlisted = event.unlisted
+
+    def _answer(self, state: GroupState) -> None:
+        self.state = state
+        self.acknowledged_by, self.acknowledged_at = "", None
+        self.silenced_by, self.silenced_until = "", None
 
     @property
     def rings(self) -> bool:
@@ -238,6 +306,11 @@ class AlertGroup:
             unlisted=report.unlisted,
         )
 
+    def reopening(self, report: Report, at: datetime) -> Iterator[Event]:
+        """What opens it again."""
+        firing = {alert.fingerprint: alert for alert in report.firing}
+        yield GroupReopened(subject=self.id, at=at, alerts=tuple(firing.values()), unlisted=report.unlisted)
+
     def news(self, report: Report, at: datetime) -> list[Event]:
         """What a report changes; nothing if it only repeats what is known."""
         fires_on = {alert.fingerprint: alert for alert in report.firing}
@@ -246,8 +319,10 @@ class AlertGroup:
             for fingerprint, alert in fires_on.items()
             if fingerprint not in self.firing or _before(self.alerts[fingerprint].starts_at, alert.starts_at)
         ]
-        if report.unlisted != self.unlisted and not report.over:
-            found.append(AlertsUnlisted(subject=self.id, at=at, count=report.unlisted))
+        silenced = self.state is GroupState.SILENCED
+        unlisted = 0 if report.over else report.unlisted
+        if unlisted != self.unlisted and (silenced or not report.over):
+            found.append(AlertsUnlisted(subject=self.id, at=at, count=unlisted))
         # A report may come late: of an end, after which the alert began anew.
         stale = {one for one, ended in report.resolved.items() if self._began_after(one, ended, at)}
         over = report.over and not stale
@@ -258,10 +333,9 @@ class AlertGroup:
         ]
         # With some left out, the end of those that are listed says nothing about the rest.
         all_known = not (report.unlisted or self.unlisted)
-        if not fires_on and (over or (gone and gone == self.firing and all_known)):
-            found.append(
-                GroupResolved(subject=self.id, at=at, acknowledged=self.state is GroupState.ACKNOWLEDGED)
-            )
+        # A silence outlasts the end: what fires again before it is over rings no more than before.
+        if not silenced and not fires_on and (over or (gone and gone == self.firing and all_known)):
+            found.append(GroupResolved(subject=self.id, at=at, acknowledged=not self.rings))
         return found
 
     def _began_after(self, fingerprint: str, end: datetime | None, now: datetime) -> bool:
@@ -271,12 +345,13 @@ class AlertGroup:
         began = self.alerts[fingerprint].starts_at
         return _before(end, began) and not _before(now, began)
 
-    def acknowledge(self, by: str, at: datetime) -> GroupAcknowledged:
-        """Someone has it from now on. Raises Refused."""
+    def acknowledge(self, by: str, at: datetime) -> GroupAcknowledged | AcknowledgementRenewed:
+        """Someone has it from now on, or says that they still do. Raises Refused."""
         self._refuse_resolved()
         if self.state is GroupState.ACKNOWLEDGED:
-            since = "you have" if self.acknowledged_by == by else f"{self.acknowledged_by} has"
-            raise Refused(f"{self.id}: {since} it already")
+            if self.acknowledged_by == by:
+                return AcknowledgementRenewed(subject=self.id, at=at, by=by)
+            raise Refused(f"{self.id}: {self.acknowledged_by} has it already")
         return GroupAcknowledged(subject=self.id, at=at, by=by)
 
     def unacknowledge(self, by: str, at: datetime) -> GroupUnacknowledged:
@@ -285,6 +360,18 @@ class AlertGroup:
         if self.state is not GroupState.ACKNOWLEDGED:
             raise Refused(f"{self.id}: nobody has acknowledged it")
         return GroupUnacknowledged(subject=self.id, at=at, by=by)
+
+    def silence(self, by: str, at: datetime, until: datetime) -> GroupSilenced:
+        """It rings no more until then. Raises Refused."""
+        self._refuse_resolved()
+        return GroupSilenced(subject=self.id, at=at, by=by, until=until)
+
+    def end_silence(self, at: datetime, *, by: str = "", because: str = "") -> SilenceEnded:
+        """It rings again. Raises Refused."""
+        self._refuse_resolved()
+        if self.state is not GroupState.SILENCED:
+            raise Refused(f"{self.id}: is not silenced")
+        return SilenceEnded(subject=self.id, at=at, by=by, because=because)
 
     def resolve(self, by: str, at: datetime) -> GroupResolved:
         """It is over, whatever its source says. Raises Refused."""
@@ -296,18 +383,28 @@ class AlertGroup:
             raise Refused(f"{self.id}: is already resolved")
 
     def severity(self, order: Sequence[str]) -> str:
-        """The worst severity of what fires; one that is missing or unknown counts as the worst of all."""
-        found = {alert.severity for alert in self._shown()}
-        unknown = sorted(found - set(order))
-        return unknown[0] if unknown else next((name for name in order if name in found), "")
+        """The worst severity of what fires, one of `order`; one that is missing or unknown counts as the worst."""
+        return order[min((rank(alert.severity, order) for alert in self._shown()), default=0)]
 
     def describe(self, order: Sequence[str]) -> str:
         """`critical DiskFull db1: 97 % of / used, and 3 more`: the worst alert first."""
-        shown = sorted(self._shown(), key=lambda alert: (_rank(alert.severity, order), str(alert)))
+        shown = self._worst_first(order)
         if not shown:
             return self.key
-        more = len(shown) - 1 + self.unlisted
-        return f"{shown[0].severity} {shown[0]}".strip() + (f", and {more} more" if more else "")
+        return _counted(f"{shown[0].severity} {shown[0]}".strip(), len(shown) - 1 + self.unlisted)
+
+    def brief(self, order: Sequence[str]) -> str:
+        """`critical DiskFull, and 3 more`: as `describe`, without what not everybody may know."""
+        shown = self._worst_first(order)
+        if not shown:
+            return "an alert"
+        return _counted(f"{shown[0].severity} {shown[0].name}".strip(), len(shown) - 1 + self.unlisted)
+
+    def _worst_first(self, order: Sequence[str]) -> Sequence[Alert]:
+        def place(alert: Alert) -> tuple[bool, int, str]:
+            return alert.severity in order, rank(alert.severity, order), str(alert)
+
+        return sorted(self._shown(), key=place)
 
     def labels(self) -> Mapping[str, str]:
         """The labels that all its alerts share."""
@@ -330,5 +427,15 @@ def _before(one: datetime | None, other: datetime | None) -> bool:
     return one is not None and other is not None and one < other
 
 
-def _rank(severity: str, order: Sequence[str]) -> int:
-    return order.index(severity) if severity in order else -1
+def rank(severity: str, order: Sequence[str]) -> int:
+    """How severe that is, 0 being the worst; so is one that is missing or unknown."""
+    return order.index(severity) if severity in order else 0
+
+
+def _counted(first: str, more: int) -> str:
+    return f"{first}, and {more} more" if more else first
+
+
+def _first_of(alerts: Sequence[Alert], unlisted: int) -> str:
+    more = max(0, len(alerts) - 1) + unlisted
+    return _counted(f"{alerts[0].severity} {alerts[0]}".strip(), more) if alerts else ""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -115,6 +116,8 @@ class Message:
     subject: the id of what it is about, which stands before the text.
     command: what to type next. link: where to look. Both stand behind the text.
     lines: further lines, each for itself.
+    brief, brief_lines: what is said instead of text, link and lines where all the world may read; without a brief
+    the message holds nothing that not everybody may know.
     All of it is cleaned, whoever wrote it. However short a network's lines are, subject and command stay
     whole: the text is cut first.
     """
@@ -124,11 +127,20 @@ class Message:
     command: str = ""
     link: str = ""
     lines: tuple[str, ...] = field(default=())
+    brief: str = ""
+    brief_lines: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("text", "subject", "command", "link"):
+        for name in ("text", "subject", "command", "link", "brief"):
             object.__setattr__(self, name, clean(getattr(self, name)))
-        object.__setattr__(self, "lines", tuple(clean(line) for line in self.lines))
+        for name in ("lines", "brief_lines"):
+            object.__setattr__(self, name, tuple(clean(line) for line in getattr(self, name)))
+
+    def summary(self) -> Self:
+        """What of it may be said where all the world may read."""
+        if not self.brief:
+            return self
+        return type(self)(self.brief, self.subject, self.command, lines=self.brief_lines)
 
     def first_line(self, limit: int = 4 * LONGEST_TEXT) -> str:
         """The message's first line in at most `limit` bytes of UTF-8: a link that has no room is left out."""
@@ -166,6 +178,7 @@ class Line:
     place: the room, or the speaker's own private talk with us: an answer goes there.
     account: what proves who speaks; empty if the network can't.
     called: what others see as the speaker's name, which proves nothing. claimed: the account that the name claims.
+    us: what we are called there, if not tocsin. at: when it was said; None if that is when it was heard.
     position: where the network's stream stands once this line was taken.
     """
 
@@ -175,4 +188,6 @@ class Line:
     text: str
     called: str = ""
     claimed: str = ""
+    us: str = ""
+    at: datetime | None = None
     position: str = ""

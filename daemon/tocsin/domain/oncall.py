@@ -1,9 +1,21 @@
-"""Who answers: responders, their teams, and who is on call."""
+"""Who answers: responders, when they sleep, their teams, and who is on call."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from enum import StrEnum
+from typing import Self
 from zoneinfo import ZoneInfo
+
+from tocsin.domain.words import on_the_wall
+
+QUIET_FORM = "the hours from and to, such as '22:00-07:00'"
+"""What `QuietHours.parse` reads, as an error says it."""
+
+_QUIET = re.compile(
+    r"([01]?[0-9]|2[0-4]):?([0-5][0-9])?\s*(?:-|\u2013|\u2014|to|until)\s*([01]?[0-9]|2[0-4]):?([0-5][0-9])?"
+)
 
 
 class Identity(StrEnum):
@@ -21,15 +33,55 @@ class Identity(StrEnum):
 
 
 @dataclass(frozen=True)
+class QuietHours:
+    """The hours of a day, on the wall clock where a person lives, in which what can wait should wait."""
+
+    start: time
+    end: time
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `22:00-07:00`. Raises ValueError."""
+        found = _QUIET.fullmatch(text.strip())
+        if found is None:
+            raise ValueError(f"must be {QUIET_FORM}, not {text!r}")
+        ends = [(int(found[at]), int(found[at + 1] or 0)) for at in (1, 3)]
+        if any(hour == 24 and minute for hour, minute in ends):
+            raise ValueError(f"must be {QUIET_FORM}, not {text!r}")
+        start, end = (time(hour % 24, minute) for hour, minute in ends)
+        if start == end:
+            raise ValueError("must not begin and end at the same time")
+        return cls(start, end)
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+    def over_at(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """When they end, if they have begun; None if they have not."""
+        here = now.astimezone(zone)
+        at = here.time().replace(tzinfo=None)
+        if self.start < self.end:
+            quiet, days = self.start <= at < self.end, 0
+        else:
+            quiet, days = at >= self.start or at < self.end, int(at >= self.start)
+        if not quiet:
+            return None
+        end = on_the_wall(here.date() + timedelta(days=days), self.end, zone)
+        return end if end > now else None
+
+
+@dataclass(frozen=True)
 class Responder:
     """A person who may be paged and may answer.
 
     accounts: network -> the account by which that network knows them; on IRC the services account, on
     Matrix the MXID, never a display name; a nick only where nicks are all there is.
+    quiet: when what can wait should wait.
     """
 
     accounts: Mapping[str, str] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    quiet: QuietHours | None = None
 
 
 @dataclass(frozen=True)

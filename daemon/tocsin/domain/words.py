@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile("".join(rf"(?:(?P<{name}>[0-9]{{1,9}}){unit})?" for unit, name in _UNITS.items()))
@@ -39,6 +39,26 @@ def time_of_day(at: datetime, zone: tzinfo, now: datetime) -> str:
     here = at.astimezone(zone)
     day = "" if here.date() == now.astimezone(zone).date() else f"{here.day} {here:%b} "
     return f"{day}{here:%H:%M:%S}"
+
+
+def on_the_wall(day: date, at: time, zone: tzinfo) -> datetime:
+    """The instant at which clocks there show that time, in UTC.
+
+    A time that comes twice means the first; one that is skipped means the end of what is skipped.
+    """
+    wall = datetime.combine(day, at, tzinfo=zone)
+    before, after = wall.replace(fold=1).astimezone(UTC), wall.astimezone(UTC)
+    if before >= after:
+        return after
+    # Only a skipped time reads earlier with fold=1 (PEP 495): the clocks change between the two.
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after.replace(microsecond=0)
 
 
 def parse_duration(text: str) -> timedelta:

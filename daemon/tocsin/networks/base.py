@@ -12,8 +12,11 @@ class Listener(Protocol):
     async def heard(self, line: Line) -> None:
         """Take a line. When this returns, the line is kept: it takes effect once, whatever crashes."""
 
-    def wants(self, text: str, *, private: bool) -> bool:
-        """Whether it matters who says this: only then need a network find out, where that costs something."""
+    def wants(self, text: str, *, private: bool, us: str = "") -> bool:
+        """Whether it matters who says this: only then need a network find out, where that costs something.
+
+        us: what we are called there, as in `Line`.
+        """
 
     def tell(self, text: str) -> None:
         """Say something that people must know in the rooms where all alerts are told."""

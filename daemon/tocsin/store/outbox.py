@@ -121,13 +121,13 @@ _PUT_OFF = Statement(
 )
 _FIND = Statement(select(outbox).where(outbox.c.id == given("one_id")))
 _UNDER_WAY = Statement(
-    select(
-        exists().where(
-            outbox.c.subject == given("one_subject"),
-            outbox.c.lane == Lane.PAGE,
-            outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
-        )
+    select(outbox.c.person, outbox.c.place)
+    .where(
+        outbox.c.subject == given("one_subject"),
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
     )
+    .order_by(outbox.c.id)
 )
 _CANCEL = Statement(
     update(outbox)
@@ -155,6 +155,21 @@ _PAGED = Statement(
         outbox.c.state != Sending.CANCELLED,
     )
     .distinct()
+)
+_WAS_PAGED = Statement(
+    select(
+        exists().where(
+            outbox.c.subject == given("one_subject"),
+            outbox.c.lane == Lane.PAGE,
+            (outbox.c.person == given("whom"))
+            | ((outbox.c.person == "") & (outbox.c.place == given("one_place"))),
+            outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN])
+            | (
+                (outbox.c.state == Sending.CONFIRMED)
+                & (outbox.c.settled_at <= given("before", type_=outbox.c.settled_at.type))
+            ),
+        )
+    )
 )
 
 
@@ -264,9 +279,10 @@ def hasten(connection: Connection, network: str) -> set[Place]:
     return {Place.parse(place) for place in places}
 
 
-def pages_under_way(connection: Connection, subject: str) -> bool:
-    """Whether a page of this subject may be seen any moment."""
-    return bool(_UNDER_WAY.run(connection, one_subject=subject).value())
+def under_way(connection: Connection, subject: str) -> list[str]:
+    """Whom a page of this subject may reach any moment: people, and rooms by their names."""
+    rows = _UNDER_WAY.run(connection, one_subject=subject)
+    return list(dict.fromkeys(row.person or Place.parse(row.place).name for row in rows))
 
 
 def cancel_pages(connection: Connection, subject: str, now: Now) -> int:
@@ -291,6 +307,12 @@ def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
     """Whom a subject paged and where, or may have; the person is empty for a room."""
     rows = _PAGED.run(connection, one_subject=subject)
     return [(row.person, Place.parse(row.place)) for row in rows]
+
+
+def was_paged(connection: Connection, subject: str, person: str, place: Place, before: datetime) -> bool:
+    """Whether a page of this subject to a person, or to all in a place, may have been seen before that time."""
+    values = {"one_subject": subject, "whom": person, "one_place": str(place), "before": before}
+    return bool(_WAS_PAGED.run(connection, **values).value())
 
 
 def after_start(connection: Connection, now: Now) -> set[Place]:

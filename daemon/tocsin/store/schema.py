@@ -28,15 +28,18 @@ __all__ = [
     "events",
     "inbox",
     "intake",
+    "link_codes",
+    "links",
     "metadata",
     "outbox",
     "positions",
+    "profiles",
     "subjects",
     "timers",
     "upsert",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -89,6 +92,7 @@ subjects = Table(
     Column("opened_at", Instant, nullable=False),
     Column("closed_at", Instant),
     UniqueConstraint("id"),
+    Index("ix_subjects_key", "kind", "key", "closed_at"),
     sqlite_autoincrement=True,
 )
 # A partial index is used only where a query repeats its condition word for word, so these hold no parameter.
@@ -203,6 +207,33 @@ codes = Table(
     Column("wrong", Integer, nullable=False),
     PrimaryKeyConstraint("network", "person", "code"),
     Index("ix_codes_made_at", "made_at"),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("person", Text, primary_key=True),
+    # What people said of themselves; empty: as in the configuration.
+    Column("timezone", Text, nullable=False),
+    Column("quiet", Text, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("network", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("linked_at", Instant, nullable=False),
+    PrimaryKeyConstraint("network", "account"),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
 )
 
 audit = Table(

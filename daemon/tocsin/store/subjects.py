@@ -35,6 +35,17 @@ _OPEN_FOR = Statement(
 _ALL_OPEN = Statement(
     select(subjects).where(subjects.c.kind == given("one_kind"), _OPEN).order_by(subjects.c.number)
 )
+_LAST_CLOSED = Statement(
+    select(subjects)
+    .where(
+        subjects.c.kind == given("one_kind"),
+        subjects.c.key == given("one_key"),
+        subjects.c.closed_at > given("since", type_=subjects.c.closed_at.type),
+    )
+    .order_by(subjects.c.closed_at.desc())
+    .limit(1)
+)
+_REOPEN = Statement(update(subjects).where(subjects.c.id == given("one_id")).values(closed_at=None))
 _CLOSE = Statement(update(subjects).where(subjects.c.id == given("one_id")).values(closed_at=given("at")))
 
 
@@ -54,6 +65,17 @@ def find(connection: Connection, subject: str) -> Subject | None:
 def open_for(connection: Connection, kind: str, key: str) -> Subject | None:
     """The subject that is open for this key."""
     return _first(connection, _OPEN_FOR, one_kind=kind, one_key=key)
+
+
+def last_closed(connection: Connection, kind: str, key: str, since: datetime) -> Subject | None:
+    """The subject that was closed last for this key, if that was after that time."""
+    row = _LAST_CLOSED.run(connection, one_kind=kind, one_key=key, since=since).first()
+    return None if row is None else _subject(row)
+
+
+def reopen(connection: Connection, subject: str) -> None:
+    """It goes on; no other may be open for the same key."""
+    _REOPEN.run(connection, one_id=subject)
 
 
 def all_open(connection: Connection, kind: str) -> Sequence[Subject]:

@@ -1,0 +1,226 @@
+"""The words by which people answer, and what each does to the subjects of one kind."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tocsin.alerts import MOST_LISTED, announce_all
+from tocsin.commands import Call, Command, Handler
+from tocsin.domain.event import Event
+from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
+from tocsin.domain.message import Message
+from tocsin.domain.words import counted, listed
+from tocsin.errors import Refused
+from tocsin.facts import GROUP
+from tocsin.store import subjects
+from tocsin.transaction import Transaction
+
+Answer = Callable[[Call, Sequence[str], Transaction], Message | str | None]
+Said = Message | str | None
+
+OPEN = frozenset({GroupState.TRIGGERED, GroupState.ACKNOWLEDGED, GroupState.SILENCED})
+NOT_MINE = frozenset({GroupState.TRIGGERED, GroupState.SILENCED})
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What people may answer to the subjects of one kind.
+
+    kind: as `tx.open` was given it. words: one of `WORDS` -> its handler, which gets the call, the ids of such
+    subjects, and the turn. waiting: the ids that are meant by a call which names none. Raises Refused.
+    """
+
+    kind: str
+    words: Mapping[str, Answer]
+    waiting: Callable[[Call, Transaction], Sequence[str]]
+
+
+WORDS = {
+    "ack": ("ack [mine|all|ALERT…]", "I have it, stop paging", ("acknowledge", "acked")),
+    "done": ("done [mine|all|ALERT…]", "it is over", ("resolve", "resolved")),
+    "accept": ("accept [ALERT…]", "I take it", ()),
+    "decline": ("decline [ALERT…]", "I can't: ask the next", ()),
+}
+"""Word -> how it is used, what it says, and what else people type for it."""
+
+
+def commands(answers: Iterable[Answers]) -> Sequence[Command]:
+    """The words that somebody takes, and the one that is for alert groups alone."""
+    of_word: dict[str, dict[str, Answers]] = defaultdict(dict)
+    for one in answers:
+        for word in one.words:
+            of_word[word][one.kind] = one
+    said = [
+        Command(usage, _dispatch(word, of_word[word]), meaning, also=also, often=word in ("ack", "done"))
+        for word, (usage, meaning, also) in WORDS.items()
+        if word in of_word
+    ]
+    return [*said, Command("unack [mine|all|ALERT…]", unacknowledge, "I don't have it, page again")]
+
+
+def of_groups() -> Answers:
+    """What people may answer to an alert group."""
+    words = {"ack": acknowledge, "accept": acknowledge, "done": resolve}
+    return Answers(GROUP, words, lambda call, tx: _unnamed(call, tx, _FITTING[call.name]))
+
+
+def _dispatch(word: str, kinds: Mapping[str, Answers]) -> Handler:
+    def answer(call: Call, tx: Transaction) -> Said:
+        of_kind, refused = _named(call, kinds, tx) if _ids(call) else (_waiting(call, kinds, tx), [])
+        said = [kinds[kind].words[word](call, ids, tx) for kind, ids in of_kind.items()]
+        return _together([*said, *refused])
+
+    return answer
+
+
+def _named(
+    call: Call, kinds: Mapping[str, Answers], tx: Transaction
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The ids by kind, and what is to be said of those that can't be answered so."""
+    found: dict[str, list[str]] = defaultdict(list)
+    refused = []
+    for named in _ids(call):
+        subject = subjects.find(tx.connection, named)
+        if subject is None:
+            refused.append(f"there is no alert {named!r}: {tx.typed('alerts')} lists what is open")
+        elif subject.kind not in kinds:
+            refused.append(f"{named}: there is nothing to {call.name}")
+        else:
+            found[subject.kind].append(named)
+    return found, refused
+
+
+def _waiting(call: Call, kinds: Mapping[str, Answers], tx: Transaction) -> dict[str, Sequence[str]]:
+    found, refusals = {}, []
+    for kind, one in kinds.items():
+        try:
+            found[kind] = one.waiting(call, tx)
+        except Refused as error:
+            refusals.append(error)
+    if not found:
+        raise refusals[0]
+    if len(found) > 1:
+        raise Refused(f"which one? {listed([each for ids in found.values() for each in ids])}")
+    return found
+
+
+def _together(said: Iterable[Said]) -> Message | None:
+    lines = [
+        line for each in said if each for line in ([each] if isinstance(each, str) else each.all_lines())
+    ]
+    return Message(lines[0], lines=tuple(lines[1:])) if lines else None
+
+
+def acknowledge(call: Call, ids: Sequence[str], tx: Transaction) -> Said:
+    return _decide(call, ids, tx, AlertGroup.acknowledge)
+
+
+def unacknowledge(call: Call, tx: Transaction) -> Said:
+    return _decide(call, meant(call, tx, {GroupState.ACKNOWLEDGED}), tx, AlertGroup.unacknowledge)
+
+
+def resolve(call: Call, ids: Sequence[str], tx: Transaction) -> Said:
+    return _decide(call, ids, tx, AlertGroup.resolve)
+
+
+_FITTING: Mapping[str, Collection[GroupState]] = {"ack": NOT_MINE, "accept": NOT_MINE, "done": OPEN}
+
+
+def _decide(
+    call: Call, ids: Sequence[str], tx: Transaction, decide: Callable[[AlertGroup, str, datetime], Event]
+) -> Said:
+    """Decide on each group; all are told of what was decided, the caller of what was refused."""
+    said, events, rang = [], list[Event](), set[str]()
+    for named in ids:
+        try:
+            group = tx.group(named)
+            event = decide(group, call.by, tx.now)
+        except Refused as error:
+            said.append(str(error))
+            continue
+        if group.rings:
+            rang.add(named)
+        tx.record(event)
+        if isinstance(event, AcknowledgementRenewed):
+            said.append(f"{named}: you still have it")
+        else:
+            events.append(event)
+    announce_all(tx, events, also=call.place, stopped=rang)
+    return _together(said)
+
+
+def meant(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
+    """The ids of the alerts that a call's `[ALERT…]` means: those it names, `mine` or `all` that are open and fitting,
+    or, if it names none, the only one that can be meant.
+
+    fitting: the states in which an alert can be meant. Raises Refused if none is, or it is not clear which.
+    """
+    return _ids(call) or _unnamed(call, tx, fitting)
+
+
+def _ids(call: Call) -> Sequence[str]:
+    """The ids that a call names; none if it says mine or all, or nothing."""
+    words = _slot(call)
+    return [] if words[:1] in (["all"], ["mine"]) else words
+
+
+def _slot(call: Call) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(_id, re.split(r"[\s,;]+", call["ALERT"])))))
+
+
+def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
+    """Which groups are meant by mine, all or nothing; never one that opened after it was said."""
+    said_at = call.line.at or tx.now
+    groups = [
+        group
+        for group in tx.open_groups()
+        if group.state in fitting and (group.opened_at or said_at) <= said_at
+    ]
+    if not groups:
+        raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
+    words = _slot(call)
+    if words[:1] == ["all"]:
+        return _all(call, groups, words[1:], tx)
+    own = [group.id for group in groups if _is_own(group, call, said_at, tx)]
+    if own and (words or call.name == "ack"):
+        return own
+    if words:
+        raise Refused(f"none of them is yours: {_which(groups)}")
+    if len(groups) == 1:
+        return [groups[0].id]
+    if len(own) == 1:
+        return own
+    raise Refused(f"which one? {_which(groups)}; or mine, or all")
+
+
+def _is_own(group: AlertGroup, call: Call, said_at: datetime, tx: Transaction) -> bool:
+    """Whether somebody has it, or was paged for it before that time."""
+    return call.by in (group.acknowledged_by, group.silenced_by) or tx.was_paged(
+        group.id, call.by, call.place, said_at
+    )
+
+
+def _all(call: Call, groups: Sequence[AlertGroup], until: Sequence[str], tx: Transaction) -> Sequence[str]:
+    """All of them: asked back first, since that is easily said; up to the newest that was there when it was asked."""
+    if until:
+        last = tx.group(until[0]).opened_at
+        return [group.id for group in groups if last and group.opened_at and group.opened_at <= last]
+    if len(groups) == 1:
+        return [groups[0].id]
+    worst = tx.config.severities[0]
+    bad = sum(group.severity(tx.config.severities) == worst for group in groups)
+    what = f"{counted(len(groups), 'alert')}, {bad} of them {worst}: {_which(groups)}"
+    raise Refused(f"that is {what}. If you mean it, say {tx.typed(f'{call.name} all {groups[-1].id}')}")
+
+
+def _which(groups: Sequence[AlertGroup]) -> str:
+    ids = [group.id for group in groups[:MOST_LISTED]]
+    more = len(groups) - MOST_LISTED
+    return listed([*ids, f"{more} more"] if more > 0 else ids)
+
+
+def _id(word: str) -> str:
+    """An id as it was meant, whatever stands around it."""
+    return word.strip("#:,.!?`'\"<>()[]").lower()

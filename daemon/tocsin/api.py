@@ -15,6 +15,7 @@ from tocsin.config import (
     Secret,
     unknown_name,
 )
+from tocsin.core import Tocsin
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
     AcknowledgementRenewed,
@@ -101,6 +102,7 @@ __all__ = [
     "Team",
     "Timer",
     "TimerKind",
+    "Tocsin",
     "TocsinError",
     "Transaction",
     "UnknownSubject",

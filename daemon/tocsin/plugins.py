@@ -161,7 +161,7 @@ class Plugins:
         timers: dict[str, Owned] = {}
         for name, kinds in self._ask("register_timers", TimerKind):
             for each in kinds:
-                _check_handler(name, each.handler)
+                _check_handler(name, each.handler, may_wait=True)
                 kind = _own_kind(name, each.kind, "timer", timers)
                 timers[kind] = owned(name, each.handler, pages=each.pages)
         return timers
@@ -260,10 +260,10 @@ def _sound_event(plugin: str, kind: type) -> type[Event]:
     return kind
 
 
-def _check_handler(plugin: str, handler: Any) -> None:
+def _check_handler(plugin: str, handler: Any, *, may_wait: bool = False) -> None:
     if not callable(handler):
         raise PluginError(plugin, f"{handler!r} can't be called")
-    if inspect.iscoroutinefunction(handler):
+    if inspect.iscoroutinefunction(handler) and not may_wait:
         raise PluginError(
             plugin, f"{handler.__name__} is a coroutine: a turn is a plain function and can't wait for it"
         )

@@ -1,19 +1,23 @@
-"""Rings what is due. A timer rings at least once; its handler looks at the facts again."""
+"""Rings what is due. A timer rings at least once; its handler looks at the facts again.
+
+Most are rung in a turn, one commit with all that they do. One whose handler is a coroutine function does I/O: an
+errand, run as a task beside all else, and its row stays until it has ended.
+"""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
-from tocsin.errors import StoreUnavailable
+from tocsin.errors import StoreUnavailable, TocsinError
 from tocsin.facts import GROUP
 from tocsin.store import subjects, timers
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
-from tocsin.transaction import Transaction
+from tocsin.transaction import Owned, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +29,15 @@ _LONGEST_PAUSE = timedelta(minutes=5)
 MOST_ATTEMPTS = 3
 """After so many failures people are told; it is tried on all the same."""
 
+MOST_ERRANDS = 16
+"""So many are run at a time."""
+
+LONGEST_ERRAND = timedelta(minutes=5)
+"""One that takes longer has failed: it must not keep its place from others for ever."""
+
 
 class Ringer:
-    """Rings the due timers, each in a turn of its own."""
+    """Rings the due timers, each in a turn of its own, and sends those that do I/O on their errands."""
 
     def __init__(self, tocsin: Tocsin, *, careful: bool) -> None:
         """Prepare to ring all timers that somebody declared.
@@ -36,28 +46,38 @@ class Ringer:
         it was begun is kept first: one that brings the daemon down is found out.
         """
         self._tocsin = tocsin
-        self._kinds = tocsin.rules.timers
+        self._kinds = {kind: one for kind, one in tocsin.rules.timers.items() if not one.waits}
         self._careful = careful
         self._rung_singly: set[tuple[str, str]] = set()
         self.nudge = Nudge()
+        waiting = {kind: one for kind, one in tocsin.rules.timers.items() if one.waits}
+        self._errands = Errands(tocsin, waiting, singly=careful, on_end=self.nudge.give)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due, and no errand under way."""
+        return self.nudge.idle and not self._errands.running
 
     async def run(self) -> None:
-        """Ring until cancelled."""
+        """Ring until cancelled; errands that are under way then are begun again by the next daemon."""
         self._tocsin.on_timer = self.nudge.give
         self._tocsin.clock.every("ringer", LOOK_EVERY, self.nudge.give)
-        while True:
-            try:
-                await self._ring_all()
-            except StoreUnavailable:
-                log.warning("timers wait: the store is not available")
-            await self.nudge.wait()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    await self._ring_all(tasks)
+                except StoreUnavailable:
+                    log.warning("timers wait: the store is not available")
+                await self.nudge.wait()
 
     async def take_over(self) -> None:
         """Go on from where an earlier daemon stopped: its delays, what rings and has no next step, what is due."""
 
         def begin(tx: Transaction) -> Sequence[str]:
             timers.after_start(tx.connection, tx.time)
-            for kind in sorted(timers.all_kinds(tx.connection) - set(self._kinds)):
+            if not self._careful:
+                timers.forgive(tx.connection)
+            for kind in sorted(timers.all_kinds(tx.connection) - set(tx.rules.timers)):
                 log.warning("timers of kind %s are left alone: no plugin that runs knows them", kind)
             have_one = timers.keys(tx.connection, tx.rules.steps)
             return [one.id for one in subjects.all_open(tx.connection, GROUP) if one.id not in have_one]
@@ -76,17 +96,18 @@ class Ringer:
         """Ring what was due when the daemon went down, perhaps because of one of them."""
         while fresh := [one for one in await self._due() if (one.kind, one.key) not in self._rung_singly]:
             for timer in fresh:
-                goes_on = await self._tocsin.turn(partial(_begin, timer))
+                goes_on = await self._tocsin.turn(partial(_begin, timer, MOST_BEGUN))
                 self._rung_singly.add((timer.kind, timer.key))
                 if goes_on:
                     await self._ring(timer)
 
-    async def _ring_all(self) -> None:
+    async def _ring_all(self, tasks: asyncio.TaskGroup) -> None:
+        errand_at = await self._errands.begin_all(tasks)
         while due := await self._due():
             await asyncio.gather(*map(self._ring, due))
         at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, self._kinds))
-        if at is not None:
-            self._tocsin.clock.wake_at("ringer", at, self.nudge.give)
+        if next_at := min(filter(None, (at, errand_at)), default=None):
+            self._tocsin.clock.wake_at("ringer", next_at, self.nudge.give)
 
     async def _due(self) -> Sequence[Timer]:
         return await self._tocsin.turn(lambda tx: timers.due(tx.connection, tx.time, self._kinds, MOST_TURNS))
@@ -96,9 +117,15 @@ class Ringer:
             await self._tocsin.turn(partial(self._take, timer))
         except StoreUnavailable:
             raise
-        except Exception as error:
-            log.exception("%s: timer %s failed", timer.key, timer.kind)
-            await self._tocsin.turn(partial(_put_off, timer, type(error).__name__))
+        except Exception as error:  # noqa: BLE001 (logged where its reason is found)
+            why = _reason(timer, error)
+
+            def put_off(tx: Transaction) -> None:
+                # Unless somebody has set it anew, or cancelled it.
+                if timers.still_due(tx.connection, timer.kind, timer.key, tx.time) is not None:
+                    _put_off(timer, why, tx)
+
+            await self._tocsin.turn(put_off)
 
     def _take(self, timer: Timer, tx: Transaction) -> None:
         due = timers.still_due(tx.connection, timer.kind, timer.key, tx.time)
@@ -108,9 +135,84 @@ class Ringer:
             tx.look_after(timer.key)
 
 
-def _begin(timer: Timer, tx: Transaction) -> bool:
+class Errands:
+    """Runs the due timers that do I/O, each as a task, and the same one never twice at once.
+
+    running: by kind and key.
+    """
+
+    def __init__(
+        self, tocsin: Tocsin, kinds: Mapping[str, Owned], *, singly: bool, on_end: Callable[[], None]
+    ) -> None:
+        """singly: one at a time until none is due, so that one that brings the daemon down is found out; each is
+        kept to have begun in any case. on_end: called when there may be a place for another.
+        """
+        self._tocsin = tocsin
+        self._kinds = kinds
+        self._singly = singly
+        self._on_end = on_end
+        self.running: set[tuple[str, str]] = set()
+
+    async def begin_all(self, tasks: asyncio.TaskGroup) -> datetime | None:
+        """Begin those that are due, as far as there are places; when the next will be due."""
+        if not self._kinds:
+            return None
+        most = MOST_ERRANDS + len(self.running)
+
+        def look(tx: Transaction) -> tuple[Sequence[Timer], datetime | None]:
+            due = timers.due(tx.connection, tx.time, self._kinds, most)
+            return due, timers.next_due(tx.connection, tx.time, self._kinds, but_not_due=True)
+
+        due, next_at = await self._tocsin.turn(look)
+        fresh = [one for one in due if (one.kind, one.key) not in self.running]
+        self._singly = self._singly and bool(due)
+        places = (1 if self._singly else MOST_ERRANDS) - len(self.running)
+        for one in fresh[: max(0, places)]:
+            timer = await self._tocsin.turn(partial(_begin_errand, one))
+            if timer is None:
+                self._on_end()
+                continue
+            self.running.add((timer.kind, timer.key))
+            tasks.create_task(self._run(timer), name=f"{timer.kind} {timer.key}")
+        return next_at
+
+    async def _run(self, timer: Timer) -> None:
+        why = ""
+        try:
+            async with asyncio.timeout(LONGEST_ERRAND.total_seconds()):
+                await self._kinds[timer.kind].call(timer, self._tocsin)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (logged where its reason is found)
+            why = _reason(timer, error)
+        try:
+            await self._tocsin.must(partial(_end_errand, timer, why))
+        finally:
+            self.running.discard((timer.kind, timer.key))
+            self._on_end()
+
+
+def _begin_errand(found: Timer, tx: Transaction) -> Timer | None:
+    """Keep that an errand begins; None if it does not."""
+    timer = timers.still_due(tx.connection, found.kind, found.key, tx.time)
+    # What is begun is counted from the first on, not only after an unclean stop.
+    return timer if timer is not None and _begin(timer, MOST_BEGUN + 1, tx) else None
+
+
+def _end_errand(timer: Timer, why: str, tx: Transaction) -> None:
+    """An errand has ended, or failed; nothing of it is left to do unless it was set anew meanwhile.
+
+    why: it failed.
+    """
+    if timers.is_begun(tx.connection, timer):
+        if why:
+            _put_off(timer, why, tx)
+        else:
+            tx.cancel_timer(timer.kind, timer.key)
+    tx.look_after(timer.key)
+
+
+def _begin(timer: Timer, most: int, tx: Transaction) -> bool:
     """Keep that a timer is about to ring; False if it rings no more, since the daemon went down each time."""
-    if timer.begun < MOST_BEGUN:
+    if timer.begun < most:
         timers.begin(tx.connection, timer)
         return True
     tx.cancel_timer(timer.kind, timer.key)
@@ -123,8 +225,6 @@ def _begin(timer: Timer, tx: Transaction) -> bool:
 
 def _put_off(timer: Timer, why: str, tx: Transaction) -> None:
     """Try a timer again later, longer each time, and tell people if that does not help."""
-    if timers.still_due(tx.connection, timer.kind, timer.key, tx.time) is None:
-        return  # somebody has set it anew, or cancelled it
     attempts = timer.attempts + 1
     pause = min(_FIRST_PAUSE * 4 ** min(timer.attempts, 10), _LONGEST_PAUSE)
     timers.set_after(tx.connection, timer.kind, timer.key, pause, tx.time, attempts=attempts)
@@ -132,6 +232,15 @@ def _put_off(timer: Timer, why: str, tx: Transaction) -> None:
     if attempts in (1, MOST_ATTEMPTS):
         often = f" {attempts} times" if attempts > 1 else ""
         _say(timer, f"{timer.kind} failed{often} ({why}). It is tried again.", tx)
+
+
+def _reason(timer: Timer, error: BaseException) -> str:
+    """What is said of a failure; the rest is logged."""
+    if isinstance(error, TocsinError):
+        log.error("%s: timer %s failed: %s", timer.key, timer.kind, error)
+        return str(error)
+    log.error("%s: timer %s failed", timer.key, timer.kind, exc_info=error)
+    return type(error).__name__
 
 
 def _say(timer: Timer, text: str, tx: Transaction) -> None:

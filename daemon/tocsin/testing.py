@@ -180,7 +180,7 @@ class Running:
             rest = 0
             while rest < 3:
                 await asyncio.sleep(0 if rest else 0.0005)
-                idle = daemon.ringer.nudge.idle and daemon.intake.nudge.idle and daemon.courier.idle
+                idle = daemon.ringer.idle and daemon.intake.nudge.idle and daemon.courier.idle
                 rest = rest + 1 if idle and not self.tocsin.writer.waiting else 0
 
     async def advance(self, length: timedelta) -> None:

@@ -1,8 +1,9 @@
 """A turn: what happened, what must happen later and what must be said, in one commit; and who reacts to it."""
 
+import inspect
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -64,11 +65,13 @@ class TimerKind:
     """The timers of one kind: what must happen later.
 
     kind: `PLUGIN.WHAT`. handler: called when one is due, at least once; it looks at the facts, not at having been
-    called. pages: such a timer, set for an alert's id, is its next step: somebody will be paged.
+    called. It gets `(timer, tx)`, and is run in a turn; a coroutine function gets `(timer, tocsin)`, the daemon's
+    `Tocsin`, and is run beside all else. pages: such a timer, set for an alert's id, is its next step: somebody will
+    be paged.
     """
 
     kind: str
-    handler: Callable[[Timer, "Transaction"], None]
+    handler: Callable[[Timer, "Transaction"], None] | Callable[[Timer, Any], Coroutine[Any, Any, None]]
     pages: bool = False
 
 
@@ -77,18 +80,20 @@ class Owned:
     """A handler and whose it is.
 
     name: the same after a restart. pages: a timer of this kind, set for an alert's id, is its next step: as long as
-    one is set, somebody will be paged.
+    one is set, somebody will be paged. waits: it is a coroutine function, and so for no turn.
     """
 
     owner: str
     name: str
     call: Callable[..., Any]
     pages: bool = False
+    waits: bool = False
 
 
 def owned(owner: str, call: Callable[..., Any], *, pages: bool = False) -> Owned:
     """A plugin's handler under its own name."""
-    return Owned(owner, f"{owner}.{getattr(call, '__name__', type(call).__name__)}", call, pages)
+    name = f"{owner}.{getattr(call, '__name__', type(call).__name__)}"
+    return Owned(owner, name, call, pages, waits=inspect.iscoroutinefunction(call))
 
 
 class Endless(TocsinError):

@@ -325,7 +325,6 @@ REFUSALS = [
     ("timers", "[TimerKind('extra.', handler)]", "timer kind 'extra.' must be named 'extra.WHAT'"),
     ("timers", "[TimerKind('extra.A b', handler)]", "timer kind 'extra.A b' must be named 'extra.WHAT'"),
     ("timers", "[TimerKind('extra.due', handler)] * 2", "timer kind 'extra.due' is declared twice"),
-    ("timers", "[TimerKind('extra.due', waits)]", "waits is a coroutine: a turn is a plain function"),
     ("timers", "['extra.due']", "register_timers returned 'extra.due', which is no TimerKind"),
     ("reactions", "[on(Landed, waits)]", "waits is a coroutine: a turn is a plain function"),
     ("reactions", "[handler]", ", which is no Reaction"),

@@ -28,7 +28,7 @@ class Timer:
     """A timer that rings.
 
     due_at: when it was meant to. attempts: how often its handler has failed. begun: how often it was begun since,
-    and the daemon went down before it ended.
+    and has not ended; the daemon may have gone down with it.
     """
 
     kind: str
@@ -57,7 +57,9 @@ _BY_WALL = select(timers).where(timers.c.due_boot.is_(None)).order_by(timers.c.d
 _DUE_BOOT = timers.c.due_boot <= given("boot")
 _DUE_WALL = timers.c.due_at <= given("at")
 _STILL_DUE = Statement(select(timers).where(*_IS, or_(_DUE_BOOT, timers.c.due_boot.is_(None) & _DUE_WALL)))
+_FIND = Statement(select(timers).where(*_IS))
 _BEGIN = Statement(update(timers).where(*_IS).values(begun=timers.c.begun + 1))
+_FORGIVE = Statement(update(timers).where(timers.c.begun > 0).values(begun=0))
 
 
 class _Asked:
@@ -68,6 +70,11 @@ class _Asked:
         self.due_by_boot = Statement(_BY_BOOT.where(known, _DUE_BOOT).limit(given("most")))
         self.due_by_wall = Statement(_BY_WALL.where(known, _DUE_WALL).limit(given("most")))
         self.first = [Statement(query.where(known).limit(1)) for query in (_BY_BOOT, _BY_WALL)]
+        later = (
+            _BY_BOOT.where(timers.c.due_boot > given("boot")),
+            _BY_WALL.where(timers.c.due_at > given("at")),
+        )
+        self.later = [Statement(query.where(known).limit(1)) for query in later]
         self.any_for = Statement(select(exists().where(timers.c.key == given("one_key"), known)))
 
 
@@ -123,9 +130,27 @@ def begin(connection: Connection, timer: Timer) -> None:
     _BEGIN.run(connection, one_kind=timer.kind, one_key=timer.key)
 
 
-def next_due(connection: Connection, now: Now, kinds: Iterable[str]) -> datetime | None:
-    """When the next timer of these kinds rings, on the wall clock as it goes now."""
-    rows = [row for query in _asked(tuple(kinds)).first for row in query.run(connection)]
+def is_begun(connection: Connection, timer: Timer) -> bool:
+    """Whether the timer is still the one that was begun: neither cancelled since, nor set anew, nor begun again."""
+    row = _FIND.run(connection, one_kind=timer.kind, one_key=timer.key).first()
+    return row is not None and row.begun == timer.begun + 1
+
+
+def forgive(connection: Connection) -> None:
+    """The daemon did not go down with any that was begun."""
+    _FORGIVE.run(connection)
+
+
+def next_due(
+    connection: Connection, now: Now, kinds: Iterable[str], *, but_not_due: bool = False
+) -> datetime | None:
+    """When the next timer of these kinds rings, on the wall clock as it goes now.
+
+    but_not_due: the next of those that are not due yet.
+    """
+    asked = _asked(tuple(kinds))
+    queries = asked.later if but_not_due else asked.first
+    rows = [row for query in queries for row in query.run(connection, boot=now.boot, at=now.at)]
     return min(
         (
             row.due_at if row.due_boot is None else now.at + (row.due_boot - now.boot) * _MICROSECOND

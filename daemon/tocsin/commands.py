@@ -43,7 +43,7 @@ class Call:
         return self.words.get(slot, "")
 
 
-Handler = Callable[[Call, Transaction], Message | str | None]
+Handler = Callable[[Call, Transaction], Message | str | Refused | None]
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,11 @@ class Command:
 
     usage: the grammar. Small letters are typed as they are, CAPITALS stand for a word, `[…]` may be left out,
     `…` behind the last takes the rest of the line: `note ALERT TEXT…`.
-    handler: gets the call and the turn; what it returns is the answer. Raises Refused.
+    handler: gets the call and the turn; what it returns is the answer. Raises Refused, and nothing was done then; a
+    Refused that is returned keeps what was.
     help: what it is for, in a few words. anyone: in a room also for people that Tocsin doesn't know. also: other
-    words that people type for it. often: whether the short `!help` names it.
+    words that people type for it. often: whether the short `!help` names it. strangers: the words behind its own with
+    which strangers may give it, anywhere. secret: what stands behind its own word is not written down.
     """
 
     usage: str
@@ -63,6 +65,8 @@ class Command:
     anyone: bool = False
     also: tuple[str, ...] = ()
     often: bool = False
+    strangers: tuple[str, ...] = ()
+    secret: bool = False
 
     def __post_init__(self) -> None:
         if not self.usage.split() or type(self.also) is not tuple:  # a plain text is a sequence of texts too
@@ -71,6 +75,10 @@ class Command:
     @cached_property
     def name(self) -> str:
         return self.usage.split()[0]
+
+    def is_for_strangers(self, rest: str) -> bool:
+        """Whether anybody may give it with these words behind it."""
+        return (rest.split() or [""])[0].lower() in self.strangers
 
 
 OWN_WORDS = frozenset({"help", "whoami"})
@@ -106,7 +114,7 @@ class Commands:
 
     def _ignored(self, line: Line, said: Words) -> bool:
         """Whether that is one too many of somebody whom we don't know, or what they ask of another bot."""
-        if self._tocsin.config.person_of(line.place.network, line.account) is not None:
+        if self._tocsin.people.person_of(line.place.network, line.account) is not None:
             return False
         if not said.called and said.name not in self._named and not self._near(said.name):
             return True
@@ -143,9 +151,12 @@ class Commands:
             place=str(line.place),
             account=line.account,
             person=who.by,
-            what=f"{name} {said.rest}".strip(),
+            what=name if self._is_secret(name) else f"{name} {said.rest}".strip(),
             verdict=verdict,
         )
+
+    def _is_secret(self, name: str) -> bool:
+        return name in self._commands and self._commands[name].secret
 
     def _near(self, name: str) -> str:
         """A hint at the command that may be meant."""
@@ -161,14 +172,16 @@ class Commands:
                 near = f"; did you mean {tx.typed(f'ack {group.id}')}?"
             return _answer(line, who.by, f"there is no {tx.typed(name)}{near}", tx, "unknown")
         open_to_all = command.anyone and (name in OWN_WORDS or not line.place.private)
-        if not who.by and not open_to_all:
+        if not (who.by or open_to_all or command.is_for_strangers(who.rest)):
             return self._refuse(refusal(line, name, tx), name, line, tx)
-        answer: Message | str | None = None
+        answer: Message | str | Refused | None = None
         with savepoint(tx.connection) as part:
             use(who, line.place.network, tx)
             answer = command.handler(Call(who.by, line, name, _read(command, who.rest, tx)), tx)
         if part.error is None:
             give_next(who, line, tx)
+            if isinstance(answer, Refused):
+                return _answer(line, who.by, str(answer), tx, f"refused: {answer}")
             return _answer(line, who.by, answer, tx, "done")
         tx.undone()
         if isinstance(part.error, Refused):

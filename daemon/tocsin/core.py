@@ -12,6 +12,7 @@ from tocsin.clock import Clock
 from tocsin.domain.message import Place
 from tocsin.errors import StoreUnavailable
 from tocsin.facts import Known
+from tocsin.people import People
 from tocsin.store import Database, State, Writer, inbox
 from tocsin.store.timers import Now, microseconds
 from tocsin.transaction import Rules, Transaction
@@ -74,8 +75,9 @@ class Nudge:
 class Tocsin:
     """What each part of the daemon holds.
 
-    on_say, on_timer, on_body: called in the event loop after a turn was kept in which something was said, a
-    timer was set, or a body was kept.
+    on_say, on_timer, on_body, on_people: called in the event loop after a turn was kept in which something was said,
+    a timer was set, a body was kept, or people said something new of themselves.
+    people: everybody, as was kept last; for those who can't wait for a turn.
     """
 
     def __init__(self, *, clock: Clock, state: State, database: Database, known: Known, rules: Rules) -> None:
@@ -88,6 +90,8 @@ class Tocsin:
         self.on_say: Callable[[set[Place]], None] = lambda _: None
         self.on_timer: Callable[[], None] = lambda: None
         self.on_body: Callable[[], None] = lambda: None
+        self.on_people: Callable[[People], None] = lambda _: None
+        self.people = People.of(known.config)
         self._database = database
         self._reader: AsyncEngine | None = None
         self.writer = Writer(
@@ -138,6 +142,10 @@ class Tocsin:
         return Transaction(connection, self.known, self.time(), self.rules)
 
     def _committed(self, turns: Sequence[Transaction]) -> None:
+        for people in (tx.new_people for tx in turns):
+            if people is not None:  # before anything is said to them
+                self.people = people
+                self.on_people(people)
         places = set[Place]().union(*(tx.places for tx in turns))
         if places:
             self.on_say(places)

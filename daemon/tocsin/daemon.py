@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, intake, lists, networks, plugins, safety
+from tocsin import answers, intake, lists, me, networks, plugins, safety
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
@@ -31,6 +31,7 @@ from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
 from tocsin.networks.irc.settings import IrcSettings
+from tocsin.people import People
 from tocsin.ringer import Ringer
 from tocsin.status import status
 from tocsin.store import Database, State
@@ -122,12 +123,13 @@ class Daemon:
         self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
         words = answers.commands([answers.of_groups(), *declared.answers])
-        commands = Commands(self.tocsin, [*words, *lists.commands(), *declared.commands])
+        commands = Commands(self.tocsin, [*words, *lists.commands(), *me.commands(), *declared.commands])
         self.ears = Ears(self.tocsin, commands, self.courier, networks)
         self.web = Web(self.tocsin, self.intake, declared.routes, [self.ringer.nudge, self.intake.nudge])
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
         self._stop = asyncio.Event()
+        self.tocsin.on_people = self._know
 
     async def run(self) -> int:
         """Run until stopped, or until nothing can be kept any more; the process's exit code."""
@@ -162,6 +164,7 @@ class Daemon:
         """
         await self.ringer.take_over()
         await self.intake.take_over()
+        await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
         for part in (self.courier, self.ears, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
         for name, network in self.networks.items():
@@ -170,6 +173,10 @@ class Daemon:
     def stop(self) -> None:
         """Finish what is under way, and end."""
         self._stop.set()
+
+    def _know(self, people: People) -> None:
+        for name, network in self.networks.items():
+            network.know(people.accounts_on(name))
 
     async def _run_network(self, network: Network) -> None:
         """Keep a network running; one that fails is no reason for the others to end."""
@@ -229,7 +236,7 @@ def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:
 
 
 def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock) -> Network:
-    people = {person.accounts[name]: who for who, person in config.people.items() if name in person.accounts}
+    people = People.of(config).accounts_on(name)
     match settings:
         case ConsoleSettings():
             return Console(

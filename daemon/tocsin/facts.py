@@ -12,7 +12,8 @@ from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
 from tocsin.errors import UnknownSubject
-from tocsin.store import journal, outbox, subjects
+from tocsin.people import People
+from tocsin.store import journal, outbox, profiles, subjects
 from tocsin.store.timers import Now
 
 GROUP = "group"
@@ -21,7 +22,7 @@ GROUP = "group"
 
 @dataclass
 class Known:
-    """What all turns share: the configuration, the events that are known, and open groups already replayed.
+    """What all turns share: the configuration, the events that are known, open groups already replayed, and people.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     """
@@ -29,6 +30,7 @@ class Known:
     config: Config
     kinds: Mapping[str, type[Event]]
     groups: dict[str, AlertGroup] = field(default_factory=dict)
+    people: People | None = None
 
 
 class Facts:
@@ -40,6 +42,9 @@ class Facts:
         self.time = time
         self._known = known
         self._seen: set[str] = set()
+        self.people_changed = False
+        self.new_people: People | None = None
+        """Everybody, at the end of a turn in which that changed."""
 
     @property
     def config(self) -> Config:
@@ -135,9 +140,22 @@ class Facts:
             brief_lines=tuple(lines),
         )
 
+    @property
+    def people(self) -> People:
+        """Everybody, with what they said of themselves."""
+        if self._known.people is None:
+            kept = profiles.everybody(self.connection), profiles.links(self.connection)
+            self._known.people = People.of(self.config, *kept)
+        return self._known.people
+
+    def change_people(self) -> None:
+        """What people say of themselves is another from now on; networks are told once this turn is kept."""
+        self._known.people = None
+        self.people_changed = True
+
     def person_of(self, network: str, account: str) -> str | None:
         """Whose account that is."""
-        return self.config.person_of(network, account)
+        return self.people.person_of(network, account)
 
     def callees(self, name: str) -> Sequence[str]:
         """The people that a person's, schedule's or team's name stands for now."""
@@ -149,7 +167,7 @@ class Facts:
 
     def person(self, name: str) -> Responder:
         """The person with this name; one who is no longer in the configuration has no accounts."""
-        return self.config.people.get(name, Responder())
+        return self.people.by_name.get(name, Responder())
 
     def private_places(self, person: str) -> list[Place]:
         """Where a person is reached in private, in the order of their accounts."""
@@ -167,6 +185,7 @@ class Facts:
         return [Place(name, self.config.networks[name].room)] if name in self.config.networks else []
 
     def forget_replayed(self) -> None:
-        """What this turn replayed may have been undone."""
+        """What this turn replayed or changed may have been undone."""
+        self._known.people = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from tocsin import answers, hookspecs, lists
+from tocsin import answers, hookspecs, lists, me
 from tocsin.answers import Answers
 from tocsin.commands import OWN_WORDS, Command
 from tocsin.config import Config, shape_problem, unknown_name
@@ -179,7 +179,7 @@ class Plugins:
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
-        own = [*answers.commands([answers.of_groups()]), *lists.commands()]
+        own = [*answers.commands([answers.of_groups()]), *lists.commands(), *me.commands()]
         claims |= dict.fromkeys(
             (*answers.WORDS, *(word for one in own for word in (one.name, *one.also))), "Tocsin itself"
         )

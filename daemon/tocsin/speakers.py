@@ -94,7 +94,7 @@ def introduce(line: Line, by: str, tx: Transaction) -> str:
         why = f"by your account {line.account!r} on {network}"
         if identity is Identity.NICKS:
             why = f"by your nick {line.called!r} alone, which I am told to trust on {network}"
-        return f"you are {by}, {why}; your time zone is {tx.person(by).timezone.key}"
+        return f"you are {by}, {why}"
     if identity is Identity.CODES and line.claimed:
         return f"you have the nick of {tx.person_of(network, line.claimed)}, which proves nothing: each page that I send you there brings a code"
     if line.account:

@@ -48,7 +48,7 @@ WORDS = {
     "!why {} now": ["'now' is too much: say !why ALERT"] * 2,
     "!help !ack": ["!ack [mine|all|ALERT…]: I have it, stop paging (also acknowledge and acked)"] * 2,
     "!help akc": ["there is no !akc; did you mean 'ack'?"] * 2,
-    "!whoami": ("you are bob, by your account 'bob' on console; your time zone is UTC", UNKNOWN),
+    "!whoami": ("you are bob, by your account 'bob' on console", UNKNOWN),
 }
 
 

@@ -143,10 +143,3 @@ class Config(Tables):
     networks: Mapping[str, NetworkSettings]
     plugins: Mapping[str, object]
     folder: Path
-
-    def person_of(self, network: str, account: str) -> str | None:
-        """Whose account that is."""
-        for name, person in self.people.items():
-            if account and person.accounts.get(network) == account:
-                return name
-        return None

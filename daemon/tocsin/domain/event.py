@@ -29,7 +29,9 @@ class Event:
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o, which look like digits
 _DIGITS = "23456789"
-_BOTH = _LETTERS + _DIGITS
+ALPHABET = _LETTERS + _DIGITS
+"""What ids and codes are made of that people type."""
+
 _GOLDEN = 0.6180339887  # multiples of this part of a circle never come to lie close together
 
 
@@ -40,17 +42,17 @@ def short_id(number: int) -> str:
     place each time all ids of a length are used up. Ids that follow one another look unlike each other.
     """
     tail = 2
-    count = len(_LETTERS) * len(_DIGITS) * len(_BOTH) ** tail
+    count = len(_LETTERS) * len(_DIGITS) * len(ALPHABET) ** tail
     while number >= count:
         number -= count
         tail += 1
-        count *= len(_BOTH)
+        count *= len(ALPHABET)
     step = int(count * _GOLDEN)
     while math.gcd(step, count) != 1:  # else some would come twice
         step += 1
     number = (number + 1) * step % count
     text = ""
-    for alphabet in (*[_BOTH] * tail, _DIGITS, _LETTERS):
+    for alphabet in (*[ALPHABET] * tail, _DIGITS, _LETTERS):
         number, digit = divmod(number, len(alphabet))
         text = alphabet[digit] + text
     return text

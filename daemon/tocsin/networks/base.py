@@ -1,5 +1,6 @@
 """What every chat network is to the rest of Tocsin."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -53,6 +54,9 @@ class Network(Protocol):
         again: an earlier try may have been seen, so one that can't makes them recognisable.
         Raises NetworkError, `unsent` if surely nobody can have seen it. Cancelled, it may have been seen.
         """
+
+    def know(self, accounts: Mapping[str, str]) -> None:
+        """From now on these are the people's accounts here: account -> the person's name."""
 
     def reaches(self, account: str) -> bool:
         """Whether something said to this account in private would be taken now, as far as is known."""

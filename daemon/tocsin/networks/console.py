@@ -73,7 +73,6 @@ class Console:
         on_quit: called when somebody types /quit.
         """
         self.name = name
-        self._people = people
         self._stdin = stdin
         self._stdout = stdout
         self._now = now
@@ -83,7 +82,8 @@ class Console:
         self._account = next(iter(people), "guest")
         self._run_id = secrets.token_hex(8)
         self._heard = itertools.count(1)
-        self._width = min(16, max(len(place) for place in (settings.room, *(f"@{name}" for name in people))))
+        self._width = 0
+        self.know(people)
         self._typist = False
         self._prompting = False
 
@@ -125,6 +125,13 @@ class Console:
         except (OSError, ValueError) as error:
             raise NetworkError(f"can't be printed: {error}") from None
         return f"line {number}"
+
+    def know(self, accounts: Mapping[str, str]) -> None:
+        """These are who is here, and as wide as their names is the column of places."""
+        self._people = accounts
+        self._width = max(
+            self._width, *(min(16, len(place)) for place in (self._room, *(f"@{name}" for name in accounts)))
+        )
 
     def reaches(self, account: str) -> bool:
         return account in self._people

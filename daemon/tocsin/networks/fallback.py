@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from tocsin.domain.message import Message, Place
@@ -58,6 +58,9 @@ class Fallback:
         if program.returncode != 0:
             raise NetworkError(f"{self._command[0]}: exit code {program.returncode}")
         return "exit code 0"
+
+    def know(self, accounts: Mapping[str, str]) -> None:
+        """It knows nobody."""
 
     def reaches(self, account: str) -> bool:
         """It calls nobody by name."""

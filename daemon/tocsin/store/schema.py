@@ -234,6 +234,8 @@ link_codes = Table(
     Column("code", Text, primary_key=True),
     Column("person", Text, nullable=False),
     Column("made_at", Instant, nullable=False),
+    # How many wrong ones were tried since it was made.
+    Column("wrong", Integer, nullable=False),
 )
 
 audit = Table(

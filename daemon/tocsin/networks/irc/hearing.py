@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 MOST_WAITING = 10_000
 """So many lines that were heard wait to be taken; beyond that they are lost, and it is logged."""
 
+MOST_NICKS = 1000
+"""Of so many accounts it is remembered by which nick they spoke; beyond that strangers are forgotten."""
+
 STRANGER_FOR = 3.0
 """For so many seconds a stranger is one without our asking again: who floods us must not make us flood the server."""
 
@@ -39,7 +42,7 @@ class Hearing:
         link: Callable[[], Link | None],
         on_spoke: Callable[[str], None],
     ) -> None:
-        """accounts: as keys -> as the configuration spells them. link: the one that is up, if any.
+        """accounts: as keys -> as the people's are spelled; it may change. link: the one that is up, if any.
 
         on_spoke: told as a key which of these accounts has just shown that it is there.
         """
@@ -115,8 +118,11 @@ class Hearing:
             account = await self._asked(heard)
         else:
             return ""
-        if fold(account) in self._accounts:
+        if account:  # a stranger's too: this may be the line by which it becomes somebody's
+            if len(self.last_nick) >= MOST_NICKS:
+                self.last_nick = {key: nick for key, nick in self.last_nick.items() if key in self._accounts}
             self.last_nick[fold(account)] = heard.sender
+        if fold(account) in self._accounts:
             self._on_spoke(fold(account))
         return self._accounts.get(fold(account), account)
 

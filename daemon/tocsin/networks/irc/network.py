@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import ssl
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -276,6 +276,13 @@ class Irc:
             why = "it is none of our rooms" if room is None else room.why
             raise NetworkError(f"not in {name}: {why}", unsent=True)
         return room.name
+
+    def know(self, accounts: Mapping[str, str]) -> None:
+        """Take these for the accounts of the people; who was a stranger may be one of them now."""
+        self._accounts.clear()
+        self._accounts.update((fold(account), account) for account in accounts)
+        self._wanted.intersection_update(self._accounts)
+        self._hearing.forget()
 
     def reaches(self, account: str) -> bool:
         """Whether somebody with that account, or by that nick, is where we see them."""

@@ -29,5 +29,6 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("made_at", sa.String(32), nullable=False),
+        sa.Column("wrong", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("code", name="pk_link_codes"),
     )

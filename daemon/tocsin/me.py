@@ -8,7 +8,7 @@ from tocsin.commands import Call, Command
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity, QuietHours
 from tocsin.domain.words import counted, did_you_mean, listed, spelled
-from tocsin.errors import Refused
+from tocsin.errors import Refused, UsageError
 from tocsin.store import profiles
 from tocsin.store.outbox import Lane
 from tocsin.transaction import Transaction
@@ -31,7 +31,7 @@ def me(call: Call, tx: Transaction) -> Answer:
     what = _ABOUT.get(call["WHAT"].lower())
     if what is None:  # what was typed may be a code, so it is not repeated
         words = listed(tx.typed(f"me {word}") for word in ("zone", "quiet", "link", "unlink"))
-        raise Refused(f"say {words}; {tx.typed('me')} alone tells you what I know of you")
+        raise UsageError(f"say {words}; {tx.typed('me')} alone tells you what I know of you")
     return what(call, tx)
 
 
@@ -50,7 +50,7 @@ def _tell(call: Call, tx: Transaction) -> Answer:
 def _zone(call: Call, tx: Transaction) -> Answer:
     asked = "_".join(call["VALUE"].lower().split())
     if not asked:
-        raise Refused(f"say {tx.typed('me zone Europe/Berlin')}")
+        raise UsageError(f"say {tx.typed('me zone Europe/Berlin')}")
     key = "" if asked in (_DEFAULT, profiles.OFF) else _zones().get(asked)
     if key is None:
         raise Refused(f"there is no time zone {call['VALUE']!r}{did_you_mean(asked, _zones().values())}")
@@ -65,7 +65,7 @@ def _zone(call: Call, tx: Transaction) -> Answer:
 def _quiet(call: Call, tx: Transaction) -> Answer:
     asked = call["VALUE"].lower()
     if not asked:
-        raise Refused(f"say {tx.typed('me quiet 22:00-07:00')} or {tx.typed('me quiet off')}")
+        raise UsageError(f"say {tx.typed('me quiet 22:00-07:00')} or {tx.typed('me quiet off')}")
     if asked == _DEFAULT:
         hours = ""
     elif asked == profiles.OFF:
@@ -114,13 +114,16 @@ def _link(call: Call, tx: Transaction) -> Answer:
 def _claim(code: str, call: Call, tx: Transaction) -> Answer:
     """Link the account that speaks to the person whose code that is. What would tell a guesser more comes last."""
     network, account = call.place.network, call.line.account
-    if tx.config.networks[network].identity is not Identity.ACCOUNTS:
+    settings = tx.config.networks[network]
+    if settings.identity is not Identity.ACCOUNTS:
         names = f"people.NAME.accounts.{network} in the configuration names a nick"
         raise Refused(f"{network} proves nothing of who you are there: {names}")
     if not account:
         raise Refused(f"I see no account of yours on {network}: log in to it, and type that again")
     if call.by:
         raise Refused(f"I know you here, {call.by}: type that where I don't know you yet")
+    if complaint := settings.complaint(account=account):
+        raise Refused(f"your account {complaint}")
     if any(account.lower() == known.lower() for known in tx.people.accounts_on(network)):
         raise Refused(f"the account {account!r} is somebody's already")
     person = profiles.use_code(tx.connection, code, tx.now)
@@ -152,7 +155,7 @@ def _take(person: str, call: Call, tx: Transaction) -> str:
 def _unlink(call: Call, tx: Transaction) -> Answer:
     network = call["VALUE"].lower()
     if not network:
-        raise Refused(f"say {tx.typed('me unlink NETWORK')}")
+        raise UsageError(f"say {tx.typed('me unlink NETWORK')}")
     theirs = tx.private_places(call.by)
     account = profiles.unlink(tx.connection, network, call.by)
     if not account:

@@ -334,6 +334,14 @@ async def test_where_accounts_prove_nothing_no_account_can_be_linked(tower: Towe
         assert tower.radio.texts("person/al") == [f"radio proves nothing of who you are there: {names}"]
 
 
+async def test_what_could_pass_for_a_nick_is_no_account(tower: Tower) -> None:
+    tower.people = tower.people.replace(RADIO, PROVES_NOTHING.replace("codes", "accounts"))
+    async with tower() as engine:
+        answer = "your account must be the name of an account, not '~al2'"
+        assert await link(tower, engine, "~al2") == [answer]
+        assert tower.radio.accounts == {}
+
+
 async def test_what_the_configuration_says_wins_over_a_link(tower: Tower) -> None:
     first = tower.people
     async with tower() as engine:

@@ -331,6 +331,7 @@ REFUSALS = [
     ("reactions", "1 / 0", "register_reactions failed: ZeroDivisionError: division by zero"),
     ("commands", "[Command('ack', handler, '')]", "command 'ack' is claimed by Tocsin itself and by extra"),
     ("commands", "[Command('help', handler, '')]", "command 'help' is claimed by Tocsin itself and by extra"),
+    ("commands", "[Command('me', handler, '')]", "command 'me' is claimed by Tocsin itself and by extra"),
     (
         "commands",
         "[Command('land', handler, '', also=('acked',))]",

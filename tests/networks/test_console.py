@@ -156,6 +156,14 @@ async def test_who_names_everyone(peer: ConsolePeer) -> None:
     await peer.screen.shows("* here: alice and bob (robert). You are alice in #ops.\n")
 
 
+async def test_who_names_those_who_came_since(peer: ConsolePeer) -> None:
+    peer.network.know({"alice": "alice", "rob": "robert"})
+    peer.types("/who\n")
+    await peer.screen.shows("* here: alice and rob (robert). You are alice in #ops.\n")
+    assert peer.network.reaches("rob")
+    assert not peer.network.reaches("bob")
+
+
 async def test_help_names_every_word_that_works(peer: ConsolePeer) -> None:
     peer.types("/help\n")
     shown = await peer.screen.shows("leave\n")

@@ -59,7 +59,6 @@ _DUE_WALL = timers.c.due_at <= given("at")
 _STILL_DUE = Statement(select(timers).where(*_IS, or_(_DUE_BOOT, timers.c.due_boot.is_(None) & _DUE_WALL)))
 _FIND = Statement(select(timers).where(*_IS))
 _BEGIN = Statement(update(timers).where(*_IS).values(begun=timers.c.begun + 1))
-_FORGIVE = Statement(update(timers).where(timers.c.begun > 0).values(begun=0))
 
 
 class _Asked:
@@ -138,7 +137,7 @@ def is_begun(connection: Connection, timer: Timer) -> bool:
 
 def forgive(connection: Connection) -> None:
     """The daemon did not go down with any that was begun."""
-    _FORGIVE.run(connection)
+    connection.execute(update(timers).where(timers.c.begun > 0).values(begun=0))
 
 
 def next_due(

@@ -32,6 +32,7 @@ server = "{host}:{port}"
 tls = false
 room = "{room}"
 identity = "trust-nicks"
+detail = {{ "{room}" = "full" }}
 pace = "0s"
 """
 

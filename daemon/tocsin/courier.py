@@ -259,8 +259,7 @@ def _claim(place: Place, tx: Transaction) -> Row | None:
 
 def _warning(message: Message, under_way: Iterable[str]) -> Message:
     text = f"A page to {listed(under_way)} may still arrive."
-    brief_lines = (*message.brief_lines, text) if message.brief else ()
-    return replace(message, lines=(*message.lines, text), brief_lines=brief_lines)
+    return replace(message, lines=(*message.lines, text), brief_lines=(*message.brief_lines, text))
 
 
 def _after(row: Row, outcome: NetworkError) -> Sending:

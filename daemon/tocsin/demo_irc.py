@@ -29,6 +29,7 @@ _CONFIG = """\
 server = "{host}:{port}"
 tls = false
 room = "{room}"
+detail = {{ "{room}" = "full" }}
 identity = "trust-nicks"
 pace = "0s"
 [people.you]

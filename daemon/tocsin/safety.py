@@ -1,6 +1,7 @@
 """What the core does by itself when a page or a plugin fails, so that no fault ends in silence."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from tocsin.domain.message import Message
@@ -41,10 +42,8 @@ def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) ->
     """
     group = tx.find_group(row.subject)
     if group is not None and group.rings:
-        text = row.message.text
-        message = Message(
-            text, subject=row.subject, command=row.message.command, lines=(f"{row.place}: {why}",)
-        )
+        lines = (f"{row.place}: {why}",)
+        message = replace(row.message, subject=row.subject, link="", lines=lines, brief_lines=lines)
         rang = row.place != FALLBACK and tx.fall_back(message, about=row.subject)
         end = "the fallback rings" if rang else "nothing else will ring"
         tx.tell(

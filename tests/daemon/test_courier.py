@@ -9,6 +9,7 @@ import pytest
 
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
+from tocsin.plugins import Declared
 from tocsin.store.outbox import Lane
 from tocsin.testing import Said
 from tocsin.transaction import Transaction
@@ -120,6 +121,10 @@ async def test_an_answer_waits_five_seconds_for_a_page_and_then_warns(start: Sta
         await engine.advance(seconds=2)
         (answer,) = engine.chat.texts("room/#ops")
         assert answer.endswith("A page to alice may still arrive.")
+        assert engine.chat.said[-1].message.summary().all_lines() == [
+            f"{subject} acknowledged by bob, paging stops: critical DiskFull",
+            "A page to alice may still arrive.",
+        ]
 
 
 async def test_after_an_acknowledgement_no_page_begins(start: Start) -> None:
@@ -161,6 +166,20 @@ async def test_an_account_that_cannot_be_reached_is_told_at_once(
         (told,) = engine.chat.texts("room/#ops")
         assert told == f"{subject} page to alice failed: no such nick; the fallback rings"
         assert ("DEAD",) in await engine.sql("select state from outbox")
+
+
+@pytest.mark.parametrize("declared", [None, Declared()], ids=["a page fails", "no plugin pages"])
+async def test_what_the_core_says_by_itself_in_a_room_has_a_form_for_all_the_world(
+    start: Start, declared: Declared | None
+) -> None:
+    async with start(declared) as engine:
+        engine.chat.fails = lambda said: NetworkError("no link") if said.place.private else None
+        subject = await engine.report(fires())
+        await engine.advance(minutes=2)
+        briefs = [said.message.summary().all_lines() for said in engine.chat.said if not said.place.private]
+        assert briefs
+        assert "db1" not in str(briefs)
+        assert all(first.startswith(subject) for first, *_ in briefs)
 
 
 async def test_a_poisonous_message_is_replaced_by_a_plain_page(start: Start) -> None:

@@ -149,8 +149,12 @@ class Fake:
 
     port: int
 
-    def __init__(self, *, offers: str = "", silent: bool = False) -> None:
-        """offers: capabilities, all of which it refuses. silent: whether it answers to nothing."""
+    def __init__(self, *, offers: str = "", silent: bool = False, modes: str = "+nt") -> None:
+        """offers: capabilities, all of which it refuses. silent: whether it answers to nothing.
+
+        modes: of each channel, as it answers who asks for them.
+        """
+        self.modes = modes
         self.offers = offers
         self.silent = silent
         self.links = 0
@@ -206,6 +210,8 @@ class Fake:
                         f"irc 366 tocsin {room} :End of NAMES list",
                     )
                 ]
+            case "MODE":
+                answers = [f":irc 324 tocsin {words[0]} {self.modes}"]
             case "PING":
                 answers = [f":irc PONG irc {words[0]}"]
             case _:

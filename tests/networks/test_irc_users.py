@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tocsin.config.values import SecretSource
 from tocsin.networks.irc.lines import fold
 from tocsin.networks.irc.rooms import LONGEST_PAUSE, NO_ENTRY, Room, Rooms
+from tocsin.networks.irc.settings import Detail
 from tocsin.networks.irc.users import WHO_FORM, WHO_IS_WHO, Users
 
 from tests.networks.irc_parts import heard
@@ -257,7 +258,7 @@ def test_a_room_tells_what_is_news() -> None:
 
 def test_a_room_is_found_however_it_is_spelt() -> None:
     key = SecretSource(env="KEY")
-    rooms = Rooms(["#Ops", "#db", "#oPS", "#DB", "#k"], {"#OPS": key, "#other": key})
+    rooms = Rooms(["#Ops", "#db", "#oPS", "#DB", "#k"], {"#OPS": key, "#other": key}, {})
     assert {room.name: room.key for room in rooms} == {"#oPS": key, "#DB": None, "#k": None}
     assert rooms.find("#ops") is rooms.find("#OPS") is not None
     assert rooms.find("#\N{KELVIN SIGN}") is None
@@ -267,14 +268,15 @@ def test_a_room_is_found_however_it_is_spelt() -> None:
 
 def test_on_a_new_link_nothing_is_known_of_the_rooms() -> None:
     key = SecretSource(env="KEY")
-    rooms = Rooms(["#ops", "#db"], {"#ops": key})
+    rooms = Rooms(["#ops", "#db"], {"#ops": key}, {"#DB": Detail.SUMMARY})
     for number, room in enumerate(rooms):
         room.stay_out("it is full", 100.0)
         if number:
             room.enter(100.0)
             room.seen = True
+            room.closing = frozenset("i")
     rooms.leave_all()
-    assert list(rooms) == [Room("#ops", key), Room("#db", None)]
+    assert list(rooms) == [Room("#ops", key), Room("#db", None, Detail.SUMMARY)]
 
 
 def test_what_keeps_us_out_ends_a_sentence() -> None:

@@ -29,6 +29,7 @@ def check_names(config: Config) -> Iterator[Problem]:
     yield from _claimed_twice(people=config.people, teams=config.teams, schedules=config.schedules)
     yield from _claimed_twice(teams=config.teams, networks=config.networks)
     yield from _identities(config)
+    yield from _about_rooms(config)
     yield from _people(config)
     for name, team in config.teams.items():
         yield from _members(("teams", name, "members"), team.members, config)
@@ -63,6 +64,15 @@ def _identities(config: Config) -> Iterator[Problem]:
         if network.identity is Identity.NICKS:
             text = "whoever takes the nick of one of the people may act as them there"
             yield Problem(("networks", name, "identity"), text, fatal=False)
+
+
+def _about_rooms(config: Config) -> Iterator[Problem]:
+    for name, network in config.networks.items():
+        rooms = {network.room, *(team.rooms[name] for team in config.teams.values() if name in team.rooms)}
+        known = {room.lower() for room in rooms}
+        for at in network.about_rooms():
+            if str(at[-1]).lower() not in known:
+                yield unknown_name(("networks", name, *at), str(at[-1]), "no room of Tocsin's", rooms)
 
 
 def _people(config: Config) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """The tables of the configuration that belong to the core; what plugins add is theirs to say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from tocsin.config.values import (
     Secret,
 )
 from tocsin.domain.oncall import Identity, Responder, Schedule, Team
+from tocsin.errors import KeyPath
 
 
 class NetworkSettings(Protocol):
@@ -34,6 +35,9 @@ class NetworkSettings(Protocol):
 
     @property
     def identity(self) -> Identity: ...
+
+    def about_rooms(self) -> Iterable[KeyPath]:
+        """The settings that are about one room each, as they stand there: each ends in the room's name."""
 
     def complaint(self, *, account: str = "", room: str = "") -> str:
         """Why nobody can have such an account there, or no room can be called so; empty if they can."""

@@ -8,7 +8,7 @@ import os
 import secrets
 import select
 import shutil
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from typing import IO, Any
 from tocsin.domain.message import Line, Message, Place, clean
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import listed
-from tocsin.errors import NetworkError
+from tocsin.errors import KeyPath, NetworkError
 from tocsin.networks.base import Listener
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ class ConsoleSettings:
     @property
     def identity(self) -> Identity:
         return Identity.ACCOUNTS
+
+    def about_rooms(self) -> Iterable[KeyPath]:
+        return ()
 
     def complaint(self, *, account: str = "", room: str = "") -> str:  # noqa: ARG002 (any name will do)
         return ""
@@ -116,7 +119,7 @@ class Console:
             await asyncio.wrap_future(self._print())  # the last words are out
 
     async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (what is on paper can't be made one)
-        """Print it. Raises NetworkError if nobody can read any more."""
+        """Print all of it: who sits at this terminal may know. Raises NetworkError if nobody can read any more."""
         first, *more = message.all_lines()
         first = f"(again) {first}" if again else first
         printed = self._print(*(self._line(place, "tocsin", text) for text in (first, *more)))
@@ -169,7 +172,8 @@ class Console:
         place = Place(self.name, self._account if private else self._room, private=private)
         if not self._typist:
             self._print(self._line(place, self._account, text))
-        line = Line(f"{self._run_id}-{next(self._heard)}", place, self._account, text, called=self._account)
+        number = f"{self._run_id}-{next(self._heard)}"
+        line = Line(number, place, self._account, text, called=self._account, us="tocsin")
         try:
             await listener.heard(line)
         except Exception as error:

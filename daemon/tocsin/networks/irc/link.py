@@ -32,16 +32,22 @@ QUIET = 40.0
 
 LOOK_EVERY = 1.0
 
+UNFIT = "it may no longer be said there like this"
+
 AT_ONCE = 50
 """So many lines are taken before others have their turn."""
 
 
 @dataclass(frozen=True)
 class Whois:
-    """host: from where somebody speaks, as `user@host`. account: theirs. Both are empty for nobody."""
+    """host: from where somebody speaks, as `user@host`. account: theirs. Both are empty for nobody.
+
+    bot: whether they say of themselves that they are one.
+    """
 
     host: str = ""
     account: str = ""
+    bot: bool = False
 
 
 class Link:
@@ -133,10 +139,13 @@ class Link:
         self._chores.append(text)
         self._something.set()
 
-    def say(self, target: str, texts: list[str]) -> Spoken:
-        """Write messages as soon as the pace allows it. Raises ValueError for what is no line."""
+    def say(self, target: str, texts: list[str], fits: Callable[[], bool] = lambda: True) -> Spoken:
+        """Write messages as soon as the pace allows it. Raises ValueError for what is no line.
+
+        fits: whether they may be said there; what no longer may when its turn comes is not.
+        """
         lines = [line("PRIVMSG", target, text=text) for text in texts]
-        spoken = Spoken(target, lines, self._loop.create_future())
+        spoken = Spoken(target, lines, self._loop.create_future(), fits)
         if self.ended.done():
             spoken.fail(self.ended.result())
         else:
@@ -212,7 +221,7 @@ class Link:
                 self.features |= dict(word.partition("=")[::2] for word in heard.words[1:-1])
             case "NICK" if fold(heard.sender) == fold(self.nick) and heard.words:
                 self._login.nick = heard.word(0)
-            case "311" | "330" | "318":
+            case "311" | "330" | "335" | "318":
                 self._found(heard)
 
     def _found(self, heard: Heard) -> None:
@@ -226,6 +235,8 @@ class Link:
                 found = replace(found, host=f"{heard.word(2)}@{heard.word(3)}")
             case "330":
                 found = replace(found, account=heard.word(2))
+            case "335" if "BOT" in self.features:  # elsewhere it may say something else
+                found = replace(found, bot=True)
             case "318":
                 del self._asked[key]
                 if not answer.done():
@@ -276,6 +287,8 @@ class Link:
 
     async def _write(self, spoken: Spoken) -> None:
         await self._turn()
+        if not spoken.fits():
+            spoken.fail(UNFIT)
         if spoken.done.done():
             return  # given up meanwhile
         spoken.begun.set()
@@ -287,6 +300,9 @@ class Link:
         for number, text in enumerate(spoken.lines):
             if number > 0:
                 await self._turn()
+            if not spoken.fits():
+                spoken.fail(UNFIT)
+                break
             self.command(f"@label={labels[number]} {text}" if labels else text)
             if labels:
                 self._receipts.sent(labels[number], self._loop.time())

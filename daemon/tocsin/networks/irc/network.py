@@ -13,13 +13,14 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
+from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
 from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import Refusal
-from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Rooms
+from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.irc.users import WHO_FORM, Users
 from tocsin.networks.irc.wire import Heard
@@ -74,7 +75,7 @@ class Irc:
         self.name = name
         self._settings = settings
         self._accounts = {fold(account): account for account in accounts}
-        self._rooms = Rooms([settings.room, *rooms], settings.keys)
+        self._rooms = Rooms([settings.room, *rooms], settings.keys, settings.detail)
         self._jitter = jitter
         self._users = Users()
         self._link: Link | None = None
@@ -187,13 +188,25 @@ class Irc:
     # What is said.
 
     async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (IRC knows no such thing)
-        """Say it in a channel, or to every nick of an account. Raises NetworkError."""
+        """Say it in a channel, as far as all may read it who can come there, or to every nick of an account.
+
+        Raises NetworkError.
+        """
         link = self._link
         if link is None or not self._up:
             raise NetworkError(f"not connected: {self._why}", unsent=True)
-        targets = await self._nicks(link, place.name) if place.private else [self._entered(place.name)]
+        room = None if place.private else self._entered(place.name)
+        full = room is None or room.full
+        if not full:
+            message = message.summary()
+
+        def fits() -> bool:
+            return room is None or not full or room.full
+
+        targets = [room.name] if room is not None else await self._nicks(link, place.name)
         results = await asyncio.gather(
-            *(self._say(link, target, message, again=again) for target in targets), return_exceptions=True
+            *(self._say(link, target, message, again=again, fits=fits) for target in targets),
+            return_exceptions=True,
         )
         receipts = [result for result in results if isinstance(result, str)]
         if receipts:
@@ -218,11 +231,13 @@ class Irc:
             room.why = str(error)
             self._listener.tell(f"I can't speak in {room.name} on {self.name}: {error}")
 
-    async def _say(self, link: Link, target: str, message: Message, *, again: bool) -> str:
+    async def _say(
+        self, link: Link, target: str, message: Message, *, again: bool, fits: Callable[[], bool]
+    ) -> str:
         limit = room_for(link.nick, target) - MARKED - (len(AGAIN) if again else 0)
         first, *more = message.all_lines(limit)
         texts = [harmless(text) for text in (f"{AGAIN}{first}" if again else first, *more)]
-        spoken = link.say(target, [text for text in texts if text] or ["…"])
+        spoken = link.say(target, [text for text in texts if text] or ["…"], fits)
         try:
             async with asyncio.timeout(WAIT_AT_MOST):
                 await spoken.begun.wait()
@@ -270,12 +285,12 @@ class Irc:
         by_account = self._settings.identity is Identity.ACCOUNTS
         return bool(self._users.nicks_of(account)) if by_account else account in self._users
 
-    def _entered(self, name: str) -> str:
+    def _entered(self, name: str) -> Room:
         room = self._rooms.find(name)
         if room is None or not room.joined:
             why = "it is none of our rooms" if room is None else room.why
             raise NetworkError(f"not in {name}: {why}", unsent=True)
-        return room.name
+        return room
 
     def know(self, accounts: Mapping[str, str]) -> None:
         """Take these for the accounts of the people; who was a stranger may be one of them now."""
@@ -303,7 +318,7 @@ class Irc:
         while not link.ended.done():
             self._changed.clear()
             await self._enter(link, loop.time())
-            all_known = all(room.seen or room.tries for room in self._rooms)
+            all_known = all(room.known or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
                 self._look_at_identity(link)
                 self._go_up()
@@ -379,6 +394,8 @@ class Irc:
     def _follow(self, heard: Heard, link: Link) -> None:
         """See who comes and goes: one of them may be somebody for whom there is a page."""
         self._users.take(heard, link.caps)
+        if heard.command in {"324", "MODE"}:
+            self._modes(heard, link)
         if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
             self._hearing.changed_hands(heard.sender)
         if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
@@ -400,6 +417,7 @@ class Irc:
             link.command(line("PART", name))  # we go nowhere else, whoever sends us there
             return
         log.info("%s: joined %s", self.name, room.name)
+        self._ask_for_modes(room, link)
         if "WHOX" in link.features:
             link.command_some_time(line("WHO", room.name, WHO_FORM))
         room.enter(asyncio.get_running_loop().time())
@@ -409,9 +427,39 @@ class Irc:
         room = self._rooms.find(heard.word(1))
         if room is None or not room.joined or (heard.command == "366" and "WHOX" in link.features):
             return
-        first = not room.seen
-        room.seen = True
-        if first and self._up:
+        before, room.seen = room.known, True
+        self._learned(room, known_before=before)
+
+    def _ask_for_modes(self, room: Room, link: Link) -> None:
+        """Whether strangers get in decides how much is said there, unless that is decided already."""
+        if room.detail is None:
+            link.command_some_time(line("MODE", room.name))
+
+    def _modes(self, heard: Heard, link: Link) -> None:
+        answer = heard.command == "324"
+        room = self._rooms.find(heard.word(1 if answer else 0))
+        if room is None or not room.joined:
+            return
+        before = room.known
+        if answer:
+            room.closing = modes.told(heard.word(2))
+        elif room.closing is not None:  # else it is asked for already
+            room.closing = modes.changed(room.closing, heard.words[1:], link.features)
+            if room.closing is None:
+                self._ask_for_modes(room, link)
+        if room.closing is not None and room.told != room.full and room.detail is None:
+            room.told = room.full
+            what = (
+                "closed: alerts are told there in full"
+                if room.full
+                else "open: alerts are told there in short"
+            )
+            log.info("%s: %s is %s; see networks.%s.detail", self.name, room.name, what, self.name)
+        self._learned(room, known_before=before)
+
+    def _learned(self, room: Room, *, known_before: bool) -> None:
+        """More is known of a room."""
+        if room.known and not known_before and self._up:
             self._go_up()  # what waited for this room goes on
         self._changed.set()
 

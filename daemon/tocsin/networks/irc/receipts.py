@@ -8,7 +8,7 @@ whatever it refuses before the PONG is theirs, and a PONG without that says that
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -34,13 +34,14 @@ def _refuses(heard: Heard) -> bool:
 class Spoken:
     """Lines for one target.
 
-    lines: as they are written. done: the receipt, or NetworkError. begun: set once one of them may be on its way, or
-    never will. labelled: each with a label.
+    lines: as they are written. done: the receipt, or NetworkError. fits: asked before each line whether it may still
+    be said there. begun: set once one of them may be on its way, or never will. labelled: each with a label.
     """
 
     target: str
     lines: Sequence[str]
     done: asyncio.Future[str]
+    fits: Callable[[], bool] = lambda: True
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     labelled: bool = False
     refusal: Heard | None = None

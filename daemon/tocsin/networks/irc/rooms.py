@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tocsin.config.values import SecretSource
 from tocsin.networks.irc.lines import fold
+from tocsin.networks.irc.settings import Detail
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
@@ -39,20 +40,35 @@ class Room:
     """joined: whether we are there. seen: whether we know who else is. why: what keeps us out.
 
     tries: how often that was so. at: when to try again. since: when we came to be there.
+    detail: how much is said there, if the configuration says so. closing: its modes that keep strangers out; None
+    while they are not known. told: what was logged last of whether all may be said there.
     """
 
     name: str
     key: SecretSource | None
+    detail: Detail | None = None
     joined: bool = False
     seen: bool = False
     why: str = "not joined yet"
     tries: int = 0
     at: float = 0.0
     since: float = 0.0
+    closing: frozenset[str] | None = None
+    told: bool | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether all may be said there, and not only what all the world may know."""
+        return self.detail is Detail.FULL if self.detail is not None else bool(self.closing)
+
+    @property
+    def known(self) -> bool:
+        """Whether we know all that we want to before we talk there."""
+        return self.seen and (self.detail is not None or self.closing is not None)
 
     def enter(self, now: float) -> None:
         """We are there."""
-        self.joined, self.since = True, now
+        self.joined, self.since, self.closing = True, now, None
 
     def stay_out(self, why: str, now: float) -> bool:
         """We are not, or no longer, there; whether that is news.
@@ -62,7 +78,7 @@ class Room:
         if self.joined and now - self.since > LONGEST_PAUSE:
             self.why, self.tries = "", 0
         news = self.why != why
-        self.joined, self.seen, self.why = False, False, why
+        self.joined, self.seen, self.closing, self.why = False, False, None, why
         self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)
         self.tries = min(self.tries + 1, MANY)
         return news
@@ -71,9 +87,15 @@ class Room:
 class Rooms:
     """All of them, by name."""
 
-    def __init__(self, names: Iterable[str], keys: Mapping[str, SecretSource]) -> None:
-        folded = {fold(name): key for name, key in keys.items()}
-        self._rooms = {fold(name): Room(name, folded.get(fold(name))) for name in names}
+    def __init__(
+        self, names: Iterable[str], keys: Mapping[str, SecretSource], details: Mapping[str, Detail]
+    ) -> None:
+        """keys, details: of rooms, however these are spelt."""
+        key_of = {fold(name): key for name, key in keys.items()}
+        detail_of = {fold(name): detail for name, detail in details.items()}
+        self._rooms = {
+            fold(name): Room(name, key_of.get(fold(name)), detail_of.get(fold(name))) for name in names
+        }
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms.values())
@@ -91,4 +113,4 @@ class Rooms:
 
     def leave_all(self) -> None:
         """The link is gone."""
-        self._rooms = {key: Room(room.name, room.key) for key, room in self._rooms.items()}
+        self._rooms = {key: Room(room.name, room.key, room.detail) for key, room in self._rooms.items()}

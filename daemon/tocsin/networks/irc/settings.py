@@ -1,15 +1,18 @@
 """What the configuration says of an IRC network."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from tocsin.config.values import AddressSetting, Count, Duration, FilePath, Secret
 from tocsin.domain.oncall import Identity
+from tocsin.errors import KeyPath
+from tocsin.networks.irc.lines import fold
 
 
 def _is_word(text: str) -> bool:
@@ -39,6 +42,13 @@ LONGEST_CHANNEL = 100
 """In characters, more than servers allow."""
 
 
+class Detail(StrEnum):
+    """How much is said of an alert: everything, or what all the world may know."""
+
+    FULL = "full"
+    SUMMARY = "summary"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sasl:
     """How Tocsin logs in to its own account.
@@ -60,7 +70,8 @@ class IrcSettings:
 
     server: its address and port. tls_ca: who signs its certificate, if the system does not know. certificate: our
     own, with its key in the same file. password: the server's. nick: the first that is free of these two.
-    room: where all alerts are told. keys: channel -> its key. identity: how the network proves who speaks.
+    room: where all alerts are told. keys: channel -> its key. detail: channel -> how much is said there; where it
+    does not say so, all of it in a channel that is closed. identity: how the network proves who speaks.
     burst, pace: so many lines may go out at once, and then one each so often.
     """
 
@@ -74,6 +85,7 @@ class IrcSettings:
     second_nick: Nick = "tocsin_"
     room: Word
     keys: Mapping[str, Secret] = field(default_factory=dict)
+    detail: Mapping[str, Detail] = field(default_factory=dict)
     identity: Identity = Identity.ACCOUNTS
     burst: Annotated[Count, AfterValidator(lambda count: max(count, 1))] = 5
     pace: Duration = timedelta(seconds=1)
@@ -83,14 +95,23 @@ class IrcSettings:
             raise ValueError("nick and second_nick must differ")
         if not self.tls and (self.tls_ca or self.certificate):
             raise ValueError("tls_ca and certificate mean nothing without tls")
-        for room in (self.room, *self.keys):
+        named = {"room": self.room} | {".".join(path): path[-1] for path in self._per_room()}
+        for setting, room in named.items():
             if problem := self.complaint(room=room):
-                raise ValueError(f"{'room' if room == self.room else f'keys.{room}'} {problem}")
+                raise ValueError(f"{setting} {problem}")
+        if len({fold(room) for room in self.detail}) < len(self.detail):
+            raise ValueError("detail names a channel twice: capitals make no other one")
         for path in filter(None, (self.tls_ca, self.certificate)):
             if not path.is_file():
                 raise ValueError(f"{path}: no such file")
         if self.sasl is not None and self.sasl.password is None and self.certificate is None:
             raise ValueError("sasl names neither account and password, nor is there a certificate")
+
+    def about_rooms(self) -> Iterable[KeyPath]:
+        return [path for path in self._per_room() if path[0] == "detail"]
+
+    def _per_room(self) -> Iterable[tuple[str, str]]:
+        return [*(("keys", room) for room in self.keys), *(("detail", room) for room in self.detail)]
 
     def complaint(self, *, account: str = "", room: str = "") -> str:
         """Why that can't be an account or a channel; empty if it can."""

@@ -73,11 +73,12 @@ class Peer(ABC):
     """The far side, and alice, bob and a stranger on it. As a context, it and the network are running.
 
     alice, bob: their accounts; both are the network's people. stranger: the account of one who isn't.
-    room: where all of them and the network are.
+    room: where all of them and the network are. us: what the network is called there.
     """
 
     network: Network
     room: str
+    us: str = "tocsin"
     alice: str
     bob: str
     stranger: str
@@ -170,6 +171,11 @@ class NetworkContract:
         assert await peer.private_lines(peer.bob) == []
         assert await peer.lines(peer.room) == []
 
+    async def test_in_private_everything_is_said(self, peer: Peer) -> None:
+        page = Message("DiskFull on db-1", "k7f3", link="https://x.test/", lines=("a",), brief="DiskFull")
+        await peer.send(peer.private(peer.alice), page)
+        assert await peer.private_lines(peer.alice) == page.all_lines()
+
     async def test_order_is_kept(self, peer: Peer) -> None:
         texts = [f"message {number}" for number in range(50)]
         await peer.send(peer.place, *(Message(text) for text in texts))
@@ -204,13 +210,13 @@ class NetworkContract:
     async def test_what_is_said_in_a_room_is_heard(self, peer: Peer) -> None:
         await peer.says(peer.alice, peer.place, "!ack k7f3")
         [line] = await peer.recorder.hears("!ack k7f3")
-        assert (line.place, line.account) == (peer.place, peer.alice)
+        assert (line.place, line.account, line.us) == (peer.place, peer.alice, peer.us)
         assert line.called
 
     async def test_what_is_said_in_private_is_heard_as_private(self, peer: Peer) -> None:
         await peer.says(peer.bob, peer.private(peer.bob), "!ack k7f3")
         [line] = await peer.recorder.hears("!ack k7f3")
-        assert (line.place, line.account) == (peer.private(peer.bob), peer.bob)
+        assert (line.place, line.account, line.us) == (peer.private(peer.bob), peer.bob, peer.us)
 
     async def test_a_stranger_is_heard_as_a_stranger(self, peer: Peer) -> None:
         await peer.says(peer.stranger, peer.place, "hello")

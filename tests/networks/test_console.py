@@ -189,6 +189,12 @@ async def test_a_word_that_does_not_work_is_answered(peer: ConsolePeer, typed: s
     assert len(peer.recorder.lines) == 1
 
 
+async def test_a_terminal_shows_everything_in_a_room_too(peer: ConsolePeer) -> None:
+    page = Message("DiskFull on db-1", "k7f3", link="https://x.test/", lines=("a",), brief="DiskFull")
+    await peer.send(ROOM, page)
+    assert await peer.lines("#ops") == page.all_lines()
+
+
 async def test_blank_lines_say_nothing(peer: ConsolePeer) -> None:
     peer.types("\n  \n\r\nhello\r\n")
     await peer.recorder.hears("hello")

@@ -11,7 +11,7 @@ from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
 from tocsin.networks.irc.lines import fold, plain
-from tocsin.networks.irc.link import Link
+from tocsin.networks.irc.link import Link, Whois
 from tocsin.networks.irc.rooms import Rooms
 from tocsin.networks.irc.wire import Heard
 
@@ -52,21 +52,25 @@ class Hearing:
         self._rooms = rooms
         self._link = link
         self._on_spoke = on_spoke
-        self._waiting = asyncio.Queue[tuple[Heard, str | None]](MOST_WAITING)
+        self._waiting = asyncio.Queue[tuple[Heard, str | None, str]](MOST_WAITING)
         self._numbers = itertools.count(1)
         self._run_id = secrets.token_hex(8)
-        self._strangers: dict[str, tuple[float, str, str]] = {}
+        self._strangers: dict[str, tuple[float, Whois]] = {}
         self.last_nick: dict[str, str] = {}
         """Account, as a key -> the nick by which it was last heard."""
 
     def take(self, heard: Heard, link: Link) -> None:
-        """Somebody said something, here or in private."""
+        """Somebody said something, here or in private.
+
+        What a server says itself, what it repeats (in a batch) from before we came, and what bots say is no talk.
+        """
         account = heard.tags.get("account", "") if "account-tag" in link.caps else None
         here = fold(heard.word(0)) == fold(link.nick) or self._rooms.find(heard.word(0)) is not None
-        if not here or heard.last.startswith("\x01") or _BOTS & heard.tags.keys():
+        talk = heard.host and "batch" not in heard.tags and not _BOTS & heard.tags.keys()
+        if not here or not talk or heard.last.startswith("\x01"):
             return
         try:
-            self._waiting.put_nowait((heard, account))
+            self._waiting.put_nowait((heard, account, link.nick))
         except asyncio.QueueFull:
             log.warning("%s: more is said than can be taken: a line is lost", self._name)
 
@@ -81,15 +85,20 @@ class Hearing:
     async def run(self, listener: Listener) -> None:
         """Hand on what was heard, in its order, until cancelled; nothing else waits for that."""
         while True:
-            heard, account = await self._waiting.get()
+            heard, account, us = await self._waiting.get()
             try:
-                await self._hand_on(heard, account, listener)
+                await self._hand_on(heard, account, us, listener)
             except Exception:
                 log.exception("%s: a line was not taken", self._name)
 
-    async def _hand_on(self, heard: Heard, tagged: str | None, listener: Listener) -> None:
+    async def _hand_on(self, heard: Heard, tagged: str | None, us: str, listener: Listener) -> None:
         text = plain(heard.last)
-        account = await self._account_of(heard, text, tagged, listener)
+        private = self._rooms.find(heard.word(0)) is None
+        asks = self._identity is Identity.ACCOUNTS and tagged is None
+        asked = await self._asked(heard) if asks and listener.wants(text, private=private, us=us) else Whois()
+        if asked.bot:
+            return
+        account = self._proven(heard, asked.account if tagged is None else tagged)
         nick_of = self._accounts.get(fold(heard.sender), "")
         room = self._rooms.find(heard.word(0))
         if room is not None:
@@ -101,22 +110,14 @@ class Hearing:
             place = Place(self._name, nick_of or heard.sender, private=True)
         claimed = nick_of if self._identity is Identity.CODES else ""
         number = f"{self._run_id}-{next(self._numbers)}"
-        await listener.heard(Line(number, place, account, text, called=heard.sender, claimed=claimed))
+        line = Line(number, place, account, text, called=heard.sender, claimed=claimed, us=us)
+        await listener.heard(line)
 
-    async def _account_of(self, heard: Heard, text: str, tagged: str | None, listener: Listener) -> str:
-        """What proves who spoke, as the configuration spells it.
-
-        Where the server doesn't tag lines it is asked who has the nick, and whoever came to it since is nobody.
-        """
+    def _proven(self, heard: Heard, account: str) -> str:
+        """What proves who spoke, as the configuration spells it. account: theirs, as the server says."""
         if self._identity is Identity.NICKS:
             return self._accounts.get(fold(heard.sender), "")
         if self._identity is not Identity.ACCOUNTS:
-            return ""
-        if tagged is not None:
-            account = tagged
-        elif listener.wants(text, private=self._rooms.find(heard.word(0)) is None):
-            account = await self._asked(heard)
-        else:
             return ""
         if account:  # a stranger's too: this may be the line by which it becomes somebody's
             if len(self.last_nick) >= MOST_NICKS:
@@ -126,22 +127,22 @@ class Hearing:
             self._on_spoke(fold(account))
         return self._accounts.get(fold(account), account)
 
-    async def _asked(self, heard: Heard) -> str:
-        """The account behind the nick that spoke, as the server says when asked; empty if it may be another's by now."""
+    async def _asked(self, heard: Heard) -> Whois:
+        """Who spoke, as the server says when asked; nobody if the nick may be another's by now."""
         link = self._link()
         if link is None:
-            return ""
+            return Whois()
         now = asyncio.get_running_loop().time()
-        until, host, account = self._strangers.get(fold(heard.sender), (0.0, "", ""))
-        if until > now and host == heard.host:
-            return account
+        until, known = self._strangers.get(fold(heard.sender), (0.0, Whois()))
+        if until > now and known.host == heard.host:
+            return known
         try:
             found = await link.whois(heard.sender)
         except NetworkError as error:
             log.warning("%s: %s", self._name, error)
-            return ""
-        account = found.account if found.host == heard.host else ""
+            return Whois()
+        found = found if found.host == heard.host else Whois(heard.host)
         self._strangers = {nick: known for nick, known in self._strangers.items() if known[0] > now}
-        if fold(account) not in self._accounts:
-            self._strangers[fold(heard.sender)] = (now + STRANGER_FOR, heard.host, account)
-        return account
+        if fold(found.account) not in self._accounts:
+            self._strangers[fold(heard.sender)] = (now + STRANGER_FOR, found)
+        return found

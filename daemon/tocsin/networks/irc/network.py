@@ -39,6 +39,9 @@ MOST_KNOCKS = 200
 JOIN_WITHIN = 10.0
 """How many seconds the rooms have to let us in before we talk in those that did."""
 
+MODES_WITHIN = 1.0
+"""Once we know who is there: how many seconds we wait to learn whether all the world is. Until then it may be."""
+
 INTRODUCED_WITHIN = 1.0
 """How many seconds we wait for what the server says of itself, such as how many channels it allows."""
 
@@ -318,6 +321,8 @@ class Irc:
         while not link.ended.done():
             self._changed.clear()
             await self._enter(link, loop.time())
+            if all(room.seen or room.tries for room in self._rooms):
+                deadline = min(deadline, loop.time() + MODES_WITHIN)
             all_known = all(room.known or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
                 self._look_at_identity(link)

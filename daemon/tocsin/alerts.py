@@ -73,9 +73,18 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
         tx.say(place, Message(f"{text}{still}", command=typed), lane=Lane.FIRST)
 
 
-def announce(tx: Transaction, event: Event, also: Place | None = None) -> None:
-    """Tell what became of a group to whoever was paged for it, the default rooms and the one who asked."""
-    announce_all(tx, [event], also)
+def announce(
+    tx: Transaction, event: Event, also: Place | None = None, *, said: str = "", answer: Message | None = None
+) -> None:
+    """Tell what became of a group to whoever was paged for it, the default rooms and the one who asked.
+
+    said: in place of the event's headline. answer: what the one who asked is told in place of it all.
+    """
+    for place in sorted(_concerned(tx, event, also), key=str):
+        if answer and place == also:
+            tx.say(place, answer, about=event.subject, lane=Lane.ANSWER, settle=True)
+        else:
+            _tell(tx, event, said or event.headline(), place, also)
 
 
 def announce_all(
@@ -83,23 +92,34 @@ def announce_all(
 ) -> None:
     """Tell what became of groups by one and the same deed, in one message a place.
 
-    stopped: those of them that rang until then. Where a page may be seen any moment it is told only once that is
-    over: nobody should be called after they read that it stops.
+    stopped: those of them that rang until then.
     """
     of_place = defaultdict[Place, list[Event]](list)
     for event in events:
-        for place in tx.paged_places(event.subject) | set(tx.default_rooms()) | ({also} if also else set()):
+        for place in _concerned(tx, event, also):
             of_place[place].append(event)
     for place in sorted(of_place, key=str):
-        lane = Lane.ANSWER if place == also else Lane.STATUS
         told = of_place[place]
         at_once = [event for event in told if not outbox.under_way(tx.connection, event.subject)]
         if len(at_once) > 1:
-            tx.say(place, _all_of(at_once, stopped, tx), lane=lane)
-        for event in told if len(at_once) < 2 else [event for event in told if event not in at_once]:
-            text = f"{_what(event, stopped)}: "
-            message = replace(tx.about(tx.group(event.subject), text), link="")
-            tx.say(place, message, about=event.subject, lane=lane, settle=True)
+            tx.say(place, _all_of(at_once, stopped, tx), lane=_lane(place, also))
+            told = [event for event in told if event not in at_once]
+        for event in told:
+            _tell(tx, event, _what(event, stopped), place, also)
+
+
+def _concerned(tx: Transaction, event: Event, also: Place | None) -> set[Place]:
+    return tx.paged_places(event.subject) | set(tx.default_rooms()) | ({also} if also else set())
+
+
+def _lane(place: Place, also: Place | None) -> Lane:
+    return Lane.ANSWER if place == also else Lane.STATUS
+
+
+def _tell(tx: Transaction, event: Event, said: str, place: Place, also: Place | None) -> None:
+    """Only once no page can be seen any moment: nobody should be called after they read that it stops."""
+    message = replace(tx.about(tx.group(event.subject), f"{said}: "), link="")
+    tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=True)
 
 
 def _what(event: Event, stopped: Collection[str]) -> str:

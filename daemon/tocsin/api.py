@@ -38,7 +38,7 @@ from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
 from tocsin.domain.page import PageDelivered, PageFailed
-from tocsin.domain.words import listed, spelled
+from tocsin.domain.words import listed, parse_duration, spelled, time_of_day
 from tocsin.errors import (
     BadPayload,
     NotAllowed,
@@ -112,8 +112,10 @@ __all__ = [
     "listed",
     "meant",
     "on",
+    "parse_duration",
     "report",
     "safe_link",
     "spelled",
+    "time_of_day",
     "unknown_name",
 ]

@@ -152,13 +152,15 @@ class GroupUnacknowledged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupSilenced(Event):
-    """Nobody is paged until then, whatever it does, unless it becomes worse."""
+    """Nobody is paged until then, whatever it does, unless it becomes worse. because: why, if that was said."""
 
     kind: ClassVar[str] = "group.silenced"
     until: datetime
+    because: str = ""
 
     def headline(self) -> str:
-        return f"silenced by {self.by} until {self.until:%H:%M} UTC"
+        why = f" ({self.because})" if self.because else ""
+        return f"silenced by {self.by} until {self.until:%H:%M} UTC{why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,10 +363,10 @@ class AlertGroup:
             raise Refused(f"{self.id}: nobody has acknowledged it")
         return GroupUnacknowledged(subject=self.id, at=at, by=by)
 
-    def silence(self, by: str, at: datetime, until: datetime) -> GroupSilenced:
+    def silence(self, by: str, at: datetime, until: datetime, because: str = "") -> GroupSilenced:
         """It rings no more until then. Raises Refused."""
         self._refuse_resolved()
-        return GroupSilenced(subject=self.id, at=at, by=by, until=until)
+        return GroupSilenced(subject=self.id, at=at, by=by, until=until, because=because)
 
     def end_silence(self, at: datetime, *, by: str = "", because: str = "") -> SilenceEnded:
         """It rings again. Raises Refused."""

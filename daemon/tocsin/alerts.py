@@ -76,7 +76,7 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
 def announce(
     tx: Transaction, event: Event, also: Place | None = None, *, said: str = "", answer: Message | None = None
 ) -> None:
-    """Tell what became of a group to whoever was paged for it, the default rooms and the one who asked.
+    """Tell what became of a group wherever it was told of, to whoever opened it by hand, and to the one who asked.
 
     said: in place of the event's headline. answer: what the one who asked is told in place of it all.
     """
@@ -109,7 +109,9 @@ def announce_all(
 
 
 def _concerned(tx: Transaction, event: Event, also: Place | None) -> set[Place]:
-    return tx.paged_places(event.subject) | set(tx.default_rooms()) | ({also} if also else set())
+    opened_by = tx.group(event.subject).opened_by
+    theirs = tx.private_places(opened_by) if opened_by else []
+    return tx.told_places(event.subject) | {*tx.default_rooms(), *theirs, *filter(None, [also])}
 
 
 def _lane(place: Place, also: Place | None) -> Lane:

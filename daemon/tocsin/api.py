@@ -16,6 +16,7 @@ from tocsin.config import (
     unknown_name,
 )
 from tocsin.core import Tocsin
+from tocsin.domain.duty import OnCallChanged
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
     AcknowledgementRenewed,
@@ -33,12 +34,13 @@ from tocsin.domain.group import (
     GroupUnacknowledged,
     Report,
     SilenceEnded,
+    rank,
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
 from tocsin.domain.page import PageDelivered, PageFailed
-from tocsin.domain.words import listed, parse_duration, spelled, time_of_day
+from tocsin.domain.words import counted, did_you_mean, listed, parse_duration, spelled, time_of_day
 from tocsin.errors import (
     BadPayload,
     NotAllowed,
@@ -49,12 +51,14 @@ from tocsin.errors import (
     UnknownSubject,
     UsageError,
 )
+from tocsin.facts import GROUP
 from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
 from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
+    "GROUP",
     "PAGE_DEADLINE",
     "AcknowledgementRenewed",
     "Alert",
@@ -86,6 +90,7 @@ __all__ = [
     "Names",
     "NonEmpty",
     "NotAllowed",
+    "OnCallChanged",
     "PageDelivered",
     "PageFailed",
     "Place",
@@ -108,11 +113,14 @@ __all__ = [
     "UnknownSubject",
     "UsageError",
     "announce",
+    "counted",
+    "did_you_mean",
     "hookimpl",
     "listed",
     "meant",
     "on",
     "parse_duration",
+    "rank",
     "report",
     "safe_link",
     "spelled",

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, intake, lists, me, networks, plugins, safety
+from tocsin import answers, intake, lists, me, networks, oncall, plugins, safety
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
@@ -21,7 +21,7 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
-from tocsin.domain import group, page
+from tocsin.domain import duty, group, page
 from tocsin.ears import Ears
 from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
@@ -108,8 +108,11 @@ class Daemon:
         networks: Mapping[str, Network],
     ) -> None:
         """Build the parts; nothing moves before `run`."""
-        kinds = {**{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS)}, **declared.events}
-        timers = {**safety.timer_kinds(), **intake.timer_kinds(), **declared.timers}
+        kinds = {
+            **{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS)},
+            **declared.events,
+        }
+        timers = {**safety.timer_kinds(), **intake.timer_kinds(), **oncall.timer_kinds(), **declared.timers}
         rules = Rules(by_event(declared.reactions), timers)
         self.tocsin = Tocsin(
             clock=clock, state=state, database=database, known=Known(config, kinds), rules=rules
@@ -165,6 +168,7 @@ class Daemon:
         await self.ringer.take_over()
         await self.intake.take_over()
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
+        await self.tocsin.must(oncall.begin)
         for part in (self.courier, self.ears, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
         for name, network in self.networks.items():

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tocsin.config import Config
+from tocsin.domain.duty import OnCallChanged
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
 from tocsin.errors import UnknownSubject
 from tocsin.people import People
-from tocsin.store import journal, outbox, profiles, subjects
+from tocsin.store import journal, outbox, profiles, subjects, timers
 from tocsin.store.timers import Now
 
 GROUP = "group"
@@ -22,14 +23,16 @@ GROUP = "group"
 
 @dataclass
 class Known:
-    """What all turns share: the configuration, the events that are known, open groups already replayed, and people.
+    """What all turns share: the configuration, the events that are known, and what was replayed already.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
+    groups: those that are open. on_call: schedule -> the people whom it meant last. people: everybody, as they say.
     """
 
     config: Config
     kinds: Mapping[str, type[Event]]
     groups: dict[str, AlertGroup] = field(default_factory=dict)
+    on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
     people: People | None = None
 
 
@@ -80,7 +83,11 @@ class Facts:
         return group
 
     def follow(self, event: Event) -> None:
-        """A group goes on by an event that was recorded."""
+        """What is remembered goes on by an event that was recorded."""
+        if isinstance(event, OnCallChanged):
+            self._seen.add(event.subject)
+            self._known.on_call[event.subject] = event.people
+            return
         group = self._known.groups.get(event.subject)
         if isinstance(event, GroupOpened):
             group = group or AlertGroup(event.subject)
@@ -116,6 +123,15 @@ class Facts:
         """Where a subject was paged in chat, or may have been."""
         places = {place for _, place in outbox.paged(self.connection, subject)}
         return {place for place in places if place.network in self.config.networks}
+
+    def told_places(self, subject: str) -> set[Place]:
+        """Where a subject was paged or told of in chat, or may have been."""
+        places = outbox.told(self.connection, subject)
+        return {place for place in places if place.network in self.config.networks}
+
+    def timer_is_set(self, kind: str, key: str) -> bool:
+        """Whether such a timer is still to ring."""
+        return timers.any_for(self.connection, key, [kind])
 
     def typed(self, command: str) -> str:
         """A command as people type it in a room."""
@@ -165,6 +181,14 @@ class Facts:
             return self.config.teams[name].members
         return [name]
 
+    def on_call_before(self, schedule: str) -> tuple[str, ...] | None:
+        """The people whom a schedule meant when that changed last; None if nobody ever looked."""
+        if schedule not in self._known.on_call:
+            for entry in self.story(schedule):
+                if isinstance(entry.event, OnCallChanged):
+                    self.follow(entry.event)
+        return self._known.on_call.get(schedule)
+
     def person(self, name: str) -> Responder:
         """The person with this name; one who is no longer in the configuration has no accounts."""
         return self.people.by_name.get(name, Responder())
@@ -189,3 +213,4 @@ class Facts:
         self._known.people = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)
+            self._known.on_call.pop(subject, None)

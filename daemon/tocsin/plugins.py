@@ -269,4 +269,4 @@ def _check_handler(plugin: str, handler: Any, *, may_wait: bool = False) -> None
         )
 
 
-_OF_THE_CORE = {"alert", "core", "group", "page"}
+_OF_THE_CORE = {"alert", "core", "group", "oncall", "page"}

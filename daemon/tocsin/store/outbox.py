@@ -171,6 +171,15 @@ _WAS_PAGED = Statement(
         )
     )
 )
+_TOLD = Statement(
+    select(outbox.c.place)
+    .where(
+        outbox.c.subject == given("one_subject"),
+        outbox.c.lane.in_([Lane.PAGE, Lane.NEWS]),
+        outbox.c.state != Sending.CANCELLED,
+    )
+    .distinct()
+)
 
 
 def add(
@@ -313,6 +322,11 @@ def was_paged(connection: Connection, subject: str, person: str, place: Place, b
     """Whether a page of this subject to a person, or to all in a place, may have been seen before that time."""
     values = {"one_subject": subject, "whom": person, "one_place": str(place), "before": before}
     return bool(_WAS_PAGED.run(connection, **values).value())
+
+
+def told(connection: Connection, subject: str) -> set[Place]:
+    """Where a subject was paged, or it was said what is done about it, or may have been."""
+    return {Place.parse(row.place) for row in _TOLD.run(connection, one_subject=subject)}
 
 
 def after_start(connection: Connection, now: Now) -> set[Place]:

@@ -29,6 +29,11 @@ def fires(*alerts: Alert, key: str = "disk") -> Report:
     return Report("prod", key, firing=alerts or (alert(),))
 
 
+def gone(*fingerprints: str, key: str = "disk") -> Report:
+    """These don't fire any more."""
+    return Report("prod", key, resolved=dict.fromkeys(fingerprints))
+
+
 def over(key: str = "disk") -> Report:
     return Report("prod", key, over=True)
 

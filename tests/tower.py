@@ -30,6 +30,7 @@ accounts.console = "dave"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
+ack_timeout = {}
 """
 
 

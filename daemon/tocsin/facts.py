@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tocsin.config import Config
-from tocsin.domain.duty import OnCallChanged
+from tocsin.domain.duty import OnCallChanged, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
@@ -85,8 +85,8 @@ class Facts:
     def follow(self, event: Event) -> None:
         """What is remembered goes on by an event that was recorded."""
         if isinstance(event, OnCallChanged):
-            self._seen.add(event.subject)
-            self._known.on_call[event.subject] = event.people
+            self._seen.add(event.schedule)
+            self._known.on_call[event.schedule] = event.people
             return
         group = self._known.groups.get(event.subject)
         if isinstance(event, GroupOpened):
@@ -184,7 +184,7 @@ class Facts:
     def on_call_before(self, schedule: str) -> tuple[str, ...] | None:
         """The people whom a schedule meant when that changed last; None if nobody ever looked."""
         if schedule not in self._known.on_call:
-            for entry in self.story(schedule):
+            for entry in self.story(duty_of(schedule)):
                 if isinstance(entry.event, OnCallChanged):
                     self.follow(entry.event)
         return self._known.on_call.get(schedule)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from tocsin.domain.duty import OnCallChanged
+from tocsin.domain.duty import OnCallChanged, duty_of
 from tocsin.store.timers import Timer
 from tocsin.transaction import Owned, Transaction, owned
 
@@ -28,6 +28,6 @@ def look(_: Timer, tx: Transaction) -> None:
         before = tx.on_call_before(schedule)
         if people != before:
             before = people if before is None else before
-            tx.record(OnCallChanged(subject=schedule, at=tx.now, people=people, before=before))
+            tx.record(OnCallChanged(subject=duty_of(schedule), at=tx.now, people=people, before=before))
     if tx.config.schedules:
         tx.set_timer(LOOK, "", at=tx.now.replace(second=0, microsecond=0) + timedelta(minutes=1))

@@ -1,25 +1,31 @@
 """What happens while an alert is escalated."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
-from tocsin.api import Event, listed
-from tocsin_escalation.policy import Plan, Position
+from tocsin.api import Event, counted, listed
+from tocsin_escalation.plan import Plan, Position
+from tocsin_escalation.policy import Urgency
 
 
 @dataclass(frozen=True, kw_only=True)
 class EscalationStarted(Event):
-    """A policy was chosen, and holds for this alert whatever becomes of the configuration.
+    """A policy was chosen, and holds for this alert whatever becomes of the configuration, until it becomes worse.
 
-    because: what led to it.
+    because: what led to it. severity: that of the group for which it was chosen; empty for the worst.
     """
 
     kind: ClassVar[str] = "escalation.started"
     plan: Plan
     because: str
+    severity: str = ""
 
     def headline(self) -> str:
-        return f"policy {self.plan.policy} ({self.because}): {self.plan}"
+        usual = self.plan.urgency is Urgency.NORMAL
+        urgency = "" if usual else f", {self.plan.urgency} urgency"
+        return f"policy {self.plan.policy}{urgency} ({self.because}): {self.plan}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +34,7 @@ class StepTaken(Event):
 
     at_step: which. people: who is paged. rooms: where it is said to all. pages: their numbers; the wait for the
     next step begins with the first of them that is delivered, or fails. missing: who is named, and can't be paged
-    now.
+    now. asleep: who is paged only when their quiet hours are over.
     """
 
     kind: ClassVar[str] = "escalation.step_taken"
@@ -37,6 +43,7 @@ class StepTaken(Event):
     rooms: tuple[str, ...] = ()
     pages: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
+    asleep: tuple[str, ...] = ()
 
     def headline(self) -> str:
         again = f", for the {_ordinal(self.at_step.round + 1)} time" if self.at_step.round else ""
@@ -53,7 +60,70 @@ class StepTaken(Event):
         called = [*self.people, *self.rooms]
         if not called:
             return f"nobody to page ({listed(self.missing)})"
-        return f"paging {listed(called)}" + (f", but not {listed(self.missing)}" if self.missing else "")
+        later = f", and {listed(self.asleep)} in the morning" if self.asleep else ""
+        return f"paging {listed(called)}{later}" + (
+            f", but not {listed(self.missing)}" if self.missing else ""
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepPutOff(Event):
+    """All whom a step calls are in their quiet hours: it waits for the first of them.
+
+    people: who wakes first. until: when. there: that instant, as it is written where they are.
+    """
+
+    kind: ClassVar[str] = "escalation.step_put_off"
+    at_step: Position
+    people: tuple[str, ...]
+    until: datetime
+    there: str
+
+    def headline(self) -> str:
+        whose = (
+            f"{self.people[0]}'s morning"
+            if len(self.people) == 1
+            else f"the morning of {listed(self.people)}"
+        )
+        return f"waits for {whose} ({self.there})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleJoined(Event):
+    """People were paged outside of the steps. because: why, in words. asleep: as for `StepTaken`."""
+
+    kind: ClassVar[str] = "escalation.people_joined"
+    people: tuple[str, ...]
+    because: str
+    asleep: tuple[str, ...] = ()
+
+    def headline(self) -> str:
+        doing = [f"paging {listed(self.people)}"] if self.people else []
+        doing += [f"{listed(self.asleep)} in the morning"] if self.asleep else []
+        return f"{self.because}: {', and '.join(doing)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderAsked(Event):
+    """Whoever has it was asked whether they still do. person: who."""
+
+    kind: ClassVar[str] = "escalation.holder_asked"
+    person: str
+
+    def headline(self) -> str:
+        return f"{self.person} was asked: still on it?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MembersTold(Event):
+    """What came to a group that somebody has was told, once for each alert. alerts: their fingerprints."""
+
+    kind: ClassVar[str] = "escalation.members_told"
+    person: str
+    alerts: tuple[str, ...]
+
+    def headline(self) -> str:
+        return f"told of {counted(len(self.alerts), 'more alert')} since {self.person} has it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +140,17 @@ class EscalationExhausted(Event):
     def headline(self) -> str:
         end = "the fallback rings" if self.rang else "no fallback is configured"
         return f"nobody answered, and {end}"
+
+
+EVENTS: Iterable[type[Event]] = (
+    EscalationStarted,
+    StepTaken,
+    StepPutOff,
+    PeopleJoined,
+    HolderAsked,
+    MembersTold,
+    EscalationExhausted,
+)
 
 
 def _ordinal(number: int) -> str:

@@ -1,19 +1,39 @@
-"""Routes and policies: which alerts take which tree, the steps of each, and the walk along them. Pure."""
+"""Routes and policies: which alerts take which tree, and what a tree holds. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
-from tocsin.api import Count, Duration, LabelMatchers, Name, Names, NonEmpty, listed, spelled
+from tocsin.api import Count, Duration, LabelMatchers, Name, Names, NonEmpty
+
+MOST_STEPS = 100
+"""How many steps a policy may have, with those of the policies that it names."""
+
+
+class Urgency(StrEnum):
+    """What the quiet hours of people mean to a page.
+
+    LOW: it waits until they are over. NORMAL: nothing. URGENT: nothing, and the page says that it knows.
+    """
+
+    LOW = "low"
+    NORMAL = "normal"
+    URGENT = "urgent"
 
 
 @dataclass(frozen=True)
 class Route:
-    """Alerts with these labels take that policy; the first route that matches wins."""
+    """Alerts with these labels take that policy; the first route that matches wins.
+
+    team: in whose rooms they are told too.
+    """
 
     match: LabelMatchers
     policy: Name
+    urgency: Urgency = Urgency.NORMAL
+    team: Name = ""
 
 
 @dataclass(frozen=True)
@@ -22,16 +42,22 @@ class Step:
 
     page: people, schedules and teams; each person is paged by themself.
     room: teams and networks, in whose room it is said to all.
+    policy: instead of both, all steps of that policy.
     after: how long after the step before, unless someone answered; the first step comes at once.
+    severity: it comes only for alerts of these; without any, for all.
     """
 
     page: Names = ()
     room: Names = ()
+    policy: Name = ""
     after: Duration | None = None
+    severity: Names = ()
 
     def __post_init__(self) -> None:
-        if not self.page and not self.room:
-            raise ValueError("calls nobody: give it page = NAME or room = NAME")
+        if not self.page and not self.room and not self.policy:
+            raise ValueError("calls nobody: give it page = NAME, room = NAME or policy = NAME")
+        if self.policy and (self.page or self.room):
+            raise ValueError("names a policy, and calls somebody by itself: make two steps of it")
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,10 @@ class Policy:
         if self.repeat and not self.repeat_after:
             raise ValueError("would repeat without a pause: give it a longer repeat_after, or repeat = 0")
 
+    def branches(self) -> Iterator[str]:
+        """The policies that its steps name."""
+        return (step.policy for step in self.steps if step.policy)
+
 
 def choose(routes: Sequence[Route], alerts: Iterable[Mapping[str, str]]) -> int | None:
     """The first route that one of the alerts matches, by its place; None if the default policy is meant.
@@ -64,72 +94,27 @@ def choose(routes: Sequence[Route], alerts: Iterable[Mapping[str, str]]) -> int 
     return None
 
 
-@dataclass(frozen=True)
-class FrozenStep:
-    """A step as it stood when the group opened.
-
-    wait: how long the one before it is given to answer.
-    """
-
-    page: tuple[str, ...]
-    room: tuple[str, ...]
-    wait: timedelta
-
-    def __str__(self) -> str:
-        rooms = [f"the room of {name}" for name in self.room]
-        return listed([*self.page, *rooms])
+def circle(name: str, policies: Mapping[str, Policy]) -> Sequence[str]:
+    """The way by which a policy leads back to itself, `ops, leads, ops`; nothing if it does not."""
+    ways, seen = [[name]], set[str]()
+    while ways:
+        way = ways.pop()
+        for branch in policies[way[-1]].branches():
+            if branch == name:
+                return [*way, name]
+            if branch in policies and branch not in seen:
+                seen.add(branch)
+                ways.append([*way, branch])
+    return []
 
 
-def _in_turn(step: FrozenStep) -> str:
-    return f"after {spelled(step.wait)} {step}" if step.wait else f"then {step}"
+def sizes(policies: Mapping[str, Policy]) -> Mapping[str, int]:
+    """How many steps each policy has, with those of the policies that it names; none may lead back to itself."""
+    found: dict[str, int] = {}
 
+    def count(name: str) -> int:
+        if name not in found:
+            found[name] = sum(count(step.policy) if step.policy else 1 for step in policies[name].steps)
+        return found[name]
 
-@dataclass(frozen=True)
-class Position:
-    """A step in one of its rounds, both from 0 on. round == rounds: every step has come, and nobody answered."""
-
-    round: int
-    step: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A policy as it stood when the group opened; whoever its names stand for is found out at each step.
-
-    rounds: how often all steps come. rest: how long after the last step of a round the next begins.
-    """
-
-    policy: str
-    steps: tuple[FrozenStep, ...]
-    rounds: int
-    rest: timedelta
-
-    @classmethod
-    def of(cls, name: str, policy: Policy) -> "Plan":
-        """Freeze a policy."""
-        steps = (FrozenStep(step.page, step.room, step.after or timedelta(0)) for step in policy.steps)
-        return cls(name, tuple(steps), policy.repeat + 1, policy.repeat_after)
-
-    def __str__(self) -> str:
-        first, *others = self.steps
-        text = ", ".join([str(first), *(_in_turn(step) for step in others)])
-        more = self.rounds - 1
-        if more:
-            text += f"; {spelled(self.rest)} later all of it again, {more} {'time' if more == 1 else 'times'}"
-        return text
-
-    def after(self, position: Position) -> Position:
-        """What comes next. Raises ValueError after the end."""
-        if position.round >= self.rounds:
-            raise ValueError("nothing comes after the end")
-        if position.step + 1 < len(self.steps):
-            return Position(position.round, position.step + 1)
-        return Position(position.round + 1, 0)
-
-    def wait_before(self, position: Position) -> timedelta:
-        """How long the step before this one is given to answer."""
-        return self.steps[position.step].wait if position.step else self.rest
-
-    def is_over(self, position: Position) -> bool:
-        """Whether every step has come as often as it should."""
-        return position.round >= self.rounds
+    return {name: count(name) for name in policies}

@@ -1,30 +1,113 @@
 """How far an alert's escalation has come, as its events tell. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from tocsin.api import Event, GroupReopened, GroupUnacknowledged, PageDelivered, PageFailed, SilenceEnded
-from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepTaken
-from tocsin_escalation.policy import Plan, Position
+from tocsin.api import (
+    PAGE_DEADLINE,
+    Event,
+    GroupReopened,
+    GroupUnacknowledged,
+    PageDelivered,
+    PageFailed,
+    SilenceEnded,
+)
+from tocsin_escalation.events import (
+    EscalationExhausted,
+    EscalationStarted,
+    PeopleJoined,
+    StepPutOff,
+    StepTaken,
+)
+from tocsin_escalation.plan import NO_TIME, Plan, Position
 
 Outcome = PageDelivered | PageFailed
 
 
 @dataclass
-class Progress:
-    """plan: None if no policy was chosen yet.
+class Walk:
+    """How far the steps have come since they last began with the first.
 
-    position: the last step that came; None before the first. pages: those of that step. first: the first outcome
-    of one of them; with it the wait for the next step begins. lost: those to people who are not there.
-    exhausted: how often the end was reached.
+    position: the last step that came; None before the first. at: when. round: the steps of its round that came.
+    pages: those of that step. first: the first outcome of one of them; with it the wait for the next step begins.
+    lost: those to people who are not there. put_off: what the next step waits for. called: who was paged. asleep:
+    who is paged when their quiet hours are over. exhausted: how often the end was reached.
     """
 
-    plan: Plan | None = None
     position: Position | None = None
+    at: datetime | None = None
+    round: tuple[int, ...] = ()
     pages: frozenset[int] = frozenset()
     first: Outcome | None = None
     lost: frozenset[int] = frozenset()
+    put_off: StepPutOff | None = None
+    called: frozenset[str] = frozenset()
+    asleep: frozenset[str] = frozenset()
     exhausted: int = 0
+
+    def apply(self, event: Event | None) -> None:
+        """Go on by one event; those of others are passed over."""
+        match event:
+            case StepTaken():
+                same = self.position is not None and self.position.round == event.at_step.round
+                self.round = (*(self.round if same else ()), event.at_step.step)
+                self.position, self.at, self.pages = event.at_step, event.at, frozenset(event.pages)
+                self.first, self.lost, self.put_off = None, frozenset(), None
+                self._calls(event.people, event.asleep)
+            case StepPutOff():
+                self.put_off, self.pages = event, frozenset()
+            case PeopleJoined():
+                self._calls(event.people, event.asleep)
+            case EscalationExhausted():
+                self.exhausted, self.pages = event.count, frozenset()
+            case PageDelivered() | PageFailed() if event.page in self.pages:
+                self.first = self.first or event
+                absent = isinstance(event, PageFailed) and event.absent
+                self.lost = self.lost | {event.page} if absent else self.lost - {event.page}
+            case _:
+                pass
+
+    def _calls(self, people: Iterable[str], asleep: Iterable[str]) -> None:
+        self.called |= frozenset(people)
+        self.asleep = (self.asleep | frozenset(asleep)) - frozenset(people)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first step came, or waits, or there was none."""
+        return self.position is not None or self.put_off is not None or self.exhausted > 0
+
+    @property
+    def reached_nobody(self) -> bool:
+        """Whether all whom the last step called are out of reach."""
+        return bool(self.pages) and self.pages == self.lost
+
+    def next_position(self, plan: Plan, severity: str) -> Position:
+        """The step that comes next for alerts of that severity."""
+        return Position(plan.rounds, 0) if self.exhausted else plan.after(self.position, severity)
+
+    def left(self, plan: Plan, following: Position, now: datetime) -> timedelta:
+        """How much is left of the wait for the following step, by the wall clock."""
+        if self.at is None:
+            return NO_TIME
+        wait = plan.wait(self.position, following)
+        known = self.first is not None or not self.pages
+        since = self.first.at if self.first is not None else self.at
+        whole = wait if known else PAGE_DEADLINE + wait
+        return min(max(since + whole - now, NO_TIME), whole)
+
+
+@dataclass
+class Progress:
+    """plan: None if no policy was chosen yet. severity: for which it was; empty for the worst.
+
+    reopened: it fires again, and no step came since. walk: along the plan.
+    """
+
+    plan: Plan | None = None
+    severity: str = ""
+    reopened: bool = False
+    walk: Walk = field(default_factory=Walk)
 
     @classmethod
     def of(cls, events: Iterable[Event | None]) -> "Progress":
@@ -37,26 +120,19 @@ class Progress:
     def _apply(self, event: Event | None) -> None:
         match event:
             case EscalationStarted():
-                self.plan = event.plan
-            case StepTaken():
-                self.position, self.pages = event.at_step, frozenset(event.pages)
-                self.first, self.lost = None, frozenset()
-            case EscalationExhausted():
-                self.exhausted, self.pages = event.count, frozenset()
-            case GroupUnacknowledged() | GroupReopened() | SilenceEnded():
-                self.position, self.pages, self.exhausted = None, frozenset(), 0
-            case PageDelivered() | PageFailed() if event.page in self.pages:
-                self.first = self.first or event
-                absent = isinstance(event, PageFailed) and event.absent
-                self.lost = self.lost | {event.page} if absent else self.lost - {event.page}
+                self.plan, self.severity, self.walk = event.plan, event.severity, Walk()
+            case GroupReopened():
+                self.plan, self.severity, self.walk, self.reopened = None, "", Walk(), True
+            case GroupUnacknowledged() | SilenceEnded():
+                self.walk = Walk()
+            case StepTaken() | StepPutOff() | EscalationExhausted():
+                self.reopened = False
+                self.walk.apply(event)
             case _:
-                pass
+                self.walk.apply(event)
 
     @property
-    def reached_nobody(self) -> bool:
-        """Whether all whom this step called are out of reach."""
-        return bool(self.pages) and self.pages == self.lost
-
-    def next_position(self, plan: Plan) -> Position:
-        """The step that comes next."""
-        return Position(0, 0) if self.position is None else plan.after(self.position)
+    def names(self) -> set[str]:
+        """Whom the steps of this round name that came already."""
+        steps = self.plan.steps if self.plan is not None else ()
+        return {name for place in self.walk.round for name in steps[place].page}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tocsin.api import Refused, parse_duration
 
 _AROUND = "#:,.;!?`'\"<>()[]"
-_ALERT = re.compile(r"all|[a-z][0-9][a-z0-9]{2,}")
+_ALERT = re.compile(r"all|mine|[a-z][0-9][a-z0-9]{2,}")
 
 
 @dataclass(frozen=True)

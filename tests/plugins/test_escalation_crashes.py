@@ -8,10 +8,12 @@ from unittest.mock import Mock
 
 import pytest
 
-import tocsin_escalation
 from tocsin.alerts import report
 from tocsin.domain.message import Message, Place
 from tocsin.transaction import Transaction
+from tocsin_escalation import steps
+from tocsin_escalation.coming import Coming
+from tocsin_escalation.plan import Routing
 
 from tests.engine import fires
 from tests.tower import Tower, asks, down, mends, timers
@@ -114,20 +116,22 @@ async def test_an_answer_holds_over_a_restart(tower: Tower) -> None:
 @pytest.fixture
 def fails_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes a part of the escalation fail when it is used next, and only then."""
+    places = {"choose": Routing, "take": Coming, "progress_of": steps}
 
     def break_it(part: str) -> None:
-        whole = getattr(tocsin_escalation, part)
+        name, place = {"choose": "plan"}.get(part, part), places[part]
+        whole = getattr(place, name)
 
         def breaks(*_: Any, **__: Any) -> None:
-            monkeypatch.setattr(tocsin_escalation, part, whole)
+            monkeypatch.setattr(place, name, whole)
             raise ZeroDivisionError
 
-        monkeypatch.setattr(tocsin_escalation, part, breaks)
+        monkeypatch.setattr(place, name, breaks)
 
     return break_it
 
 
-@pytest.mark.parametrize("what", ["choose", "_take", "_progress"])
+@pytest.mark.parametrize("what", ["choose", "take", "progress_of"])
 async def test_a_first_step_that_fails_is_tried_again_and_pages(
     tower: Tower, fails_once: Callable[[str], None], what: str
 ) -> None:
@@ -145,7 +149,7 @@ async def test_a_next_step_that_fails_is_tried_again_and_pages(
 ) -> None:
     async with tower() as engine:
         await engine.report(fires())
-        fails_once("_take")
+        fails_once("take")
         await engine.advance(minutes=11)
         assert tower.chat.pages() == ["03:00:00 alice", "03:05:01 bob"]
 
@@ -156,7 +160,7 @@ async def test_a_wait_that_could_not_begin_begins_at_the_next_try(
     async with tower() as engine:
         engine.chat.fails = down("alice")
         await engine.report(fires())
-        fails_once("_progress")
+        fails_once("progress_of")
         await mends(engine)
         await engine.advance(minutes=6)
         assert tower.chat.pages() == ["03:00:00 alice", "03:05:10 bob"]
@@ -167,7 +171,7 @@ async def test_a_step_that_cannot_be_taken_on_request_is_undone_and_said(
 ) -> None:
     async with tower() as engine:
         await engine.report(fires())
-        fails_once("_take")
+        fails_once("take")
         assert await asks(engine, "bob", "!up", room="#ops") == [
             "!up failed, and nothing was done: see the log"
         ]
@@ -181,7 +185,7 @@ async def test_a_first_step_that_fails_after_an_answer_was_taken_back_is_tried_a
     async with tower() as engine:
         await engine.report(fires())
         await engine.says("bob", "!ack", room="#ops")
-        fails_once("_take")
+        fails_once("take")
         await engine.says("bob", "!unack", room="#ops")
         assert tower.chat.pages() == ["03:00:00 alice"]
         await engine.advance(minutes=6)
@@ -237,7 +241,7 @@ async def test_a_new_beginning_that_is_tried_again_does_not_hasten_the_second_st
     async with tower() as engine:
         subject = await engine.report(fires())
         await engine.says("bob", "!ack", room="#ops")
-        fails_once("_take")
+        fails_once("take")
         await engine.says("bob", "!unack", room="#ops")
         await engine.says("bob", f"!up {subject}", room="#ops")
         await engine.advance(minutes=5)

@@ -44,13 +44,13 @@ rooms.console = "#ops"
     ("step", "pages", "told", "team_room"),
     [
         ('page = "primary"', ["alice"], ["paging alice"], []),
-        ('page = "db"', ["alice", "carol"], ["paging alice and carol"], []),
+        ('page = "db"', ["alice", "carol"], ["paging alice and carol"], ["paging alice and carol"]),
         ('page = ["bob", "alice"]', ["bob", "alice"], ["paging bob and alice"], []),
         (
             'page = ["carol", "primary", "db", "alice", "carol"]',
             ["carol", "alice"],
             ["paging carol and alice"],
-            [],
+            ["paging carol and alice"],
         ),
         ('page = "bob", room = "db"', ["bob"], ["paging bob and #db"], ["paging bob and #db"]),
         ('room = "db"', [], ["paging #db"], ["paging #db"]),

@@ -1,6 +1,7 @@
 """Which tree an alert takes, what the tree says of itself, and the walk along it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,15 +12,25 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import TypeAdapter
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import GroupAcknowledged, GroupUnacknowledged
+from tocsin.domain.group import GroupAcknowledged, GroupReopened, GroupUnacknowledged, SilenceEnded
 from tocsin.domain.labels import Matchers
 from tocsin.domain.page import PageDelivered, PageFailed
-from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepTaken
-from tocsin_escalation.policy import FrozenStep, Plan, Policy, Position, Route, Step, choose
-from tocsin_escalation.progress import Outcome, Progress
+from tocsin_escalation.events import (
+    EscalationExhausted,
+    EscalationStarted,
+    HolderAsked,
+    MembersTold,
+    PeopleJoined,
+    StepPutOff,
+    StepTaken,
+)
+from tocsin_escalation.plan import FrozenStep, Plan, Position
+from tocsin_escalation.policy import Policy, Route, Step, Urgency, choose
+from tocsin_escalation.progress import Outcome, Progress, Walk
 
 AT = datetime(2026, 11, 21, 3, tzinfo=UTC)
 NO_TIME = timedelta(0)
+FIRST = Position(0, 0)
 FIVE, TEN = timedelta(minutes=5), timedelta(minutes=10)
 
 
@@ -66,7 +77,7 @@ def test_a_plan_is_the_policy_as_it_stood() -> None:
         Step(page=("bob",)),
         Step(room=("console",)),
     )
-    assert Plan.of("ops", Policy(steps, repeat=2, repeat_after=FIVE)) == Plan(
+    assert Plan.of("ops", {"ops": Policy(steps, repeat=2, repeat_after=FIVE)}) == Plan(
         policy="ops",
         steps=(
             FrozenStep(("alice", "db"), ("db",), TEN),
@@ -76,8 +87,8 @@ def test_a_plan_is_the_policy_as_it_stood() -> None:
         rounds=3,
         rest=FIVE,
     )
-    assert Plan.of("ops", Policy(steps)).rounds == 4
-    assert Plan.of("ops", Policy(steps)).rest == FIVE
+    assert Plan.of("ops", {"ops": Policy(steps)}).rounds == 4
+    assert Plan.of("ops", {"ops": Policy(steps)}).rest == FIVE
 
 
 def step(*page: str, room: tuple[str, ...] = (), wait: timedelta = FIVE) -> FrozenStep:
@@ -113,25 +124,28 @@ def test_steps_come_in_order_round_after_round_and_each_after_its_own_wait() -> 
     frozen = plan(step("a", wait=TEN), step("b", wait=FIVE), step("c", wait=NO_TIME), rounds=2)
     walk = [Position(0, 0)]
     while not frozen.is_over(walk[-1]):
-        walk.append(frozen.after(walk[-1]))
+        walk.append(frozen.after(walk[-1], "critical"))
     assert walk == [Position(*at) for at in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]]
-    assert [frozen.wait_before(at) for at in walk[1:]] == [FIVE, NO_TIME, TEN, FIVE, NO_TIME, TEN]
+    waits = [frozen.wait(last, following) for last, following in pairwise(walk)]
+    assert waits == [FIVE, NO_TIME, TEN, FIVE, NO_TIME, TEN]
 
 
 def test_the_rest_is_not_the_wait_of_the_first_step() -> None:
     frozen = plan(step("a", wait=FIVE), rest=timedelta(hours=2))
-    assert frozen.wait_before(Position(1, 0)) == timedelta(hours=2)
+    assert frozen.wait(FIRST, Position(1, 0)) == timedelta(hours=2)
 
 
 @pytest.mark.parametrize("position", [Position(1, 0), Position(1, 1), Position(2, 0)])
 def test_nothing_comes_after_the_end(position: Position) -> None:
     assert plan().is_over(position)
     with pytest.raises(ValueError, match=r"^nothing comes after the end$"):
-        plan().after(position)
+        plan().after(position, "critical")
 
 
 def test_a_step_that_calls_nobody_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^calls nobody: give it page = NAME or room = NAME$"):
+    with pytest.raises(
+        ValueError, match=r"^calls nobody: give it page = NAME, room = NAME or policy = NAME$"
+    ):
         Step(after=FIVE)
 
 
@@ -146,9 +160,6 @@ def test_repetition_without_a_pause_is_refused() -> None:
 # What is told of it.
 
 
-FIRST = Position(0, 0)
-
-
 def taken(
     position: Position = FIRST,
     *,
@@ -157,6 +168,7 @@ def taken(
     missing: tuple[str, ...] = (),
     by: str = "",
     pages: tuple[int, ...] = (),
+    asleep: tuple[str, ...] = (),
 ) -> StepTaken:
     return StepTaken(
         subject="k7f3",
@@ -167,7 +179,20 @@ def taken(
         rooms=rooms,
         pages=pages,
         missing=missing,
+        asleep=asleep,
     )
+
+
+LOW = replace(plan(replace(step("alice"), severity=("error",))), urgency=Urgency.LOW, team="db")
+WAITS = StepPutOff(
+    subject="k7f3",
+    at=AT,
+    at_step=Position(0, 1),
+    people=("alice",),
+    until=AT + timedelta(hours=3),
+    there="07:00 UTC+1",
+)
+JOINED = PeopleJoined(subject="k7f3", at=AT, people=("bob",), because="bob came on call", asleep=("alice",))
 
 
 @pytest.mark.parametrize(
@@ -237,6 +262,12 @@ def test_the_end_tells_whether_anything_rings() -> None:
         ),
         taken(Position(2, 1), people=("alice",), rooms=("#db",), by="carol", pages=(7, 8)),
         taken(missing=("primary",)),
+        taken(people=("alice",), asleep=("bob",)),
+        EscalationStarted(subject="k7f3", at=AT, plan=LOW, because="the default", severity="error"),
+        WAITS,
+        JOINED,
+        HolderAsked(subject="k7f3", at=AT, person="alice"),
+        MembersTold(subject="k7f3", at=AT, person="alice", alerts=("a", "b")),
         EscalationExhausted(subject="k7f3", at=AT, count=3, rang=True),
     ],
 )
@@ -253,13 +284,52 @@ def test_events_are_forever() -> None:
         EscalationExhausted: '{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "count": 2, "rang": false}',
     }
     events = [TypeAdapter[Event](shape).validate_json(text) for shape, text in old.items()]
+    assert events[0] == EscalationStarted(
+        subject="k7f3", at=AT, plan=plan(step("alice")), because="the default"
+    )
     progress = Progress.of(events)
     assert progress.plan == plan(step("alice"))
-    assert (progress.position, progress.exhausted) == (Position(1, 2), 2)
+    assert (progress.walk.position, progress.walk.exhausted) == (Position(1, 2), 2)
     assert [event.kind for event in events] == [
         "escalation.started",
         "escalation.step_taken",
         "escalation.exhausted",
+    ]
+
+
+def test_events_that_came_with_trees_and_quiet_hours_are_forever() -> None:
+    old: dict[type[Event], str] = {
+        EscalationStarted: """{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "because": "the default", "severity": "error",
+            "plan": {"policy": "ops", "steps": [{"page": ["alice"], "room": [], "wait": "PT5M", "severity": ["error"]}],
+            "rounds": 1, "rest": "PT10M", "urgency": "low", "team": "db"}}""",
+        StepTaken: """{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "at_step": {"round": 0, "step": 0},
+            "people": ["carol"], "asleep": ["dave"]}""",
+        PeopleJoined: """{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "people": ["bob"], "because": "bob came on call",
+            "asleep": ["alice"]}""",
+        StepPutOff: """{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "at_step": {"round": 0, "step": 1},
+            "people": ["alice"], "until": "2026-11-21T06:00:00Z", "there": "07:00 UTC+1"}""",
+        HolderAsked: '{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "person": "alice"}',
+        MembersTold: '{"subject": "k7f3", "at": "2026-11-21T03:00:00Z", "person": "alice", "alerts": ["a", "b"]}',
+    }
+    events = [TypeAdapter[Event](shape).validate_json(text) for shape, text in old.items()]
+    progress = Progress.of(events)
+    assert (progress.plan, progress.severity) == (LOW, "error")
+    assert progress.walk.put_off == WAITS
+    assert sorted(progress.walk.called) == ["bob", "carol"]
+    assert sorted(progress.walk.asleep) == ["alice", "dave"]
+    assert [event.headline() for event in events[1:]] == [
+        "step 1: paging carol, and dave in the morning",
+        "bob came on call: paging bob, and alice in the morning",
+        "waits for alice's morning (07:00 UTC+1)",
+        "alice was asked: still on it?",
+        "told of 2 more alerts since alice has it",
+    ]
+    assert events[0].headline() == "policy ops, low urgency (the default): alice (if error)"
+    assert [event.kind for event in events[2:]] == [
+        "escalation.people_joined",
+        "escalation.step_put_off",
+        "escalation.holder_asked",
+        "escalation.members_told",
     ]
 
 
@@ -298,7 +368,7 @@ EXHAUSTED = EscalationExhausted(subject="k7f3", at=AT, count=1, rang=True)
 def test_the_first_outcome_of_the_last_steps_pages_counts(
     events: Sequence[Event], first: Outcome | None
 ) -> None:
-    assert Progress.of(events).first == first
+    assert Progress.of(events).walk.first == first
 
 
 @pytest.mark.parametrize(
@@ -310,17 +380,59 @@ def test_the_first_outcome_of_the_last_steps_pages_counts(
         ([STARTED, ONE, TWO, EXHAUSTED], Position(1, 0)),
         ([STARTED, ONE, TWO, EXHAUSTED, UNACKNOWLEDGED], Position(0, 0)),
         ([STARTED, ONE, GroupAcknowledged(subject="k7f3", at=AT, by="bob"), None], Position(0, 1)),
+        ([STARTED, ONE, STARTED], Position(0, 0)),
+        ([STARTED, ONE, SilenceEnded(subject="k7f3", at=AT, by="bob")], Position(0, 0)),
+        ([STARTED, ONE, WAITS], Position(0, 1)),
+        ([STARTED, ONE, WAITS, TWO], Position(1, 0)),
+        ([STARTED, ONE, JOINED], Position(0, 1)),
     ],
 )
 def test_the_next_step_follows_from_what_happened(
     events: Sequence[Event | None], following: Position
 ) -> None:
-    assert Progress.of(events).next_position(plan()) == following
+    assert Progress.of(events).walk.next_position(plan(), "critical") == following
+
+
+def test_what_fires_again_has_no_plan_until_one_is_chosen() -> None:
+    again = GroupReopened(subject="k7f3", at=AT, alerts=())
+    assert Progress.of([STARTED, ONE, again]) == Progress(reopened=True)
+    assert Progress.of([STARTED, ONE, again, STARTED]) == Progress(plan=STARTED.plan, reopened=True)
+    assert not Progress.of([STARTED, ONE, again, STARTED, ONE]).reopened
+
+
+def test_the_names_of_a_round_are_those_of_its_steps_that_came() -> None:
+    events = [replace(STARTED, plan=plan(rounds=2)), ONE, TWO]
+    assert Progress.of(events[:2]).names == {"alice"}
+    assert Progress.of(events).names == {"alice", "bob"}
+    assert Progress.of([*events, taken(Position(1, 0))]).names == {"alice"}
+    assert Progress.of([*events, UNACKNOWLEDGED]).names == set()
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "left"),
+    [
+        ([STARTED], NO_TIME, NO_TIME),
+        ([STARTED, ONE], NO_TIME, FIVE + MINUTE),  # its pages are on their way
+        ([STARTED, ONE, delivered(1)], NO_TIME, FIVE),
+        ([STARTED, ONE, delivered(1)], 3 * MINUTE, 2 * MINUTE),
+        ([STARTED, ONE, delivered(1)], TEN, NO_TIME),
+        ([STARTED, ONE, delivered(1)], -TEN, FIVE),  # somebody set the clock back
+        ([STARTED, taken()], 3 * MINUTE, 2 * MINUTE),
+    ],
+)
+def test_what_is_left_of_a_wait_counts_from_the_first_outcome(
+    events: Sequence[Event], at: timedelta, left: timedelta
+) -> None:
+    walk = Progress.of(events).walk
+    assert walk.left(plan(), Position(0, 1), AT + at) == left
 
 
 def test_an_answer_that_is_taken_back_leaves_the_plan_and_counts_the_ends_anew() -> None:
     progress = Progress.of([STARTED, ONE, TWO, EXHAUSTED, UNACKNOWLEDGED])
-    assert (progress.plan, progress.exhausted, progress.pages) == (STARTED.plan, 0, frozenset())
+    assert (progress.plan, progress.walk) == (STARTED.plan, Walk())
 
 
 plans = st.builds(
@@ -335,14 +447,14 @@ plans = st.builds(
 def test_a_walk_ends_after_every_step_came_in_every_round(frozen: Plan) -> None:
     walk = [Position(0, 0)]
     while not frozen.is_over(walk[-1]):
-        walk.append(frozen.after(walk[-1]))
+        walk.append(frozen.after(walk[-1], "critical"))
         assert len(walk) <= frozen.rounds * len(frozen.steps) + 1
     assert walk == [
         Position(number, index) for number in range(frozen.rounds) for index in range(len(frozen.steps))
     ] + [Position(frozen.rounds, 0)]
 
 
-class Walk(RuleBasedStateMachine):
+class WalkAlong(RuleBasedStateMachine):
     """Steps, and what becomes of their pages, in any order, beside a plain account of it."""
 
     @initialize(frozen=plans)
@@ -358,7 +470,7 @@ class Walk(RuleBasedStateMachine):
     @rule(pages=st.integers(0, 3), by=st.sampled_from(["", "bob"]))
     def goes_on(self, pages: int, by: str) -> None:
         progress = Progress.of(self.events)
-        position = progress.next_position(self.plan)
+        position = progress.walk.next_position(self.plan, "critical")
         if self.came == self.plan.rounds * len(self.plan.steps):
             assert self.plan.is_over(position)
             self.ends += 1
@@ -392,9 +504,9 @@ class Walk(RuleBasedStateMachine):
         progress = Progress.of(self.events)
         assert Progress.of(self.events) == progress
         assert progress.plan == self.plan
-        assert (progress.pages, progress.exhausted) == (self.last, self.ends)
+        assert (progress.walk.pages, progress.walk.exhausted) == (self.last, self.ends)
         if self.last:
-            assert progress.first == self.first
+            assert progress.walk.first == self.first
 
     @invariant()
     def no_step_goes_back_unless_it_was_taken_back(self) -> None:
@@ -410,4 +522,4 @@ class Walk(RuleBasedStateMachine):
         assert len(since) <= self.plan.rounds * len(self.plan.steps)
 
 
-TestTheWalk = Walk.TestCase
+TestTheWalk = WalkAlong.TestCase

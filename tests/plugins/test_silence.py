@@ -124,7 +124,7 @@ async def test_what_stopped_firing_ends_quietly_and_what_fires_again_in_between_
     async with start(silence) as engine:
         gone = await engine.report(fires(key="gone"))
         back = await engine.report(fires(key="back"))
-        await engine.says("alice", "!silence all 1h")
+        await engine.says("alice", f"!silence all {back} 1h")
         await engine.report(over(key="gone"))
         await engine.report(over(key="back"))
         assert await open_alerts(engine) == [gone, back]

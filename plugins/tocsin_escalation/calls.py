@@ -1,0 +1,143 @@
+"""Whom names stand for at this moment, who of them sleeps, and how people and rooms are told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from tocsin.api import AlertGroup, Place, Timer, Transaction
+from tocsin_escalation.events import PeopleJoined
+from tocsin_escalation.plan import FrozenStep, Plan
+from tocsin_escalation.policy import Urgency
+from tocsin_escalation.progress import Progress
+
+MORNING = "escalation.morning"
+"""Rings when the quiet hours of somebody are over who was not paged in them; its key is `GROUP/PERSON`."""
+
+
+def progress_of(subject: str, tx: Transaction) -> Progress:
+    """How far the escalation of a group has come."""
+    return Progress.of(entry.event for entry in tx.story(subject))
+
+
+def wakes_at(person: str, tx: Transaction) -> datetime | None:
+    """When the quiet hours of a person end, if they have begun."""
+    one = tx.person(person)
+    return one.quiet.over_at(tx.now, one.timezone) if one.quiet else None
+
+
+def there(at: datetime, person: str, tx: Transaction) -> str:
+    """An instant as it is written where a person is: `07:00 UTC+1`."""
+    here = at.astimezone(tx.person(person).timezone)
+    minutes = (here.utcoffset() or timedelta(0)) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+    return f"{here:%H:%M} UTC{offset if minutes else ''}"
+
+
+@dataclass(frozen=True)
+class Called:
+    """Whom a step, or anything else, calls.
+
+    awake: person -> where they are paged. asleep: person -> until when they are not. rooms: which are paged.
+    missing: who is named, and can't be paged now.
+    """
+
+    awake: Mapping[str, Sequence[Place]]
+    asleep: Mapping[str, datetime]
+    rooms: Sequence[Place] = ()
+    missing: Sequence[str] = ()
+
+    @classmethod
+    def of_step(cls, step: FrozenStep, plan: Plan, tx: Transaction, *, wake: bool) -> "Called":
+        """Whom a step calls as things stand now. wake: whoever sleeps too."""
+        callees = {name: tx.callees(name) for name in step.page}
+        rooms = {name: tx.rooms(name) for name in step.room}
+        named = [name for name, found in (callees | rooms).items() if not found]
+        found = cls.people((one for some in callees.values() for one in some), plan, tx, wake=wake)
+        said_in = tuple(dict.fromkeys(room for some in rooms.values() for room in some))
+        return replace(found, rooms=said_in, missing=[*named, *found.missing])
+
+    @classmethod
+    def people(cls, names: Iterable[str], plan: Plan, tx: Transaction, *, wake: bool = False) -> "Called":
+        """These people, as a plan of that urgency calls them."""
+        places = {person: tx.private_places(person) for person in names}
+        reached = {person: found for person, found in places.items() if found}
+        may_wait = plan.urgency is Urgency.LOW and not wake
+        asleep = {one: at for one in reached if may_wait and (at := wakes_at(one, tx)) is not None}
+        awake = {person: found for person, found in reached.items() if person not in asleep}
+        return cls(awake, asleep, missing=[person for person, found in places.items() if not found])
+
+    @property
+    def wait(self) -> bool:
+        """Whether all who can be called sleep."""
+        return bool(self.asleep) and not self.awake and not self.rooms
+
+    @cached_property
+    def first(self) -> tuple[datetime, tuple[str, ...]]:
+        """When the first of those who sleep wakes, and who that is."""
+        at = min(self.asleep.values())
+        return at, tuple(person for person, wakes in self.asleep.items() if wakes == at)
+
+    def page(self, group: AlertGroup, plan: Plan, tx: Transaction, *, by: str = "") -> list[int]:
+        """Page all who are awake, each in private, and see to it that who sleeps is paged later; the pages' numbers.
+
+        by: who asked for it, if anybody did.
+        """
+        for person, at in self.asleep.items():
+            tx.set_timer(MORNING, f"{group.id}/{person}", at=at)
+        return [
+            tx.page(
+                place,
+                tx.about(group, _excuse(person, plan, tx, by), command="ack"),
+                about=group.id,
+                person=person,
+            )
+            for person, places in self.awake.items()
+            for place in places
+        ]
+
+
+def _excuse(person: str, plan: Plan, tx: Transaction, by: str) -> str:
+    """What is said first to somebody who is paged in their quiet hours, unless these mean nothing."""
+    reason = {Urgency.URGENT: "urgent", Urgency.LOW: f"asked for by {by}"}.get(plan.urgency, "")
+    return f"({reason}, in your quiet hours) " if reason and wakes_at(person, tx) is not None else ""
+
+
+def rooms_told(plan: Plan, names: Iterable[str], tx: Transaction) -> list[Place]:
+    """Where is told what is done: the default rooms, those of the plan's team, and of the teams among these names."""
+    teams = [name for name in (plan.team, *names) if name in tx.config.teams]
+    return list(dict.fromkeys([*tx.default_rooms(), *(room for team in teams for room in tx.rooms(team))]))
+
+
+def rooms_so_far(group: AlertGroup, tx: Transaction) -> list[Place]:
+    """The default rooms, and those in which it was told already."""
+    others = sorted((place for place in tx.told_places(group.id) if not place.private), key=str)
+    return list(dict.fromkeys([*tx.default_rooms(), *others]))
+
+
+def join(people: Iterable[str], because: str, group: AlertGroup, progress: Progress, tx: Transaction) -> None:
+    """Page people outside of the steps, and tell the rooms why."""
+    plan = progress.plan
+    called = Called.people(people, plan, tx) if plan is not None else None
+    if plan is None or called is None or not (called.awake or called.asleep):
+        return
+    called.page(group, plan, tx)
+    joined = PeopleJoined(
+        subject=group.id, at=tx.now, people=tuple(called.awake), because=because, asleep=tuple(called.asleep)
+    )
+    tx.record(joined)
+    told = tx.about(group, f"{joined.headline()}: ", command="ack")
+    for room in rooms_told(plan, progress.names, tx):
+        tx.news(room, told, about=group.id)
+
+
+def wake(timer: Timer, tx: Transaction) -> None:
+    """Somebody's quiet hours are over: they are paged now if it still rings and they were left out."""
+    subject, _, person = timer.key.partition("/")
+    group = tx.find_group(subject)
+    if group is None or not group.rings:
+        return
+    progress = progress_of(subject, tx)
+    if person in progress.walk.asleep:
+        join([person], f"the quiet hours of {person} are over", group, progress, tx)

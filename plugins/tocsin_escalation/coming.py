@@ -1,0 +1,98 @@
+"""A step that comes: whom it pages, or until when it waits; and the end, when no step is left."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tocsin.api import AlertGroup, Message, Place, Transaction
+from tocsin_escalation.calls import Called, rooms_so_far, rooms_told, there
+from tocsin_escalation.events import EscalationExhausted, StepPutOff, StepTaken
+from tocsin_escalation.plan import FrozenStep, Plan, Position
+from tocsin_escalation.progress import Walk
+
+STEP = "escalation.step"
+
+SHORTEST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(hours=1)
+"""After the end the fallback rings again and again, in pauses that double from the one to the other."""
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A step of a group's plan, of which the time has come.
+
+    by: who asked for it, if anybody did, who means those too who sleep. because: what led to it, for the rooms.
+    """
+
+    group: AlertGroup
+    plan: Plan
+    position: Position
+    tx: Transaction
+    by: str = ""
+    because: str = ""
+
+    @property
+    def step(self) -> FrozenStep:
+        return self.plan.steps[self.position.step]
+
+    def called(self) -> Called:
+        """Whom it calls as things stand now."""
+        return Called.of_step(self.step, self.plan, self.tx, wake=bool(self.by))
+
+    def take(self, called: Called) -> StepTaken:
+        """Page them all, and say so."""
+        tx, group = self.tx, self.group
+        pages = called.page(group, self.plan, tx, by=self.by)
+        taken = StepTaken(
+            subject=group.id,
+            at=tx.now,
+            by=self.by,
+            at_step=self.position,
+            people=tuple(called.awake),
+            rooms=tuple(dict.fromkeys(room.name for room in called.rooms)),
+            missing=tuple(called.missing),
+            asleep=tuple(called.asleep),
+        )
+        told = self._told(taken.said())
+        pages += [tx.page(room, told, about=group.id) for room in called.rooms]
+        for room in self._other_rooms(called):
+            tx.news(room, told, about=group.id)
+        return tx.record(replace(taken, pages=tuple(pages)))
+
+    def put_off(self, called: Called, walk: Walk) -> StepPutOff:
+        """All whom it calls sleep: it waits until the first of them wakes, which is said once."""
+        tx, group = self.tx, self.group
+        until, people = called.first
+        event = StepPutOff(
+            subject=group.id,
+            at=tx.now,
+            at_step=self.position,
+            people=people,
+            until=until,
+            there=there(until, people[0], tx),
+        )
+        tx.set_timer(STEP, group.id, at=until)
+        if walk.put_off is None or (walk.put_off.at_step, walk.put_off.until) != (self.position, until):
+            tx.record(event)
+            for room in self._other_rooms(called):
+                tx.news(room, self._told(event.headline()), about=group.id)
+        return event
+
+    def _told(self, what: str) -> Message:
+        before = "".join(f"{part}: " for part in (self.because, what) if part)
+        return self.tx.about(self.group, before, command="ack")
+
+    def _other_rooms(self, called: Called) -> list[Place]:
+        rooms = rooms_told(self.plan, self.step.page, self.tx)
+        return [room for room in rooms if room not in called.rooms]
+
+
+def exhaust(plan: Plan, count: int, group: AlertGroup, tx: Transaction) -> EscalationExhausted:
+    """Every step has come as often as it should: ring what is not chat, and all rooms, until somebody answers."""
+    rang = tx.fall_back(tx.about(group, "nobody answers: ", command="ack"), about=group.id)
+    end = "The fallback rings." if rang else "No fallback is configured, so nothing else rings."
+    for room in dict.fromkeys([*rooms_told(plan, (), tx), *rooms_so_far(group, tx)]):
+        tx.page(room, tx.about(group, "nobody answers: ", command="ack", lines=[end]), about=group.id)
+    rest = max(plan.rest, SHORTEST_REST)
+    pause = max(rest, min(rest * 2 ** min(count - 1, 10), LONGEST_REST))
+    tx.set_timer(STEP, group.id, after=pause)
+    return tx.record(EscalationExhausted(subject=group.id, at=tx.now, count=count, rang=rang))

@@ -1,0 +1,96 @@
+"""What comes to a group that rings already, or that somebody has: it becomes worse, or there is only more of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tocsin.api import (
+    Alert,
+    AlertFired,
+    AlertGroup,
+    GroupAcknowledged,
+    GroupState,
+    GroupUnacknowledged,
+    SilenceEnded,
+    Timer,
+    Transaction,
+    announce,
+    counted,
+    rank,
+)
+from tocsin_escalation.calls import progress_of, rooms_so_far
+from tocsin_escalation.events import MembersTold
+from tocsin_escalation.steps import Steps, decides
+
+MORE = "escalation.more"
+
+TELL_AFTER = timedelta(seconds=10)
+"""Alerts of one group come one after another; so long they are gathered before they are told."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Looks at each alert that fires in a group that is open. steps: by which the group begins anew."""
+
+    steps: Steps
+
+    def fired(self, event: AlertFired, tx: Transaction) -> None:
+        """Worse than what people know of: begin anew. Else whoever has it hears of it."""
+        group = tx.find_group(event.subject)
+        if group is None or not group.open:
+            return
+        if decides(event, group, tx) and self._is_worse(group, tx):
+            self._begin_anew(group, f"it is {group.severity(tx.config.severities)} now", tx)
+        elif group.state is GroupState.ACKNOWLEDGED and not tx.timer_is_set(MORE, group.id):
+            tx.set_timer(MORE, group.id, after=TELL_AFTER)
+
+    def _is_worse(self, group: AlertGroup, tx: Transaction) -> bool:
+        """Whether it is more severe than it was when its policy was chosen."""
+        order, progress = tx.config.severities, progress_of(group.id, tx)
+        now = rank(group.severity(order), order)
+        return progress.plan is not None and now < rank(progress.severity, order)
+
+    def _begin_anew(self, group: AlertGroup, because: str, tx: Transaction) -> None:
+        # The plan first: whoever reacts to the end of an answer takes its first step.
+        state = group.state
+        self.steps.choose(group, tx)
+        match state:
+            case GroupState.ACKNOWLEDGED:
+                announce(tx, tx.record(GroupUnacknowledged(subject=group.id, at=tx.now, because=because)))
+            case GroupState.SILENCED:
+                announce(tx, tx.record(SilenceEnded(subject=group.id, at=tx.now, because=because)))
+            case _:
+                self.steps.go_on(group, tx, because=because)
+
+
+def tell(timer: Timer, tx: Transaction) -> None:
+    """Say in one line what came since somebody has it, each alert once."""
+    group = tx.find_group(timer.key)
+    if group is None or group.state is not GroupState.ACKNOWLEDGED:
+        return
+    holder, more = group.acknowledged_by, _untold(group, tx)
+    if not more:
+        return
+    alerts = {alert.fingerprint: alert for alert in more}
+    tx.record(MembersTold(subject=group.id, at=tx.now, person=holder, alerts=tuple(alerts)))
+    part = replace(group, alerts=alerts, firing=set(alerts), unlisted=0)
+    message = tx.about(part, f"{counted(len(alerts), 'more alert')} since {holder} has it: ")
+    for place in [*rooms_so_far(group, tx), *tx.private_places(holder)]:
+        tx.say(place, message, about=group.id)
+
+
+def _untold(group: AlertGroup, tx: Transaction) -> Sequence[Alert]:
+    """What fires and came since somebody has it, and was not told."""
+    came: dict[str, Alert] = {}
+    told = set[str]()
+    for entry in tx.story(group.id):
+        match entry.event:
+            case GroupAcknowledged():
+                came, told = {}, set()
+            case AlertFired():
+                came[entry.event.alert.fingerprint] = entry.event.alert
+            case MembersTold():
+                told |= set(entry.event.alerts)
+            case _:
+                pass
+    return [alert for one, alert in came.items() if one in group.firing and one not in told]

@@ -1,0 +1,187 @@
+"""The steps of a plan, taken one after another until somebody answers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tocsin.api import (
+    PAGE_DEADLINE,
+    AlertFired,
+    AlertGroup,
+    AlertResolved,
+    Call,
+    GroupAcknowledged,
+    GroupOpened,
+    GroupReopened,
+    GroupResolved,
+    GroupSilenced,
+    GroupState,
+    GroupUnacknowledged,
+    Message,
+    Refused,
+    SilenceEnded,
+    Timer,
+    Transaction,
+    meant,
+    rank,
+)
+from tocsin_escalation.calls import progress_of
+from tocsin_escalation.coming import STEP, Coming, exhaust
+from tocsin_escalation.events import EscalationStarted
+from tocsin_escalation.plan import Plan, Routing
+from tocsin_escalation.progress import Outcome, Walk
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Takes groups along their plans. routing: which plan a group takes."""
+
+    routing: Routing
+
+    def start(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
+        """Take the first step, unless that came about meanwhile: a reaction may come late."""
+        group = tx.group(event.subject)
+        if group.rings and not progress_of(group.id, tx).walk.begun:
+            self.go_on(group, tx)
+
+    def start_again(self, event: GroupUnacknowledged | SilenceEnded, tx: Transaction) -> None:
+        """Whoever had it has it no more, or it may be heard again: begin with the first step."""
+        group = tx.group(event.subject)
+        if group.rings and not progress_of(group.id, tx).walk.begun:
+            self.go_on(group, tx)
+
+    def stop(self, event: GroupAcknowledged | GroupSilenced | GroupResolved, tx: Transaction) -> None:
+        """Someone answered, or it is over."""
+        if not tx.group(event.subject).rings:
+            tx.cancel_timer(STEP, event.subject)
+
+    def begin_wait(self, event: Outcome, tx: Transaction) -> None:
+        """The first page of a step was delivered, or can't be: its people have until the next step from now on.
+
+        So a slow network takes none of their time, and one that is down does not stop the escalation. If all of them
+        are out of reach, the next step comes at once.
+        """
+        group = tx.find_group(event.subject)
+        if group is None or not group.rings:
+            return
+        progress = progress_of(group.id, tx)
+        plan, walk = progress.plan, progress.walk
+        if plan is None or walk.position is None or event.page not in walk.pages:
+            return
+        following = walk.next_position(plan, _severity(group, tx))
+        if walk.reached_nobody and following.round == walk.position.round:
+            self.go_on(group, tx)
+        elif event == walk.first:
+            tx.set_timer(STEP, group.id, after=plan.wait(walk.position, following))
+
+    def look_again(self, event: AlertFired | AlertResolved, tx: Transaction) -> None:
+        """With another severity another step may be the next one, and come sooner or later."""
+        group = tx.find_group(event.subject)
+        if group is None or not group.rings or not decides(event, group, tx):
+            return
+        progress = progress_of(group.id, tx)
+        plan, walk = progress.plan, progress.walk
+        if plan is None or all(step.severity is None for step in plan.steps):
+            return
+        following = walk.next_position(plan, _severity(group, tx))
+        waits = walk.put_off is not None and walk.put_off.at_step == following
+        if not waits and following != walk.next_position(plan, _severity(_before(event, group), tx)):
+            tx.set_timer(STEP, group.id, after=walk.left(plan, following, tx.now))
+
+    def next_step(self, timer: Timer, tx: Transaction) -> None:
+        """Nobody has answered in time."""
+        group = tx.find_group(timer.key)
+        if group is not None and group.rings:
+            self.go_on(group, tx)
+
+    def up(self, call: Call, tx: Transaction) -> Message | None:
+        """Take the next step now."""
+        return self.up_each(call, ringing(call, tx), tx)
+
+    def up_each(self, call: Call, ids: Iterable[str], tx: Transaction) -> Message | None:
+        """Take the next step of each; what can't be done is said, and keeps nothing else from being done."""
+        said = []
+        for named in ids:
+            try:
+                group = tx.group(named)
+                _refuse_unless_it_rings(group, tx)
+            except Refused as error:
+                said.append(str(error))
+                continue
+            taken = self.go_on(group, tx, by=call.by)
+            if call.place not in tx.places:  # where it was said already
+                said.append(f"{group.id}: {taken}")
+        return Message(said[0], lines=tuple(said[1:])) if said else None
+
+    def choose(self, group: AlertGroup, tx: Transaction) -> Plan:
+        """The plan that the group takes from now on, as it fires now; it begins with the first step."""
+        fires = [group.alerts[one] for one in group.firing] or list(group.alerts.values())
+        plan, because = self.routing.plan([alert.labels for alert in fires])
+        tx.record(
+            EscalationStarted(
+                subject=group.id, at=tx.now, plan=plan, because=because, severity=_severity(group, tx)
+            )
+        )
+        return plan
+
+    def go_on(self, group: AlertGroup, tx: Transaction, *, by: str = "", because: str = "") -> str:
+        """Take the next step that can page somebody; what was done, in words.
+
+        by: who asked for it, if anybody did, who means those too who sleep. because: what led to it, for the rooms.
+        """
+        progress = progress_of(group.id, tx)
+        because = because or ("fires again" if progress.reopened else "")
+        plan, walk, severity = progress.plan, progress.walk, _severity(group, tx)
+        if plan is None:
+            plan, walk = self.choose(group, tx), Walk()
+        position = walk.next_position(plan, severity)
+        while not plan.is_over(position):
+            step = Coming(group, plan, position, tx, by=by, because=because)
+            called = step.called()
+            if called.wait:
+                return step.put_off(called, walk).headline()
+            taken = step.take(called)
+            following = plan.after(position, severity)
+            wait = plan.wait(position, following)
+            if taken.pages:
+                # Until it is known what becomes of the pages, which is at their deadline at the latest.
+                tx.set_timer(STEP, group.id, after=PAGE_DEADLINE + wait)
+                return taken.said()
+            if following.round > position.round:
+                tx.set_timer(STEP, group.id, after=wait)
+                return taken.said()
+            position = following
+        return exhaust(plan, walk.exhausted + 1, group, tx).headline()
+
+
+def ringing(call: Call, tx: Transaction) -> Sequence[str]:
+    """The alerts that a call means, of those that ring."""
+    return meant(call, tx, {GroupState.TRIGGERED})
+
+
+def _severity(group: AlertGroup, tx: Transaction) -> str:
+    return group.severity(tx.config.severities)
+
+
+def decides(event: AlertFired | AlertResolved, group: AlertGroup, tx: Transaction) -> bool:
+    """Whether this alert alone makes, or made, the group as severe as it is: known without reading its story."""
+    order = tx.config.severities
+    alert = event.alert if isinstance(event, AlertFired) else group.alerts[event.fingerprint]
+    others = (group.alerts[one] for one in group.firing if one != alert.fingerprint)
+    return all(rank(alert.severity, order) < rank(other.severity, order) for other in others)
+
+
+def _before(event: AlertFired | AlertResolved, group: AlertGroup) -> AlertGroup:
+    """The group as it was before an alert of it fired, or ended."""
+    if isinstance(event, AlertFired):
+        return replace(group, firing=group.firing - {event.alert.fingerprint})
+    return replace(group, firing=group.firing | {event.fingerprint})
+
+
+def _refuse_unless_it_rings(group: AlertGroup, tx: Transaction) -> None:
+    if not group.open:
+        raise Refused(f"{group.id}: is already resolved")
+    if group.state is GroupState.SILENCED:
+        raise Refused(f"{group.id}: is silenced by {group.silenced_by}")
+    if not group.rings:
+        again = f"{tx.typed('unack')} {group.id} pages from the first step on"
+        raise Refused(f"{group.id}: {group.acknowledged_by} has it; {again}")

@@ -52,7 +52,14 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
             line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in text.splitlines()
         )
         text = text.replace("/usr/local/bin/send-sms", str(program))
-    for secret in ("prometheus.token", "legacy.password", "irc.password", "irc-server.password", "ops.key"):
+    for secret in (
+        "prometheus.token",
+        "legacy.password",
+        "irc.password",
+        "irc-server.password",
+        "ops.key",
+        "alertmanager.token",
+    ):
         (tmp_path / secret).write_text(TOKEN)
         (tmp_path / secret).chmod(0o600)
     for certificate in ("ca.pem", "irc.pem"):

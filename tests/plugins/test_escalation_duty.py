@@ -92,7 +92,7 @@ async def test_a_change_is_kept_once_and_the_first_look_is_none(tower: Tower) ->
         assert len(await engine.sql(CHANGES)) == 2
     async with tower(STEPS, on_call("bob", "carol"), on_call(name="other")) as engine:
         await engine.advance(minutes=10)
-        assert (await engine.sql(CHANGES))[2:] == [("primary", "bob and carol on call")]
+        assert (await engine.sql(CHANGES))[2:] == [("schedule/primary", "bob and carol on call")]
 
 
 async def test_it_looks_when_each_minute_begins(tower: Tower) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +18,9 @@ PACKAGE = "prometheus-alertmanager"
 
 Alert = dict[str, Any]
 """As its API takes it."""
+
+USER, PASSWORD = "tocsin", "0123456789abcdef0123456789abcdef"
+_HASH = "$2b$04$abcdefghijklmnopqrstuuyKB7PfxDWSFbFy.F2ttv21Vr/lmdnbO"  # bcrypt's of that
 
 
 def program(name: str) -> str:
@@ -36,7 +41,7 @@ def alert(name: str, *, summary: str = "", link: str = "", **labels: str) -> Ale
 class Alertmanager:
     """One that groups alerts by their names, and posts them to one webhook.
 
-    log: what it writes since it was started last.
+    address: where it listens, whenever it runs. log: what it writes since it was started last.
     """
 
     def __init__(
@@ -47,8 +52,12 @@ class Alertmanager:
         *,
         group_wait: str = "10ms",
         max_alerts: int = 0,
+        locked: bool = False,
     ) -> None:
-        """Prepare one with its state in a folder. http_config: how it proves who it is, in its own words."""
+        """Prepare one with its state in a folder. http_config: how it proves who it is, in its own words.
+
+        locked: who asks it must be `USER`, with `PASSWORD`.
+        """
         webhook = {"url": hook, "max_alerts": max_alerts, "http_config": http_config}
         config = {
             "route": {
@@ -60,6 +69,7 @@ class Alertmanager:
             },
             "receivers": [{"name": "tocsin", "webhook_configs": [webhook]}],
         }
+        self.address = _free_address()
         folder.mkdir()
         settings = folder / "alertmanager.yml"
         settings.write_text(json.dumps(config))
@@ -67,13 +77,19 @@ class Alertmanager:
             program("prometheus-alertmanager"),
             f"--config.file={settings}",
             f"--storage.path={folder / 'data'}",
-            "--web.listen-address=127.0.0.1:0",
+            f"--web.listen-address={self.address}",
             "--web.external-url=http://alertmanager.test/",
             "--cluster.listen-address=",
         ]
+        self._credential = {}
+        if locked:
+            pair = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+            self._credential = {"Authorization": f"Basic {pair}"}
+            web = folder / "web.yml"
+            web.write_text(json.dumps({"basic_auth_users": {USER: _HASH}}))
+            command.append(f"--web.config.file={web}")
         self._child = programs.Child(command, folder / "log")
         self.log = self._child.log
-        self._address = ""
 
     def start(self) -> None:
         """Start it; it is ready then."""
@@ -90,6 +106,15 @@ class Alertmanager:
     def resolves(self, *alerts: Alert) -> None:
         self._post([{**each, "endsAt": _now()} for each in alerts])
 
+    def silences(self) -> list[dict[str, Any]]:
+        """Those that it keeps and that have not ended."""
+        return [one for one in self._get("silences") if one["status"]["state"] != "expired"]
+
+    def mutes(self, name: str) -> bool:
+        """Whether it has alerts of that name, and keeps quiet about all of them."""
+        found = [one for one in self._get("alerts") if one["labels"]["alertname"] == name]
+        return bool(found) and all(one["status"]["silencedBy"] for one in found)
+
     def accepted(self) -> int:
         """How many of its posts were answered with 2xx since it was started."""
         return self._count("alertmanager_notification_requests_total") - self.failed()
@@ -100,11 +125,14 @@ class Alertmanager:
 
     def _ready(self) -> bool:
         self._child.check()
-        listening = re.search(r'msg="Listening on" address=(\S+)\n', self.log.read_text())
-        if listening is None:
+        if f'msg="Listening on" address={self.address}\n' not in self.log.read_text():
             return False
-        self._address = listening[1]
         return self._ask("GET", "/-/ready")[0] == 200
+
+    def _get(self, what: str) -> Any:
+        status, text = self._ask("GET", f"/api/v2/{what}")
+        assert status == 200, text
+        return json.loads(text)
 
     def _post(self, alerts: object) -> None:
         answer = self._ask("POST", "/api/v2/alerts", json.dumps(alerts))
@@ -117,9 +145,9 @@ class Alertmanager:
         return int(found[1])
 
     def _ask(self, method: str, path: str, body: str = "") -> tuple[int, str]:
-        link = HTTPConnection(self._address, timeout=PATIENCE)
+        link = HTTPConnection(self.address, timeout=PATIENCE)
         try:
-            link.request(method, path, body, {"Content-Type": "application/json"})
+            link.request(method, path, body, {"Content-Type": "application/json", **self._credential})
             answer = link.getresponse()
             return answer.status, answer.read().decode()
         finally:
@@ -134,6 +162,12 @@ def running(alertmanager: Alertmanager) -> Iterator[Alertmanager]:
         yield alertmanager
     finally:
         alertmanager.ends(9)
+
+
+def _free_address() -> str:
+    """One that it can be at again once it was gone."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 def _now() -> str:

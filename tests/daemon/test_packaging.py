@@ -69,7 +69,12 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
     ran = subprocess.run(
         [tocsin, "plugins", "--config", path], capture_output=True, text=True, check=True, env=environment
     )
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["alertmanager", "deploys", "escalation", "silence"]
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == [
+        "alertmanager",
+        "deploys",
+        "escalation",
+        "silence",
+    ]
     assert "Tells of each deploy while an alert is open." in ran.stdout
 
     with started(path, [tocsin, "run", "--config", path], environment) as running:

@@ -11,14 +11,16 @@ import pytest
 
 from tocsin import daemon
 from tocsin.config import Document
-from tocsin.domain.group import GroupSilenced, SilenceEnded
+from tocsin.domain.group import GroupSilenced, Report, SilenceEnded
 from tocsin.errors import ConfigError, Refused
 from tocsin.plugins import Declared, Plugins
+from tocsin.testing import HandClock, Loudspeaker, running
 from tocsin.transaction import Reaction, Transaction, on
 from tocsin_silence import Silence
 from tocsin_silence.asked import Asked
 
 from tests.conftest import MINIMAL
+from tests.daemon.test_speakers import CONFIG, codes
 from tests.engine import Engine, Pager, Start, alert, fires, over
 from tests.tower import FACT, asks
 
@@ -326,6 +328,36 @@ async def test_a_silence_lasts_as_long_as_it_should_whatever_the_clock_on_the_wa
         assert private(engine, "bob") == []
         await engine.advance(minutes=1)
         assert len(private(engine, "bob")) == 1
+
+
+async def test_what_the_sender_did_not_list_may_still_fire(start: Start, silence: Declared) -> None:
+    async with start(silence) as engine:
+        subject = await engine.report(Report("prod", "disk", firing=[alert()], unlisted=2))
+        await engine.says("alice", "!silence 30m")
+        await engine.report(Report("prod", "disk", resolved={"DiskFull": None}, unlisted=2))
+        await engine.advance(minutes=30)
+        assert await open_alerts(engine) == [subject]
+        assert len(private(engine, "bob")) == 1
+
+
+async def test_where_a_nick_proves_nothing_the_reminder_brings_a_code(
+    write_config: Callable[..., Path], tmp_path: Path, silence: Declared
+) -> None:
+    config = daemon.prepare(Document.open(write_config(CONFIG.format(identity="codes")))).config
+    chat, clock = Loudspeaker("irc"), HandClock()
+    async with running(
+        config, tmp_path / "state", declared=silence, networks={"irc": chat}, clock=clock
+    ) as run:
+        engine = Engine(run, chat)
+        subject = await engine.report(fires())
+        await chat.hears("", f"silence {codes(engine)[-1]} 1h", claimed="alice")
+        await engine.advance(minutes=50)
+        assert private(engine, "alice")[-1] == (
+            f"{subject} rings again at 04:00 (your silence ends) · extend {codes(engine)[-1]}"
+        )
+        await chat.hears("", f"extend {codes(engine)[-1]}", claimed="alice")
+        await engine.advance(minutes=50)
+        assert private(engine, "bob") == []
 
 
 HOUR = timedelta(hours=1)

@@ -38,7 +38,7 @@ from tocsin_escalation.checks import check_routing, check_timeouts
 from tocsin_escalation.coming import STEP
 from tocsin_escalation.duty import Duty
 from tocsin_escalation.held import Watch
-from tocsin_escalation.members import MORE, Members, tell
+from tocsin_escalation.members import LOOK, MORE, Members, tell
 from tocsin_escalation.plan import Routing
 from tocsin_escalation.policy import Policy, Route
 from tocsin_escalation.steps import Steps, ringing
@@ -71,13 +71,17 @@ class Escalation:
     def _watch(self) -> Watch:
         return Watch(self.ack_timeout, self.ack_grace)
 
+    @property
+    def _members(self) -> Members:
+        return Members(self._steps, self._watch)
+
     @hookimpl
     def register_events(self) -> Iterable[type[Event]]:
         return events.EVENTS
 
     @hookimpl
     def register_reactions(self) -> Iterable[Reaction[Any]]:
-        steps, members, watch = self._steps, Members(self._steps), self._watch
+        steps, members, watch = self._steps, self._members, self._watch
         return [
             on(GroupOpened, steps.start),
             on(GroupReopened, steps.start),
@@ -93,10 +97,8 @@ class Escalation:
             on(GroupResolved, watch.end),
             on(PageDelivered, steps.begin_wait),
             on(PageFailed, steps.begin_wait),
-            on(AlertFired, members.fired),
-            on(AlertFired, steps.look_again),
-            on(AlertFired, watch.severe_again),
-            on(AlertResolved, steps.look_again),
+            on(AlertFired, members.changed),
+            on(AlertResolved, members.changed),
             on(OnCallChanged, Duty(steps).changed),
         ]
 
@@ -107,6 +109,7 @@ class Escalation:
             TimerKind(calls.MORNING, calls.wake),
             TimerKind(held.ASK, self._watch.ask),
             TimerKind(held.GIVE_UP, self._watch.give_up),
+            TimerKind(LOOK, self._members.look),
             TimerKind(MORE, tell),
         ]
 

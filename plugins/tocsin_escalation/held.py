@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from tocsin.api import (
     AcknowledgementRenewed,
-    AlertFired,
     AlertGroup,
     GroupAcknowledged,
     GroupResolved,
@@ -48,10 +47,10 @@ class Watch:
             tx.cancel_timer(ASK, event.subject)
             tx.cancel_timer(GIVE_UP, event.subject)
 
-    def severe_again(self, event: AlertFired, tx: Transaction) -> None:
+    def look_again(self, group: AlertGroup, tx: Transaction) -> None:
         """It may be that only what fires now is severe enough to ask."""
-        if not any(tx.timer_is_set(kind, event.subject) for kind in (ASK, GIVE_UP)):
-            self._wait(tx.group(event.subject), tx)
+        if not any(tx.timer_is_set(kind, group.id) for kind in (ASK, GIVE_UP)):
+            self._wait(group, tx)
 
     def ask(self, timer: Timer, tx: Transaction) -> None:
         """Long enough: do they still have it?"""

@@ -8,6 +8,7 @@ from tocsin.api import (
     Alert,
     AlertFired,
     AlertGroup,
+    AlertResolved,
     GroupAcknowledged,
     GroupState,
     GroupUnacknowledged,
@@ -20,8 +21,10 @@ from tocsin.api import (
 )
 from tocsin_escalation.calls import progress_of, rooms_so_far
 from tocsin_escalation.events import MembersTold
-from tocsin_escalation.steps import Steps, decides
+from tocsin_escalation.held import Watch
+from tocsin_escalation.steps import Steps
 
+LOOK = "escalation.look"
 MORE = "escalation.more"
 
 TELL_AFTER = timedelta(seconds=10)
@@ -30,25 +33,33 @@ TELL_AFTER = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class Members:
-    """Looks at each alert that fires in a group that is open. steps: by which the group begins anew."""
+    """Looks at a group when something of it fires or ends. steps: by which it begins anew. watch: over who has it."""
 
     steps: Steps
+    watch: Watch
 
-    def fired(self, event: AlertFired, tx: Transaction) -> None:
-        """Worse than what people know of: begin anew. Else whoever has it hears of it."""
+    def changed(self, event: AlertFired | AlertResolved, tx: Transaction) -> None:
+        """Look in a moment: a thousand alerts may come at once, and one look is enough for all of them."""
         group = tx.find_group(event.subject)
         if group is None or not group.open:
             return
-        if decides(event, group, tx) and self._is_worse(group, tx):
-            self._begin_anew(group, f"it is {group.severity(tx.config.severities)} now", tx)
-        elif group.state is GroupState.ACKNOWLEDGED and not tx.timer_is_set(MORE, group.id):
-            tx.set_timer(MORE, group.id, after=TELL_AFTER)
+        _set_once(LOOK, group, timedelta(0), tx)
+        if isinstance(event, AlertFired) and group.state is GroupState.ACKNOWLEDGED:
+            _set_once(MORE, group, TELL_AFTER, tx)
 
-    def _is_worse(self, group: AlertGroup, tx: Transaction) -> bool:
-        """Whether it is more severe than it was when its policy was chosen."""
-        order, progress = tx.config.severities, progress_of(group.id, tx)
-        now = rank(group.severity(order), order)
-        return progress.plan is not None and now < rank(progress.severity, order)
+    def look(self, timer: Timer, tx: Transaction) -> None:
+        """Worse than what people know of: begin anew."""
+        group = tx.find_group(timer.key)
+        if group is None or not group.open:
+            return
+        order = tx.config.severities
+        severity, progress = group.severity(order), progress_of(group.id, tx)
+        if progress.plan is not None and rank(severity, order) < rank(progress.severity, order):
+            self._begin_anew(group, f"it is {severity} now", tx)
+        elif group.rings:
+            self.steps.look_again(group, progress, tx)
+        else:
+            self.watch.look_again(group, tx)
 
     def _begin_anew(self, group: AlertGroup, because: str, tx: Transaction) -> None:
         # The plan first: whoever reacts to the end of an answer takes its first step.
@@ -61,6 +72,11 @@ class Members:
                 announce(tx, tx.record(SilenceEnded(subject=group.id, at=tx.now, because=because)))
             case _:
                 self.steps.go_on(group, tx, because=because)
+
+
+def _set_once(kind: str, group: AlertGroup, after: timedelta, tx: Transaction) -> None:
+    if not tx.timer_is_set(kind, group.id):
+        tx.set_timer(kind, group.id, after=after)
 
 
 def tell(timer: Timer, tx: Transaction) -> None:

@@ -1,13 +1,11 @@
 """The steps of a plan, taken one after another until somebody answers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tocsin.api import (
     PAGE_DEADLINE,
-    AlertFired,
     AlertGroup,
-    AlertResolved,
     Call,
     GroupAcknowledged,
     GroupOpened,
@@ -22,13 +20,12 @@ from tocsin.api import (
     Timer,
     Transaction,
     meant,
-    rank,
 )
 from tocsin_escalation.calls import progress_of
 from tocsin_escalation.coming import STEP, Coming, exhaust
 from tocsin_escalation.events import EscalationStarted
 from tocsin_escalation.plan import Plan, Routing
-from tocsin_escalation.progress import Outcome, Walk
+from tocsin_escalation.progress import Outcome, Progress, Walk
 
 
 @dataclass(frozen=True)
@@ -73,18 +70,13 @@ class Steps:
         elif event == walk.first:
             tx.set_timer(STEP, group.id, after=plan.wait(walk.position, following))
 
-    def look_again(self, event: AlertFired | AlertResolved, tx: Transaction) -> None:
+    def look_again(self, group: AlertGroup, progress: Progress, tx: Transaction) -> None:
         """With another severity another step may be the next one, and come sooner or later."""
-        group = tx.find_group(event.subject)
-        if group is None or not group.rings or not decides(event, group, tx):
-            return
-        progress = progress_of(group.id, tx)
         plan, walk = progress.plan, progress.walk
-        if plan is None or all(step.severity is None for step in plan.steps):
+        if plan is None or walk.exhausted or all(step.severity is None for step in plan.steps):
             return
         following = walk.next_position(plan, _severity(group, tx))
-        waits = walk.put_off is not None and walk.put_off.at_step == following
-        if not waits and following != walk.next_position(plan, _severity(_before(event, group), tx)):
+        if walk.put_off is None or walk.put_off.at_step != following:
             tx.set_timer(STEP, group.id, after=walk.left(plan, following, tx.now))
 
     def next_step(self, timer: Timer, tx: Transaction) -> None:
@@ -160,21 +152,6 @@ def ringing(call: Call, tx: Transaction) -> Sequence[str]:
 
 def _severity(group: AlertGroup, tx: Transaction) -> str:
     return group.severity(tx.config.severities)
-
-
-def decides(event: AlertFired | AlertResolved, group: AlertGroup, tx: Transaction) -> bool:
-    """Whether this alert alone makes, or made, the group as severe as it is: known without reading its story."""
-    order = tx.config.severities
-    alert = event.alert if isinstance(event, AlertFired) else group.alerts[event.fingerprint]
-    others = (group.alerts[one] for one in group.firing if one != alert.fingerprint)
-    return all(rank(alert.severity, order) < rank(other.severity, order) for other in others)
-
-
-def _before(event: AlertFired | AlertResolved, group: AlertGroup) -> AlertGroup:
-    """The group as it was before an alert of it fired, or ended."""
-    if isinstance(event, AlertFired):
-        return replace(group, firing=group.firing - {event.alert.fingerprint})
-    return replace(group, firing=group.firing | {event.fingerprint})
 
 
 def _refuse_unless_it_rings(group: AlertGroup, tx: Transaction) -> None:

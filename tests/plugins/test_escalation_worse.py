@@ -99,6 +99,22 @@ async def test_one_report_of_several_severities_begins_anew_for_the_worst(tower:
         assert await engine.sql(STARTED) == [(2,)]
 
 
+async def test_a_thousand_alerts_at_once_are_looked_at_once(tower: Tower) -> None:
+    async with tower(LOUD) as engine:
+        await engine.report(fires(WARNING))
+        await engine.says("alice", "!ack")
+        many = [alert(f"A{number}", severity="error") for number in range(1000)]
+        await engine.report(fires(WARNING, *many))
+        assert await engine.sql(STARTED) == [(2,)]
+        await engine.says("alice", "!ack")
+        await engine.report(
+            fires(WARNING, *many, *(alert(f"B{number}", severity="error") for number in range(1000)))
+        )
+        await engine.advance(seconds=10)
+        assert "1000 more alerts since alice has it: error B0 db1" in engine.chat.texts("person/alice")[-1]
+        assert await engine.sql(STARTED) == [(2,)]
+
+
 @pytest.mark.parametrize("more", [alert("B", severity="info"), alert("B", severity="error")])
 async def test_what_is_less_severe_than_what_it_began_with_changes_nothing(tower: Tower, more: Alert) -> None:
     async with tower(LOUD) as engine:

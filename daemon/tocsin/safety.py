@@ -9,7 +9,16 @@ from tocsin.domain.page import PageFailed
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
-from tocsin.transaction import FALLBACK, PAGE_DEADLINE, WATCH_AGAIN, Owned, Transaction, owned
+from tocsin.transaction import (
+    FALLBACK,
+    PAGE_DEADLINE,
+    SILENCE_GRACE,
+    SILENCE_OVER,
+    WATCH_AGAIN,
+    Owned,
+    Transaction,
+    owned,
+)
 
 KEEP_BODIES = timedelta(days=30)
 """How long what was posted, heard and said is kept; events are kept for ever."""
@@ -24,6 +33,7 @@ def timer_kinds() -> Mapping[str, Owned]:
         "core.page_deadline": owned("core", page_deadline),
         "core.reaction": owned("core", react_again),
         "core.watch": owned("core", watch, pages=True),
+        SILENCE_OVER: owned("core", silence_over),
         "core.prune": owned("core", prune),
     }
 
@@ -83,6 +93,17 @@ def watch(timer: Timer, tx: Transaction) -> None:
     if group is not None and group.rings and not timers.any_for(tx.connection, timer.key, tx.rules.steps):
         tx.alarm(timer.key, "Still no plugin pages anybody for it.")
         tx.set_timer("core.watch", timer.key, after=WATCH_AGAIN)
+
+
+def silence_over(timer: Timer, tx: Transaction) -> None:
+    """A silence should have been over by now: whoever was to end it runs no more."""
+    group = tx.find_group(timer.key)
+    if group is None or group.silenced_until is None:
+        return
+    if group.silenced_until > tx.now:
+        tx.set_timer(SILENCE_OVER, group.id, after=group.silenced_until - tx.now + SILENCE_GRACE)
+    else:
+        tx.record(group.end_silence(tx.now, because="the silence is over"))
 
 
 def prune(_: Timer, tx: Transaction) -> None:

@@ -36,6 +36,10 @@ FALLBACK = Place("fallback", "command")
 WATCH_AGAIN = timedelta(minutes=5)
 """How long after it said that nothing will page for an alert the core says so again."""
 
+SILENCE_OVER = "core.silence_over"
+SILENCE_GRACE = timedelta(minutes=1)
+"""A silence that nobody has ended so long after its time is ended by the core: else it would never ring again."""
+
 RETRY_REACTION = timedelta(seconds=10)
 """How long after it failed a reaction is tried again."""
 
@@ -183,6 +187,9 @@ class Transaction(Facts):
         self._touched.add(event.subject)
         if isinstance(event, GroupAcknowledged | GroupSilenced | GroupResolved):
             outbox.cancel_pages(self.connection, event.subject, self.time)
+        if isinstance(event, GroupSilenced):
+            left = max(event.until - self.now, timedelta(0))
+            self.set_timer(SILENCE_OVER, event.subject, after=left + SILENCE_GRACE)
         if isinstance(event, GroupResolved):
             subjects.close(self.connection, event.subject, event.at)
         elif isinstance(event, GroupReopened):

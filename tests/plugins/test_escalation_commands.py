@@ -141,3 +141,18 @@ async def test_help_fits_a_small_screen(tower: Tower) -> None:
         (words,) = await asks(engine, "bob", "!help", room="#ops")
         assert len(words.splitlines()) <= 6
         assert "!up [ALERT…]: page the next step now" in words
+
+
+async def test_who_declines_lets_the_next_be_paged_at_once(tower: Tower) -> None:
+    async with tower() as engine:
+        subject = await engine.report(fires())
+        await engine.advance(minutes=1)
+        (answer,) = await asks(engine, "alice", "Decline.")
+        assert answer == f"{subject}: step 2: paging bob"
+        assert tower.chat.pages() == ["03:00:00 alice", "03:01:00 bob"]
+        await engine.says("bob", "accept")
+        assert await asks(engine, "bob", f"decline {subject}") == [
+            f"{subject}: bob has it; !unack {subject} pages from the first step on"
+        ]
+        (story,) = await asks(engine, "bob", f"why {subject}")
+        assert "03:01:00 step 2, asked for by alice: paging bob" in story

@@ -22,7 +22,7 @@ from tocsin_silence.asked import Asked
 from tests.conftest import MINIMAL
 from tests.daemon.test_speakers import CONFIG, codes
 from tests.engine import Engine, Pager, Start, alert, fires, over
-from tests.tower import FACT, asks
+from tests.tower import FACT, TWO_STEPS, Tower, asks
 
 OPS = "#ops"
 
@@ -424,3 +424,17 @@ def test_the_reason_stands_in_the_story() -> None:
     at = datetime(2026, 11, 21, 3, tzinfo=UTC)
     event = GroupSilenced(subject="k7f3", at=at, by="alice", until=at + HOUR, because="known")
     assert event.headline() == "silenced by alice until 04:00 UTC (known)"
+
+
+async def test_a_silence_whose_plugin_is_gone_is_ended_by_the_core(tower: Tower) -> None:
+    async with tower(TWO_STEPS, "[plugins.silence]\n") as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", f"!silence {subject} 1h", room=OPS)
+        await engine.says("bob", f"!silence {subject} 2h", room=OPS)
+    async with tower() as engine:
+        await engine.advance(minutes=119)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        await engine.advance(minutes=2)
+        assert tower.chat.pages()[1:] == ["05:01:00 alice"]
+        (story,) = await asks(engine, "bob", f"why {subject}")
+        assert "05:01:00 the silence is over" in story

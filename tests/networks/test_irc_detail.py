@@ -205,8 +205,8 @@ class Mute(Fake):
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tocsin.networks.irc.network.JOIN_WITHIN", 0.1)
-    monkeypatch.setattr("tocsin.networks.irc.network.ROOMS_EVERY", 0.05)
+    """Nobody waits for long until it is known who gets in."""
+    monkeypatch.setattr("tocsin.networks.irc.network.DECIDED_WITHIN", 0.1)
 
 
 @pytest.mark.usefixtures("soon")
@@ -228,6 +228,33 @@ async def test_as_long_as_it_is_not_known_who_gets_in_anybody_may(caplog: pytest
     assert [text for text in caplog.messages if "detail" in text] == [
         "irc: #ops is closed: alerts are told there in full; see networks.irc.detail"
     ]
+
+
+async def test_what_is_said_in_a_room_waits_for_the_answer_and_nothing_else_does() -> None:
+    async with Mute() as fake:
+        network = irc(fake.port, identity=NICKS, rooms=[OTHER_ROOM], detail={OTHER_ROOM: Detail.FULL})
+        async with on(network) as ear:
+            await ear.is_up()
+            waits = asyncio.create_task(network.send(OPS, PAGE, "a page", again=False))
+            assert await network.send(private("alice"), PAGE, "a page", again=False)
+            assert await network.send(DB, PAGE, "a page", again=False)
+            assert not [line for line in fake.lines if line.startswith("PRIVMSG #ops")]
+            fake.says(b":irc 324 tocsin #ops +i")
+            assert await waits
+            assert f"PRIVMSG #ops :{FULL[0]}" in fake.lines
+
+
+async def test_who_is_put_out_while_it_waits_says_nothing() -> None:
+    async with Mute() as fake:
+        network = irc(fake.port, identity=NICKS, rooms=[])
+        async with on(network) as ear:
+            await ear.is_up()
+            waits = asyncio.create_task(refuses(network, OPS, PAGE))
+            await asyncio.sleep(0)
+            fake.says(b":alice!a@h KICK #ops tocsin :out", b":irc 324 tocsin #ops +i")
+            error = await waits
+            assert (error.unsent, error.permanent, error.absent) == (True, False, False)
+            assert not [line for line in fake.lines if line.startswith("PRIVMSG")]
 
 
 async def test_it_is_known_before_anything_is_said() -> None:

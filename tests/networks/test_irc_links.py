@@ -15,7 +15,7 @@ from tocsin.domain.message import Message
 from tocsin.domain.oncall import Identity
 from tocsin.networks.irc import link, pace
 from tocsin.networks.irc import network as network_module
-from tocsin.networks.irc.settings import Sasl
+from tocsin.networks.irc.settings import Detail, Sasl
 
 from tests.networks.contract import PAGE
 from tests.networks.irc_peers import (
@@ -125,7 +125,7 @@ async def test_a_server_that_stands_still_is_noticed_and_what_it_may_have_is_kno
     monkeypatch.setattr(network_module, "Pace", Brake)
     monkeypatch.setattr(Brake, "left", None)
     with running(make(tmp_path / "ircd")) as ircd:
-        network = irc(ircd.port, identity=NICKS)
+        network = irc(ircd.port, identity=NICKS, detail={ROOM: Detail.FULL})
         async with people("alice") as [alice], on(network) as ear:
             await asyncio.gather(ear.is_up(), come(alice, ircd, "", ROOM))
             ircd.freezes()

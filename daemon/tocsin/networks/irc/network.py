@@ -39,8 +39,9 @@ MOST_KNOCKS = 200
 JOIN_WITHIN = 10.0
 """How many seconds the rooms have to let us in before we talk in those that did."""
 
-MODES_WITHIN = 1.0
-"""Once we know who is there: how many seconds we wait to learn whether all the world is. Until then it may be."""
+DECIDED_WITHIN = 3.0
+"""For so many seconds after we came to a room a message waits for the server's word on who else can; then it is said
+as if anybody could."""
 
 INTRODUCED_WITHIN = 1.0
 """How many seconds we wait for what the server says of itself, such as how many channels it allows."""
@@ -198,7 +199,7 @@ class Irc:
         link = self._link
         if link is None or not self._up:
             raise NetworkError(f"not connected: {self._why}", unsent=True)
-        room = None if place.private else self._entered(place.name)
+        room = None if place.private else await self._decided(self._entered(place.name))
         full = room is None or room.full
         if not full:
             message = message.summary()
@@ -302,6 +303,15 @@ class Irc:
         self._wanted.intersection_update(self._accounts)
         self._hearing.forget()
 
+    async def _decided(self, room: Room) -> Room:
+        """Wait a moment if we have just come, until it is known how much may be said. Raises NetworkError."""
+        left = room.since + DECIDED_WITHIN - asyncio.get_running_loop().time()
+        if room.undecided and left > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await room.decided.wait()
+        return self._entered(room.name)
+
     def reaches(self, account: str) -> bool:
         """Whether somebody with that account, or by that nick, is where we see them."""
         return self._up and fold(account) in self._accounts and self._sees(account)
@@ -321,9 +331,7 @@ class Irc:
         while not link.ended.done():
             self._changed.clear()
             await self._enter(link, loop.time())
-            if all(room.seen or room.tries for room in self._rooms):
-                deadline = min(deadline, loop.time() + MODES_WITHIN)
-            all_known = all(room.known or room.tries for room in self._rooms)
+            all_known = all(room.seen or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
                 self._look_at_identity(link)
                 self._go_up()
@@ -432,25 +440,33 @@ class Irc:
         room = self._rooms.find(heard.word(1))
         if room is None or not room.joined or (heard.command == "366" and "WHOX" in link.features):
             return
-        before, room.seen = room.known, True
-        self._learned(room, known_before=before)
+        first = not room.seen
+        room.seen = True
+        if first and self._up:
+            self._go_up()  # what waited for this room goes on
+        self._changed.set()
 
     def _ask_for_modes(self, room: Room, link: Link) -> None:
         """Whether strangers get in decides how much is said there, unless that is decided already."""
-        if room.detail is None:
-            link.command_some_time(line("MODE", room.name))
+        if room.detail is not None:
+            return
+        question = line("MODE", room.name)
+        if fold(room.name) == fold(self._settings.room):
+            link.command(question)  # here the most is said, and pages may be waiting
+        else:
+            link.command_some_time(question)
 
     def _modes(self, heard: Heard, link: Link) -> None:
         answer = heard.command == "324"
         room = self._rooms.find(heard.word(1 if answer else 0))
         if room is None or not room.joined:
             return
-        before = room.known
         if answer:
-            room.closing = modes.told(heard.word(2))
+            room.learn(modes.told(heard.word(2)))
         elif room.closing is not None:  # else it is asked for already
-            room.closing = modes.changed(room.closing, heard.words[1:], link.features)
-            if room.closing is None:
+            closing = modes.changed(room.closing, heard.words[1:], link.features)
+            room.learn(closing)
+            if closing is None:
                 self._ask_for_modes(room, link)
         if room.closing is not None and room.told != room.full and room.detail is None:
             room.told = room.full
@@ -460,13 +476,6 @@ class Irc:
                 else "open: alerts are told there in short"
             )
             log.info("%s: %s is %s; see networks.%s.detail", self.name, room.name, what, self.name)
-        self._learned(room, known_before=before)
-
-    def _learned(self, room: Room, *, known_before: bool) -> None:
-        """More is known of a room."""
-        if room.known and not known_before and self._up:
-            self._go_up()  # what waited for this room goes on
-        self._changed.set()
 
     def _out(self, name: str, why: str) -> None:
         self._users.closed(name)

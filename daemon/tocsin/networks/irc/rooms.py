@@ -1,7 +1,8 @@
 """The channels that we are to be in: what keeps us out of each, and when to try again."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tocsin.config.values import SecretSource
 from tocsin.networks.irc.lines import fold
@@ -41,7 +42,8 @@ class Room:
 
     tries: how often that was so. at: when to try again. since: when we came to be there.
     detail: how much is said there, if the configuration says so. closing: its modes that keep strangers out; None
-    while they are not known. told: what was logged last of whether all may be said there.
+    while they are not known. told: what was logged last of whether all may be said there. decided: set once they are, or are
+    no matter any more.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Room:
     since: float = 0.0
     closing: frozenset[str] | None = None
     told: bool | None = None
+    decided: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
 
     @property
     def full(self) -> bool:
@@ -62,13 +65,20 @@ class Room:
         return self.detail is Detail.FULL if self.detail is not None else bool(self.closing)
 
     @property
-    def known(self) -> bool:
-        """Whether we know all that we want to before we talk there."""
-        return self.seen and (self.detail is not None or self.closing is not None)
+    def undecided(self) -> bool:
+        """Whether it may yet turn out that all may be said there."""
+        return self.detail is None and self.closing is None
+
+    def learn(self, closing: frozenset[str] | None) -> None:
+        """Its modes were told; None if it is not known any more what they are."""
+        self.closing = closing
+        if closing is not None:
+            self.decided.set()
 
     def enter(self, now: float) -> None:
         """We are there."""
         self.joined, self.since, self.closing = True, now, None
+        self.decided.clear()
 
     def stay_out(self, why: str, now: float) -> bool:
         """We are not, or no longer, there; whether that is news.
@@ -79,6 +89,7 @@ class Room:
             self.why, self.tries = "", 0
         news = self.why != why
         self.joined, self.seen, self.closing, self.why = False, False, None, why
+        self.decided.set()  # who waits need not any longer
         self.at = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2**self.tries)
         self.tries = min(self.tries + 1, MANY)
         return news

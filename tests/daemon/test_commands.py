@@ -455,4 +455,4 @@ async def test_halves_of_characters_harm_nothing(start: Start) -> None:
             "\ud800", {"alertname": "Disk\ud800Full", "\udfff": "\0"}, "97 % \ud800", "http://\udc00"
         )
         subject = await engine.report(Report("prod", "\ud800", firing=[broken]))
-        assert engine.chat.texts("person/alice")[-1].startswith(f"{subject} Disk\ufffdFull: 97 %")
+        assert engine.chat.texts("person/alice")[-1].startswith(f"{subject} alert Disk\ufffdFull: 97 %")

@@ -1,10 +1,12 @@
 """A group of alerts from its first report to its end, and what is said of it meanwhile."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -211,8 +213,8 @@ def test_an_answer_that_changes_nothing_is_refused_in_words(answers: list[Answer
         ([report(DISK)], "critical", FULL),
         ([report(LOAD, DISK)], "critical", f"{FULL}, and 1 more"),
         ([report(LOAD, LOAD_TOO)], "warning", "warning Load api, and 1 more"),
-        ([report(DISK, PORT, LOAD)], "critical", "PortDown db1, and 2 more"),
-        ([report(DISK, ODD)], "critical", "urgent alert, and 1 more"),
+        ([report(DISK, PORT, LOAD)], "critical", "alert PortDown db1, and 2 more"),
+        ([report(DISK, ODD)], "critical", "'urgent' alert, and 1 more"),
         ([report(LOAD, more=3)], "warning", "warning Load web, and 3 more"),
         ([report(LOAD, DISK), report(gone=["d1"])], "warning", "warning Load web"),
         ([report(LOAD, DISK), report(over=True)], "critical", f"{FULL}, and 1 more"),
@@ -320,3 +322,14 @@ def test_what_no_database_takes_is_taken_out_of_an_alert(part: str) -> None:
 def test_a_link_that_is_unfit_is_left_out_of_an_alert(link: str) -> None:
     assert Alert("d1", {}, link=link).link == ""
     assert Alert("d1", {}, link=LINK).link == LINK
+
+
+@given(
+    severity=st.sampled_from(["", "critical", "acknowledged by alice: critical", "resolved", "it's"])
+    | st.text(),
+    name=st.sampled_from(["", "by alice: critical Disk", "resolved by its source: Disk"]) | st.text(),
+)
+def test_what_stands_before_the_words_of_a_sender_is_ours(severity: str, name: str) -> None:
+    group = told(report(Alert("x", {"alertname": name, "severity": severity})))
+    for text in (group.describe(ORDER), group.brief(ORDER)):
+        assert re.match(rf"({'|'.join(ORDER)}|'[\w.+-]{{1,20}}'|alert)( |$)", text)

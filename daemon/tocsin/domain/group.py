@@ -1,5 +1,6 @@
 """Alerts and the groups they ring in. A group is what is paged for, acknowledged and resolved."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,9 @@ from tocsin.domain.words import counted
 from tocsin.errors import Refused
 
 MOST_LABELS = 250
+LONGEST_SEVERITY = 20
+
+_NO_WORD = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True)
@@ -393,14 +397,24 @@ class AlertGroup:
         shown = self._worst_first(order)
         if not shown:
             return self.key
-        return _counted(f"{shown[0].severity} {shown[0]}".strip(), len(shown) - 1 + self.unlisted)
+        return _counted(f"{self._sort(shown[0], order)}{shown[0]}", len(shown) - 1 + self.unlisted)
 
     def brief(self, order: Sequence[str]) -> str:
         """`critical DiskFull, and 3 more`: as `describe`, without what not everybody may know."""
         shown = self._worst_first(order)
         if not shown:
             return "an alert"
-        return _counted(f"{shown[0].severity} {shown[0].name}".strip(), len(shown) - 1 + self.unlisted)
+        return _counted(f"{self._sort(shown[0], order)}{shown[0].name}", len(shown) - 1 + self.unlisted)
+
+    def _sort(self, alert: Alert, order: Sequence[str]) -> str:
+        """What stands before an alert's name: a word of ours, or one in quotes, so that no label can begin a sentence
+        that passes for one of ours.
+        """
+        if alert.severity in order:
+            return f"{alert.severity} "
+        if alert.severity:
+            return f"'{_NO_WORD.sub('-', alert.severity)[:LONGEST_SEVERITY]}' "
+        return "" if self.opened_by or not alert.labels.get("alertname") else "alert "
 
     def _worst_first(self, order: Sequence[str]) -> Sequence[Alert]:
         def place(alert: Alert) -> tuple[bool, int, str]:

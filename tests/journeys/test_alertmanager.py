@@ -136,10 +136,10 @@ def test_an_alert_pages_until_someone_answers_and_its_end_is_told_to_all_who_wer
         tocsin.tells(f"{group} resolved by its source: {FACT}", *everywhere)
         tocsin.tells(f"{other} resolved by its source, without an answer: warning LoadHigh web1", *everywhere)
 
-        tocsin.process.says(f"!why {group}")
-        tocsin.tells(title := f"{group} resolved: {FACT}", "#ops")
+        tocsin.process.says(f"/msg why {group}")
+        tocsin.tells(title := f"{group} resolved: {FACT}", "@bob")
         until(tocsin.at_rest)
-        story = tocsin.told("#ops")
+        story = tocsin.told("@bob")
         story = story[story.index(title) + 1 :]
         headlines = iter(re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in story)
         for headline in (
@@ -182,7 +182,7 @@ def test_alerts_that_are_left_out_are_counted_and_end_with_their_group(
         sender.fires(*alerts)
         group = tocsin.page(f"{FACT}, and 4 more")
         tocsin.process.says(f"!why {group}")
-        tocsin.tells(f"reported by prod: {FACT}, and 4 more", "#ops")
+        tocsin.tells(f"reported by prod: {FACT}, and 4 more", "@alice")
         sender.resolves(*alerts)
         tocsin.tells(f"{group} resolved by its source", "#ops", "@alice")
         assert tocsin.status()["open alerts"] == 0

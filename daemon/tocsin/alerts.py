@@ -95,12 +95,13 @@ def announce_all(
     stopped: those of them that rang until then.
     """
     of_place = defaultdict[Place, list[Event]](list)
+    may_arrive = {event.subject for event in events if outbox.under_way(tx.connection, event.subject)}
     for event in events:
         for place in _concerned(tx, event, also):
             of_place[place].append(event)
     for place in sorted(of_place, key=str):
         told = of_place[place]
-        at_once = [event for event in told if not outbox.under_way(tx.connection, event.subject)]
+        at_once = [event for event in told if event.subject not in may_arrive]
         if len(at_once) > 1:
             tx.say(place, _all_of(at_once, stopped, tx), lane=_lane(place, also))
             told = [event for event in told if event not in at_once]

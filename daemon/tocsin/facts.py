@@ -26,7 +26,7 @@ class Known:
     """What all turns share: the configuration, the events that are known, and what was replayed already.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
-    groups: those that are open. on_call: schedule -> the people whom it meant last. people: everybody, as they say.
+    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it meant last. people: everybody, as they say.
     """
 
     config: Config
@@ -77,9 +77,8 @@ class Facts:
         for entry in self.story(subject):
             if entry.event is not None:
                 group.apply(entry.event)
-        if group.open:
-            self._seen.add(subject)
-            self._known.groups[subject] = group
+        self._seen.add(subject)
+        self._known.groups[subject] = group
         return group
 
     def follow(self, event: Event) -> None:
@@ -89,18 +88,15 @@ class Facts:
             self._known.on_call[event.schedule] = event.people
             return
         group = self._known.groups.get(event.subject)
-        if isinstance(event, GroupOpened):
-            group = group or AlertGroup(event.subject)
-        elif isinstance(event, GroupReopened):
+        if group is None and isinstance(event, GroupOpened):
+            group = AlertGroup(event.subject)
+        elif group is None and isinstance(event, GroupReopened):
             self.find_group(event.subject)  # remembers it, this event included
-            return
         if group is None:
             return
         self._seen.add(event.subject)
         self._known.groups[event.subject] = group
         group.apply(event)
-        if not group.open:
-            del self._known.groups[event.subject]
 
     def open_groups(self) -> Iterator[AlertGroup]:
         """Every open alert group, the oldest first."""
@@ -207,6 +203,13 @@ class Facts:
         if name in self.config.teams:
             return [Place(network, room) for network, room in self.config.teams[name].rooms.items()]
         return [Place(name, self.config.networks[name].room)] if name in self.config.networks else []
+
+    def forget_closed(self) -> None:
+        """The turn is over: what has ended is asked about no more."""
+        for subject in self._seen:
+            group = self._known.groups.get(subject)
+            if group is not None and not group.open:
+                del self._known.groups[subject]
 
     def forget_replayed(self) -> None:
         """What this turn replayed or changed may have been undone."""

@@ -324,6 +324,7 @@ class Transaction(Facts):
             self.tell(f"plugin {owner} fails again and again: it is left out for a minute. See the log.")
         self.rules.breaker.untold.clear()
         self.new_people = self.people if self.people_changed else None
+        self.forget_closed()
 
     def _sound(self, group: AlertGroup, why: str) -> None:
         message = self.about(group, command="ack", lines=[why])

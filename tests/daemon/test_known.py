@@ -1,0 +1,145 @@
+"""What is remembered between turns is what a fresh read of the store would say, whatever was undone."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tocsin.alerts import report
+from tocsin.domain.duty import OnCallChanged, duty_of
+from tocsin.domain.event import Event
+from tocsin.domain.group import AlertGroup, GroupAcknowledged
+from tocsin.errors import Refused
+from tocsin.facts import Facts, Known
+from tocsin.plugins import Declared
+from tocsin.store import profiles
+from tocsin.store.journal import Entry
+from tocsin.store.writer import savepoint
+from tocsin.transaction import Transaction, on
+
+from tests.engine import Start, alert, fires, over
+
+KEYS = ("one", "two")
+Deed = Callable[[Transaction, str], None]
+
+
+def fire(tx: Transaction, key: str) -> None:
+    report(tx, fires(key=key))
+
+
+def more(tx: Transaction, key: str) -> None:
+    report(tx, fires(alert(), alert("Load"), key=key))
+
+
+def heal(tx: Transaction, key: str) -> None:
+    report(tx, over(key=key))
+
+
+def answer(decide: Callable[[AlertGroup, Transaction], Event]) -> Deed:
+    def deed(tx: Transaction, key: str) -> None:
+        for (subject,) in tx.connection.exec_driver_sql(
+            "select id from subjects where key = ?", (f"prod\n{key}",)
+        ):
+            tx.record(decide(tx.group(subject), tx))
+
+    return deed
+
+
+def comes_on_call(tx: Transaction, key: str) -> None:
+    before = tx.on_call_before(key) or ()
+    people = ("bob",) if before == ("alice",) else ("alice",)
+    tx.record(OnCallChanged(subject=duty_of(key), at=tx.now, people=people, before=before))
+
+
+def says_of_themselves(tx: Transaction, key: str) -> None:
+    profiles.set_timezone(tx.connection, "alice", "Asia/Kolkata" if key == "one" else "")
+    tx.change_people()
+
+
+def looks(tx: Transaction, key: str) -> None:
+    list(tx.open_groups())
+    tx.on_call_before(key)
+    tx.person_of("console", "alice")
+
+
+DEEDS: Sequence[Deed] = [
+    fire,
+    more,
+    heal,
+    answer(lambda group, tx: group.acknowledge("alice", tx.now)),
+    answer(lambda group, tx: group.unacknowledge("alice", tx.now)),
+    answer(lambda group, tx: group.resolve("alice", tx.now)),
+    comes_on_call,
+    says_of_themselves,
+    looks,
+]
+
+deeds = st.lists(st.tuples(st.sampled_from(DEEDS), st.sampled_from(KEYS), st.booleans()), max_size=5)
+turns = st.lists(st.tuples(deeds, st.booleans()), max_size=6)
+
+
+def same(known: Known, tx: Transaction) -> None:
+    """Compare what is remembered with what a fresh read says."""
+    fresh = Facts(tx.connection, Known(known.config, known.kinds), tx.time)
+    for subject, group in known.groups.items():
+        assert group.open
+        assert fresh.find_group(subject) == group
+    for schedule, people in known.on_call.items():
+        assert fresh.on_call_before(schedule) == people
+    assert known.people in (None, fresh.people)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(turns=turns)
+async def test_what_is_remembered_is_what_is_kept(
+    start: Start, turns: list[tuple[list[tuple[Deed, str, bool]], bool]]
+) -> None:
+    def fails(_: GroupAcknowledged, tx: Transaction) -> None:
+        report(tx, over(key="two"))
+        tx.change_people()
+        tx.person_of("console", "alice")
+        raise ZeroDivisionError
+
+    async with start(replace(Declared(), reactions=[("fails", on(GroupAcknowledged, fails))])) as engine:
+        known = engine.run.tocsin.known
+
+        def turn(done: list[tuple[Deed, str, bool]], tx: Transaction, *, whole_fails: bool) -> None:
+            for deed, key, part_fails in done:
+                with savepoint(tx.connection) as part:
+                    deed(tx, key)
+                    assert not part_fails
+                if part.error is not None:
+                    assert isinstance(part.error, Refused | AssertionError), part.error
+                    tx.undone()
+            if whole_fails:
+                raise ZeroDivisionError
+
+        for deeds_of_turn, fails_whole in turns:
+            with suppress(ZeroDivisionError):
+                await engine.run.tocsin.turn(partial(turn, deeds_of_turn, whole_fails=fails_whole))
+            await engine.run.tocsin.turn(lambda tx: same(known, tx))
+
+
+async def test_an_alert_is_read_once_in_a_turn_also_when_it_ends(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[str]()
+    story = Facts.story
+
+    def reads(facts: Facts, subject: str) -> Sequence[Entry]:
+        read.append(subject)
+        return story(facts, subject)
+
+    monkeypatch.setattr(Facts, "story", reads)
+    async with start() as engine:
+        subjects = [await engine.report(fires(key=str(number))) for number in range(3)]
+        await engine.says("alice", f"done {' '.join(subjects)}")
+        assert read == []
+        assert not engine.run.tocsin.known.groups
+        await engine.says("alice", f"ack {' '.join(subjects)}")
+        assert read == subjects
+        assert not engine.run.tocsin.known.groups

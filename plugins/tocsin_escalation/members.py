@@ -54,7 +54,8 @@ class Members:
             return
         order = tx.config.severities
         severity, progress = group.severity(order), progress_of(group.id, tx)
-        if progress.plan is not None and rank(severity, order) < rank(progress.severity, order):
+        worse = bool(group.firing) and rank(severity, order) < rank(progress.severity, order)
+        if progress.plan is not None and worse:
             self._begin_anew(group, f"it is {severity} now", tx)
         elif group.rings:
             self.steps.look_again(group, progress, tx)

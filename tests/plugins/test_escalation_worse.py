@@ -78,6 +78,20 @@ async def test_what_is_silenced_and_becomes_worse_rings(tower: Tower) -> None:
         assert await timers(engine) == [subject]
 
 
+async def test_what_stops_firing_has_not_become_worse_whatever_fired_before_it_was_opened_again(
+    tower: Tower,
+) -> None:
+    async with tower(LOUD) as engine:
+        await engine.report(fires())
+        await engine.report(over())
+        subject = await engine.report(fires(WARNING))
+        await silences(engine, subject)
+        before = len(engine.chat.said)
+        await engine.report(over())
+        assert engine.chat.said[before:] == []
+        assert await timers(engine) == []
+
+
 @pytest.mark.parametrize("word", ["", "!ack"])
 async def test_it_becomes_worse_once_for_each_severity(tower: Tower, word: str) -> None:
     async with tower(LOUD) as engine:

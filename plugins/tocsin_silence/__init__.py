@@ -188,7 +188,7 @@ class Silence:
         """Tell who silenced it that it will ring."""
         group = tx.find_group(timer.key)
         until = group.silenced_until if group is not None else None
-        if group is None or until is None or until <= tx.now or not _fires(group):
+        if group is None or until is None or until <= tx.now or not group.fires:
             return
         at = _clock(until, group.silenced_by, tx)
         _tell_in_private(
@@ -216,10 +216,6 @@ class Silence:
 
 def _standing(subject: str, tx: Transaction) -> Standing:
     return Standing.of(entry.event for entry in tx.story(subject))
-
-
-def _fires(group: AlertGroup) -> bool:
-    return bool(group.firing or group.unlisted)
 
 
 def _clock(at: datetime, person: str, tx: Transaction) -> str:
@@ -266,14 +262,12 @@ def _own_ends(person: str, tx: Transaction) -> Iterator[tuple[timedelta, str]]:
                 yield tx.now - over_at, group.id
 
 
-def _end(group: AlertGroup, tx: Transaction, ended: SilenceEnded, call: Call | None = None) -> None:
+def _end(
+    group: AlertGroup, tx: Transaction, event: SilenceEnded | GroupResolved, call: Call | None = None
+) -> None:
     """End a silence: what still fires rings again, what does not is over. call: who asked for it, if anybody did."""
     silenced_by = group.silenced_by
-    event: Event = ended
-    said = ""
-    if not _fires(group):
-        event = GroupResolved(subject=group.id, at=tx.now, acknowledged=True)
-        said = "silence over: it had stopped firing"
+    said = "silence over: it had stopped firing" if isinstance(event, GroupResolved) else ""
     announce(
         tx, event, call.place if call else None, said=said
     )  # first: whom it pages now needs no more words

@@ -133,11 +133,16 @@ class Life(RuleBasedStateMachine):
     @rule(by=people, answer=st.sampled_from(list(ANSWERS)))
     def is_answered(self, by: str, answer: Answer) -> None:
         if self.state in ANSWERS[answer]:
+            healed = self.state is SILENCED and not self.firing and not self.unlisted
+            over = answer is resolve or (
+                healed and answer is not silence
+            )  # else nobody would ever resolve it
             event = answer(self.group, by, AT)
-            assert event.by == by
+            assert event.by == ("" if over and answer is not resolve else by)
+            assert isinstance(event, GroupResolved) is over
             assert not isinstance(event, GroupResolved) or event.acknowledged
             self.apply(event)
-            self.state = ANSWERS[answer][self.state]
+            self.state = RESOLVED if over else ANSWERS[answer][self.state]
             self.holder = by if self.state in (ACKNOWLEDGED, SILENCED) else ""
         elif answer is acknowledge and self.state is ACKNOWLEDGED and by == self.holder:
             self.apply(answer(self.group, by, AT))

@@ -438,3 +438,27 @@ async def test_a_silence_whose_plugin_is_gone_is_ended_by_the_core(tower: Tower)
         assert tower.chat.pages()[1:] == ["05:01:00 alice"]
         (story,) = await asks(engine, "bob", f"why {subject}")
         assert "05:01:00 the silence is over" in story
+
+
+async def test_what_stopped_firing_in_silence_is_over_also_if_the_core_ends_it(tower: Tower) -> None:
+    async with tower(TWO_STEPS, "[plugins.silence]\n") as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", f"!silence {subject} 1h", room=OPS)
+        await engine.report(over())
+    async with tower() as engine:
+        await engine.advance(hours=3)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        assert await open_alerts(engine) == []
+
+
+async def test_who_takes_what_stopped_firing_in_silence_is_told_that_it_is_over(tower: Tower) -> None:
+    tower.people = tower.people.replace("ack_timeout = {}\n", "")
+    async with tower(TWO_STEPS, "[plugins.silence]\n") as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", f"!silence {subject} 1h", room=OPS)
+        await engine.report(over())
+        answer = [f"{subject} resolved by its source: {FACT}"]
+        assert await asks(engine, "bob", f"!ack {subject}", room=OPS) == answer
+        await engine.advance(hours=3)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        assert await open_alerts(engine) == []

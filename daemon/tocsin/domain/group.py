@@ -299,6 +299,11 @@ class AlertGroup:
     def open(self) -> bool:
         return self.state is not GroupState.RESOLVED
 
+    @property
+    def fires(self) -> bool:
+        """Something of it fires, listed or not."""
+        return bool(self.firing or self.unlisted)
+
     @staticmethod
     def opening(subject: str, report: Report, at: datetime) -> Iterator[Event]:
         """What opens a group."""
@@ -351,9 +356,13 @@ class AlertGroup:
         began = self.alerts[fingerprint].starts_at
         return _before(end, began) and not _before(now, began)
 
-    def acknowledge(self, by: str, at: datetime) -> GroupAcknowledged | AcknowledgementRenewed:
-        """Someone has it from now on, or says that they still do. Raises Refused."""
+    def acknowledge(
+        self, by: str, at: datetime
+    ) -> GroupAcknowledged | AcknowledgementRenewed | GroupResolved:
+        """Someone has it from now on, or says that they still do; what ended in silence is over. Raises Refused."""
         self._refuse_resolved()
+        if self.state is GroupState.SILENCED and not self.fires:
+            return self._over(at)
         if self.state is GroupState.ACKNOWLEDGED:
             if self.acknowledged_by == by:
                 return AcknowledgementRenewed(subject=self.id, at=at, by=by)
@@ -372,17 +381,23 @@ class AlertGroup:
         self._refuse_resolved()
         return GroupSilenced(subject=self.id, at=at, by=by, until=until, because=because)
 
-    def end_silence(self, at: datetime, *, by: str = "", because: str = "") -> SilenceEnded:
-        """It rings again. Raises Refused."""
+    def end_silence(self, at: datetime, *, by: str = "", because: str = "") -> SilenceEnded | GroupResolved:
+        """It rings again; or it is over, if it stopped firing in silence. Raises Refused."""
         self._refuse_resolved()
         if self.state is not GroupState.SILENCED:
             raise Refused(f"{self.id}: is not silenced")
+        if not self.fires:
+            return self._over(at)
         return SilenceEnded(subject=self.id, at=at, by=by, because=because)
 
     def resolve(self, by: str, at: datetime) -> GroupResolved:
         """It is over, whatever its source says. Raises Refused."""
         self._refuse_resolved()
         return GroupResolved(subject=self.id, at=at, by=by, acknowledged=True)
+
+    def _over(self, at: datetime) -> GroupResolved:
+        """Its source said so while it was silenced, and says it once: nobody else would ever resolve it."""
+        return GroupResolved(subject=self.id, at=at, acknowledged=True)
 
     def _refuse_resolved(self) -> None:
         if not self.open:

@@ -181,7 +181,10 @@ class Errands:
         try:
             async with asyncio.timeout(LONGEST_ERRAND.total_seconds()):
                 await self._kinds[timer.kind].call(timer, self._tocsin)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (logged where its reason is found)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # we stop; else something that it waited for was cancelled, and it has failed
             why = _reason(timer, error)
         try:
             await self._tocsin.must(partial(_end_errand, timer, why))

@@ -189,6 +189,22 @@ async def test_what_fails_is_tried_again_with_growing_pauses_and_told_once(
         assert await engine.sql(LEFT) == []
 
 
+async def test_one_that_waits_for_what_was_cancelled_has_failed_and_is_tried_again(
+    start: Start, errand: Errand
+) -> None:
+    async def does(_: Timer, __: Tocsin) -> None:
+        if len(errand.begun) == 1:
+            raise asyncio.CancelledError
+
+    errand.does = does
+    errand.gate.set()
+    async with start(errand.declared()) as engine:
+        await due(engine, "milk")
+        await engine.advance(seconds=1)
+        assert engine.chat.texts() == ["milk was there"]
+        assert await engine.sql(LEFT) == []
+
+
 async def test_a_failure_does_not_put_off_what_was_set_anew(start: Start, errand: Errand) -> None:
     async def fails(_: Timer, __: Tocsin) -> None:
         errand.does = nothing

@@ -30,4 +30,6 @@ def look(_: Timer, tx: Transaction) -> None:
             before = people if before is None else before
             tx.record(OnCallChanged(subject=duty_of(schedule), at=tx.now, people=people, before=before))
     if tx.config.schedules:
-        tx.set_timer(LOOK, "", at=tx.now.replace(second=0, microsecond=0) + timedelta(minutes=1))
+        # By length: set back by a day, the wall clock would show the next minute only then.
+        begun = timedelta(seconds=tx.now.second, microseconds=tx.now.microsecond)
+        tx.set_timer(LOOK, "", after=timedelta(minutes=1) - begun)

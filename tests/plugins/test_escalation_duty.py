@@ -107,6 +107,14 @@ async def test_it_looks_when_each_minute_begins(tower: Tower) -> None:
         assert await engine.sql(due) == []
 
 
+async def test_it_looks_on_while_the_wall_clock_is_set_back(tower: Tower) -> None:
+    async with tower(STEPS, on_call("alice")) as engine:
+        tower.clock.step(timedelta(days=-1))
+        await engine.advance(minutes=5)
+        due = await engine.sql("select due_at from timers where kind = 'core.on_call'")
+        assert "2026-11-20T03:06:00" in str(due)
+
+
 async def test_who_comes_on_call_in_their_quiet_hours_is_paged_after_them_if_that_may_wait(
     tower: Tower,
 ) -> None:

@@ -1,6 +1,6 @@
 """Questions that are answered from what is kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -103,9 +103,16 @@ class Facts:
         for subject in subjects.all_open(self.connection, GROUP):
             yield self.group(subject.id)
 
-    def story(self, subject: str) -> Sequence[journal.Entry]:
-        """All that happened to a subject, in order."""
-        return list(journal.read(self.connection, self._known.kinds, subject))
+    def story(
+        self, subject: str, only: Iterable[type[Event]] = (), *, after: int = 0
+    ) -> Sequence[journal.Entry]:
+        """All that happened to a subject, in order.
+
+        only: what is one of these alone; whatever looks often says so, for a group's alerts may come and go for
+        weeks. after: what stands behind that place of the journal alone.
+        """
+        kinds = tuple(kind.kind for kind in only)
+        return list(journal.read(self.connection, self._known.kinds, subject, kinds, after=after))
 
     def paged(self, subject: str) -> set[str]:
         """Everybody who was paged for a subject, or may have been."""

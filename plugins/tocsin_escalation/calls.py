@@ -9,7 +9,7 @@ from tocsin.api import AlertGroup, Place, Timer, Transaction
 from tocsin_escalation.events import PeopleJoined
 from tocsin_escalation.plan import FrozenStep, Plan
 from tocsin_escalation.policy import Urgency
-from tocsin_escalation.progress import Progress
+from tocsin_escalation.progress import TELLING, Progress
 
 MORNING = "escalation.morning"
 """Rings when the quiet hours of somebody are over who was not paged in them; its key is `GROUP/PERSON`."""
@@ -17,7 +17,7 @@ MORNING = "escalation.morning"
 
 def progress_of(subject: str, tx: Transaction) -> Progress:
     """How far the escalation of a group has come."""
-    return Progress.of(entry.event for entry in tx.story(subject))
+    return Progress.of(entry.event for entry in tx.story(subject, TELLING))
 
 
 def wakes_at(person: str, tx: Transaction) -> datetime | None:

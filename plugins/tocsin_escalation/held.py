@@ -91,8 +91,7 @@ class Watch:
 def _asked_last(group: AlertGroup, tx: Transaction) -> bool:
     """Whether nothing was answered since the question."""
     told = (HolderAsked, GroupAcknowledged, AcknowledgementRenewed)
-    found = [entry.event for entry in tx.story(group.id) if isinstance(entry.event, told)]
-    return isinstance(found[-1], HolderAsked)
+    return isinstance(tx.story(group.id, told)[-1].event, HolderAsked)
 
 
 def _for_how_long(group: AlertGroup, tx: Transaction) -> str:

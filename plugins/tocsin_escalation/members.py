@@ -98,16 +98,10 @@ def tell(timer: Timer, tx: Transaction) -> None:
 
 def _untold(group: AlertGroup, tx: Transaction) -> Sequence[Alert]:
     """What fires and came since somebody has it, and was not told."""
-    came: dict[str, Alert] = {}
-    told = set[str]()
-    for entry in tx.story(group.id):
-        match entry.event:
-            case GroupAcknowledged():
-                came, told = {}, set()
-            case AlertFired():
-                came[entry.event.alert.fingerprint] = entry.event.alert
-            case MembersTold():
-                told |= set(entry.event.alerts)
-            case _:
-                pass
+    told, since = set[str](), 0
+    for entry in tx.story(group.id, (GroupAcknowledged, MembersTold)):
+        told = told | set(entry.event.alerts) if isinstance(entry.event, MembersTold) else set()
+        since = entry.seq  # what fired then was told then
+    fired = (entry.event for entry in tx.story(group.id, (AlertFired,), after=since))
+    came = {event.alert.fingerprint: event.alert for event in fired if isinstance(event, AlertFired)}
     return [alert for one, alert in came.items() if one in group.firing and one not in told]

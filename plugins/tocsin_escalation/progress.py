@@ -24,6 +24,20 @@ from tocsin_escalation.plan import NO_TIME, Plan, Position
 
 Outcome = PageDelivered | PageFailed
 
+TELLING = (
+    EscalationStarted,
+    GroupReopened,
+    GroupUnacknowledged,
+    SilenceEnded,
+    StepTaken,
+    StepPutOff,
+    PeopleJoined,
+    EscalationExhausted,
+    PageDelivered,
+    PageFailed,
+)
+"""The events that tell how far it has come."""
+
 
 @dataclass
 class Walk:

@@ -37,7 +37,7 @@ from tocsin.api import (
 from tocsin_silence.asked import Asked
 from tocsin_silence.events import SilencePushed, SilenceWithdrawn
 from tocsin_silence.pushing import matched, push
-from tocsin_silence.standing import OVER, Standing
+from tocsin_silence.standing import OVER, TELLING, Standing
 from tocsin_silence.upstream import Upstream
 
 END = "silence.end"
@@ -215,7 +215,7 @@ class Silence:
 
 
 def _standing(subject: str, tx: Transaction) -> Standing:
-    return Standing.of(entry.event for entry in tx.story(subject))
+    return Standing.of(entry.event for entry in tx.story(subject, TELLING))
 
 
 def _clock(at: datetime, person: str, tx: Transaction) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 
 from tocsin.api import AlertGroup, Tocsin, Transaction
 from tocsin_silence.events import SilencePushed, SilenceWithdrawn
-from tocsin_silence.standing import Standing
+from tocsin_silence.standing import TELLING, Standing
 from tocsin_silence.upstream import Upstream, Wanted
 
 
@@ -45,7 +45,7 @@ def _due(subject: str, receivers: Mapping[str, Upstream], tx: Transaction) -> Du
     upstream = receivers.get(group.receiver)
     if upstream is None:
         return None
-    standing = Standing.of(entry.event for entry in tx.story(subject))
+    standing = Standing.of(entry.event for entry in tx.story(subject, TELLING))
     held = standing.pushed if standing.pushed and standing.pushed.until > tx.now else None
     name = held.silence_id if held else ""
     until, labels = group.silenced_until, matched(group)

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 from tocsin.api import Event, GroupAcknowledged, GroupResolved, GroupSilenced, SilenceEnded
 from tocsin_silence.events import SilencePushed, SilenceWithdrawn
 
+TELLING = (GroupSilenced, SilenceEnded, GroupAcknowledged, GroupResolved, SilencePushed, SilenceWithdrawn)
+"""The events that tell how they stand."""
+
 OVER = "the silence is over"
 """Why a silence ended that nobody ended."""
 

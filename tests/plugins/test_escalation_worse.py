@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.domain.group import Alert, GroupState
+from tocsin.domain.group import Alert, AlertFired, AlertResolved, GroupState
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, alert, fires, gone, over
@@ -90,6 +90,24 @@ async def test_what_stops_firing_has_not_become_worse_whatever_fired_before_it_w
         await engine.report(over())
         assert engine.chat.said[before:] == []
         assert await timers(engine) == []
+
+
+async def test_what_looks_often_reads_of_the_story_what_it_asks_for_alone(tower: Tower) -> None:
+    async with tower(LOUD) as engine:
+        subject = await engine.report(fires(WARNING))
+        for _ in range(3):
+            await engine.report(fires(WARNING, ERROR))
+            await engine.report(gone(ERROR.fingerprint))
+
+        def look(tx: Transaction) -> tuple[list[str], list[str], int]:
+            fired = tx.story(subject, (AlertFired,))
+            later = tx.story(subject, (AlertFired, AlertResolved), after=fired[-1].seq)
+            return [one.kind for one in fired], [one.kind for one in later], len(tx.story(subject))
+
+        fired, later, all_of_it = await engine.run.tocsin.turn(look)
+        assert fired == ["alert.fired"] * 3
+        assert later == ["alert.resolved"]
+        assert all_of_it > 6
 
 
 @pytest.mark.parametrize("word", ["", "!ack"])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,7 +19,8 @@ Kinds = Mapping[str, type[Event]]
 
 _ADD = Statement(insert(events))
 _ROWS = select(events)
-_OF = Statement(_ROWS.where(events.c.subject == given("subject")).order_by(events.c.seq))
+_OF = _ROWS.where(events.c.subject == given("subject"), events.c.seq > given("after")).order_by(events.c.seq)
+_ALL_OF = Statement(_OF)
 _COLUMNS = {"subject", "at", "by"}
 _ONE = Statement(_ROWS.where(events.c.seq == given("seq")))
 
@@ -54,9 +56,17 @@ def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
     ).key
 
 
-def read(connection: Connection, kinds: Kinds, subject: str) -> Iterator[Entry]:
-    """The events of a subject, in order."""
-    return _entries(kinds, _OF.run(connection, subject=subject))
+@cache
+def _some_of(only: tuple[str, ...]) -> Statement:
+    return Statement(_OF.where(events.c.kind.in_(only)))
+
+
+def read(
+    connection: Connection, kinds: Kinds, subject: str, only: tuple[str, ...] = (), *, after: int = 0
+) -> Iterator[Entry]:
+    """The events of a subject, in order. only: those of these kinds. after: those behind that place."""
+    query = _some_of(only) if only else _ALL_OF
+    return _entries(kinds, query.run(connection, subject=subject, after=after))
 
 
 def read_one(connection: Connection, kinds: Kinds, seq: int) -> Entry | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
@@ -21,7 +22,7 @@ MOST_ALERTS = 1000
 """Of one group so many are known one by one; those beyond are counted, as Alertmanager's `max_alerts` does."""
 
 MOST_TEXTS = 5000
-"""An alert with more labels, or annotations, is no alert."""
+"""So many labels, or annotations, of an alert are looked at."""
 
 SUMMARIES = ("summary", "message", "description", "title")
 """The annotations in which people write what is wrong, the best first."""
@@ -30,9 +31,12 @@ LINKS = ("runbook_url", "runbook", "dashboard_url")
 
 
 def _few(value: Any) -> Any:
-    """Refused before each of them is looked at, which would hold up every other thread."""
+    """Cut before each of them is looked at, which would hold up every other thread; never refused, since whoever
+    can give one alert that many could then keep all of its group from paging.
+    """
     if isinstance(value, dict) and len(value) > MOST_TEXTS:
-        raise ValueError(f"more than {MOST_TEXTS} of them")
+        first = {name: value[name] for name in (*Alert.TELLING, *SUMMARIES, *LINKS) if name in value}
+        return dict(islice((first | value).items(), MOST_TEXTS))
     return value
 
 

@@ -379,7 +379,18 @@ async def test_an_alert_may_have_thousands_of_labels(sender: Sender) -> None:
     many = {f"label_{number}": "x" * 100 for number in range(4997)}
     await sender.accepts(body(alert(labels=many)))
     assert len(sender.pages()) == 1
-    assert await sender.posts(body(alert(labels={**many, "one": "more"}))) == 400
+    more = dict.fromkeys([*many, "one", "two"], "more")
+    await sender.accepts(body(alert(labels=more, annotations=more), alert("mail"), groupKey="another"))
+    assert "critical ErrorRatioHigh checkout: checkout fails, and 1 more" in sender.pages()[-1]
+
+
+@pytest.mark.parametrize("number", [250, 6000])
+async def test_no_label_is_crowded_out_that_says_what_it_is(sender: Sender, number: int) -> None:
+    """Alertmanager sends labels by the alphabet, so that others may stand before these."""
+    others = {f"a{place:04}": "x" for place in range(number)}
+    await sender.accepts(body({**alert(), "labels": others | alert()["labels"]}))
+    (page,) = sender.pages()
+    assert "critical ErrorRatioHigh checkout: checkout fails" in page
 
 
 async def test_a_group_may_have_thousands_of_alerts(sender: Sender) -> None:

@@ -24,8 +24,11 @@ class Alert:
     """One thing that fires, known by the sender's fingerprint and never by its text.
 
     starts_at: since when it fires, as the sender says. link: where to look; one that is unfit to be clicked is
-    left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped.
+    left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped,
+    but for those in `TELLING`, which say what it is.
     """
+
+    TELLING: ClassVar[Sequence[str]] = ("alertname", "severity", "instance", "service")
 
     fingerprint: str
     labels: Mapping[str, str]
@@ -37,7 +40,10 @@ class Alert:
         object.__setattr__(self, "fingerprint", identity(self.fingerprint))
         object.__setattr__(self, "summary", storable(self.summary))
         object.__setattr__(self, "link", safe_link(self.link))
-        some = islice(self.labels.items(), MOST_LABELS)
+        given = self.labels
+        if len(given) > MOST_LABELS:
+            given = {name: given[name] for name in self.TELLING if name in given} | dict(given)
+        some = islice(given.items(), MOST_LABELS)
         labels = {storable(name): storable(value) for name, value in some}
         object.__setattr__(self, "labels", labels)
 

@@ -10,7 +10,7 @@ from tocsin.domain.grammar import Words, first_line, slots, words
 from tocsin.domain.message import Line, Message, Place, storable
 from tocsin.domain.words import counted, did_you_mean, listed
 from tocsin.errors import NotAllowed, Refused, UsageError
-from tocsin.speakers import Speaker, Strangers, give_next, introduce, refusal, speaker, use
+from tocsin.speakers import Speaker, Strangers, give_next, introduce, refusal, speaker, use, without_codes
 from tocsin.store import audit, inbox
 from tocsin.store.outbox import Lane
 from tocsin.store.writer import savepoint
@@ -151,8 +151,8 @@ class Commands:
             place=str(line.place),
             account=line.account,
             person=who.by,
-            what=name if self._is_secret(name) else f"{name} {said.rest}".strip(),
-            verdict=verdict,
+            what=name if self._is_secret(name) else without_codes(f"{name} {who.rest}".strip(), line, tx),
+            verdict=without_codes(verdict, line, tx),
         )
 
     def _is_secret(self, name: str) -> bool:

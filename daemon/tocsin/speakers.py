@@ -1,5 +1,6 @@
 """Who speaks: by the account that the network vouches for, by a one-time code, or nobody that we know."""
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,8 @@ STRANGERS_SAY = 20
 WITHIN = timedelta(seconds=10)
 
 TELL_EVERY = timedelta(minutes=10)
+
+_CODES = re.compile(rf"[0-9]{{{codes.DIGITS},}}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ def give_next(who: Speaker, line: Line, tx: Transaction) -> None:
             tx.say(
                 place, Message(f"your code for the next word on it, such as done: {code}", subject=subject)
             )
+
+
+def without_codes(text: str, line: Line, tx: Transaction) -> str:
+    """What somebody typed, as it may be written down: one of the codes may still be good."""
+    by_code = tx.config.networks[line.place.network].identity is Identity.CODES
+    return _CODES.sub("\u2026", text) if by_code else text
 
 
 def refusal(line: Line, name: str, tx: Transaction) -> str:

@@ -105,6 +105,22 @@ async def test_a_code_is_good_once_and_the_next_one_comes_by_itself(on: On) -> N
         assert codes(engine)[-1] == second
 
 
+async def test_no_code_is_written_down_whatever_is_typed_around_it(on: On) -> None:
+    async with on("codes") as engine:
+        subject = await engine.report(fires())
+        for line in ("unack {}", "{}", "dnoe {} now", "ack {0} {0} and", "done x{}"):
+            await says(engine, "alice", line.format(codes(engine)[-1]))
+        assert [what for (what,) in await engine.sql("select what from audit order by seq")] == [
+            f"unack {subject}",
+            "\u2026",
+            f"dnoe {subject} now",
+            f"ack {subject} {subject} and",
+            "done x\u2026",
+        ]
+        [kept] = await engine.sql("select group_concat(verdict) from audit")
+        assert not [code for code in codes(engine) if code in str(kept)]
+
+
 async def test_a_word_that_does_not_fit_costs_no_more_than_its_code(on: On) -> None:
     async with on("codes") as engine:
         subject = await engine.report(fires())

@@ -155,7 +155,7 @@ def test_what_need_not_be_cut_is_not(start: str) -> None:
     assert len(built.encode()) == (512 if start == "!" else 512 - MARKED)
 
 
-BOTS = "!./@?$%&~;:-+=*\\"
+BOTS = "!./@?$%&~;:-+=*\\,^|_"
 
 
 @pytest.mark.parametrize("first", BOTS)

@@ -17,7 +17,7 @@ _FORMATTING = re.compile(
     "\x02|\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9a-fA-F]{6}(?:,[0-9a-fA-F]{6})?)?|[\x0f\x11\x16\x1d-\x1f]"
 )
 _BREAKS = re.compile("[\0\r\n]")
-_OTHER_BOTS = tuple("!./@?$%&~;:-+=*\\")
+_OTHER_BOTS = tuple("!./@?$%&~;:-+=*\\,^|_")
 _SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
 _QUOTED = "· "
 MARKED = len(_QUOTED.encode())

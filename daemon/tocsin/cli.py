@@ -11,6 +11,7 @@ import click
 
 from tocsin import control, daemon, demo, plugins
 from tocsin.config import Config, Document
+from tocsin.domain.message import clean
 from tocsin.domain.words import counted, key_path, listed
 from tocsin.errors import ConfigError, PluginError, Problem, StateError
 
@@ -19,6 +20,14 @@ UNUSABLE = 2
 
 IN_USE = 75
 """The exit code when another Tocsin uses the state: trying again later may help (EX_TEMPFAIL)."""
+
+
+class OneLine(logging.Formatter):
+    """What servers say of themselves may stand in a message: it is one line of text, and nothing to a terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (as it is called there)
+        return clean(super().formatMessage(record))
+
 
 config_option = click.option(
     "-c",
@@ -58,7 +67,9 @@ def run(path: Path) -> None:
     Tocsin uses the state, with 74 if the disk fails.
     """
     prepared = _prepare(path)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("tocsin").setLevel(logging.INFO)  # of libraries, warnings are enough
     try:
         code = asyncio.run(daemon.run(prepared, daemon.own_networks))

@@ -9,7 +9,7 @@ from tocsin import alerts
 from tocsin.commands import Commands
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
-from tocsin.domain.message import Line
+from tocsin.domain.message import Line, clean
 from tocsin.networks.base import Network
 from tocsin.transaction import Transaction
 
@@ -60,6 +60,7 @@ class Ears:
 
     def down(self, network: str, reason: str) -> None:
         """Remember why, and since when."""
+        reason = clean(reason)
         if not self.standing[network]:
             self._away_since[network] = self._tocsin.clock.now()
         if self.standing[network] != reason:

@@ -29,11 +29,15 @@ def test_it_runs_as_a_command_and_as_a_module(command: list[str | Path]) -> None
     assert "check-config" in ran.stdout
 
 
-def test_what_is_logged_is_one_line_of_text_whatever_a_server_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_logged_is_one_line_of_text_whatever_a_server_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
     for said in ("bye\nERROR tocsin: all is lost", "\x1b[2Jbye\x07\x9b", "eyb\u202e\u2028bye"):
-        handler.handle(logging.makeLogRecord({"msg": "the server says: %s", "args": (said,), "name": "tocsin"}))
+        handler.handle(
+            logging.makeLogRecord({"msg": "the server says: %s", "args": (said,), "name": "tocsin"})
+        )
     assert capsys.readouterr().err.splitlines() == [
         "Level None tocsin: the server says: bye ERROR tocsin: all is lost",
         "Level None tocsin: the server says: [2Jbye",

@@ -99,6 +99,14 @@ async def test_what_a_network_has_to_tell_is_told_in_the_rooms(start: Start) -> 
         assert engine.chat.texts() == ["I am not in #ops on irc: we are banned there"]
 
 
+async def test_why_a_network_is_down_is_one_line_of_text(start: Start) -> None:
+    async with start() as engine:
+        assert engine.chat.listener
+        engine.chat.listener.down("console", "the server says: \x1b[2Jbye\r\nall is well")
+        [said] = engine.run.daemon.ears.standing.values()
+        assert said == "the server says: [2Jbye all is well"
+
+
 async def test_what_is_no_command_takes_no_turn(start: Start) -> None:
     async with start() as engine:
         for text in ("hello", "tocsin is fine", "> !ack"):

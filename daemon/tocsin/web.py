@@ -127,7 +127,9 @@ class Web:
         """Why a post is not even read, if so; a stranger learns nothing but that he is one."""
         if not self._is_allowed(receiver, request.headers.get("Authorization", "")):
             self._log(
-                "a post to %s from %s is refused: no token, or a wrong one", request.path, request.remote
+                "a post to %s from %s is refused: no token, or a wrong one",
+                self._shown(request.path),
+                request.remote,
             )
             answer = _said(
                 401,
@@ -206,6 +208,14 @@ class Web:
                 given = b""
         same = hmac.compare_digest(_digest(given), wanted)
         return same and said.lower() == scheme
+
+    def _shown(self, path: str) -> str:
+        """A path without a token, which does not belong there."""
+        secret = {digest for _, digest in self._wanted.values()}
+        return "/".join(
+            "…" if _digest(part.encode(errors="surrogateescape")) in secret else part
+            for part in path.split("/")
+        )
 
     def _log(self, text: str, *values: object) -> None:
         """Warn, but not more than now and then: who can post at all can post a lot."""

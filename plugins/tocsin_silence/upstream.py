@@ -76,7 +76,7 @@ class Upstream:
         if status == 404 and silence_id:  # it has forgotten that one
             status, answer = await self._ask("POST", "silences", wanted.body(""))
         if status != 200:
-            raise Unsilenced(_complaint(status, answer))
+            raise Unsilenced(self._complaint(status, answer))
         found = answer.get("silenceID") if isinstance(answer, dict) else None
         # It stands in a path later.
         if not isinstance(found, str) or not re.fullmatch(r"[0-9A-Za-z-]{1,64}", found):
@@ -92,7 +92,7 @@ class Upstream:
         now, found = await self._ask("GET", f"silence/{silence_id}")
         state = found.get("status") if now == 200 and isinstance(found, dict) else None
         if now != 404 and not (isinstance(state, dict) and state.get("state") == GONE):
-            raise Unsilenced(_complaint(status, answer))
+            raise Unsilenced(self._complaint(status, answer))
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """The status of its answer, and what it holds if that is JSON. Raises Unsilenced."""
@@ -122,6 +122,19 @@ class Upstream:
             raise Unsilenced(f"no credential for Alertmanager: {error}") from None
         return {}
 
+    def _complaint(self, status: int, answer: Any) -> str:
+        """What it says is wrong, unless it repeats how we prove who we are."""
+        if status in (401, 403):
+            return f"Alertmanager does not take our credential (it answers {status})"
+        if isinstance(answer, dict):
+            answer = answer.get("message")
+        why = answer.strip() if isinstance(answer, str) else ""
+        shown = [secret.reveal() for secret in (self.token, self.password) if secret is not None]
+        shown += [value.partition(" ")[2] for value in self._credential().values()]
+        if why and not any(secret in why for secret in shown):
+            return f"Alertmanager answers {status}: {why[:200]}"
+        return f"Alertmanager answers {status}"
+
 
 async def _read(answer: ClientResponse) -> Any:
     """What it says, or nothing if that is no JSON. Raises Unsilenced if it is too long."""
@@ -134,12 +147,3 @@ async def _read(answer: ClientResponse) -> Any:
         return json.loads(raw)
     except ValueError:
         return None
-
-
-def _complaint(status: int, answer: Any) -> str:
-    if status in (401, 403):
-        return f"Alertmanager does not take our credential (it answers {status})"
-    if isinstance(answer, dict):
-        answer = answer.get("message")
-    why = f": {answer.strip()[:200]}" if isinstance(answer, str) and answer.strip() else ""
-    return f"Alertmanager answers {status}{why}"

@@ -249,10 +249,13 @@ async def test_it_is_shown_our_credential_and_nobody_else_is(
     async with start(silencing(Silence(receivers={"prod": Upstream(peer.url, **proof)}))) as engine:
         peer.answers_with(302, Location=f"{peer.url}/elsewhere")
         peer.answers_with(403)
+        peer.answers_with(400, json.dumps(f"what is {credential}?"))
+        peer.answers_with(500, json.dumps({"message": f"{SECRET} is no secret"}))
         await silenced(engine)
-        await engine.advance(seconds=5)
+        await engine.advance(minutes=2)
         assert {one.credential for one in peer.asked} == {credential}
-        assert len(peer.asked) == 3
+        assert len(peer.asked) == 5
+        assert SECRET not in "".join(engine.chat.texts())
     assert "does not take our credential" in caplog.text
     assert SECRET not in caplog.text
     assert credential not in caplog.text

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupResolved, Report
-from tocsin.domain.message import Message, Place
+from tocsin.domain.message import Message, Place, cut
 from tocsin.domain.words import listed
 from tocsin.facts import GROUP
 from tocsin.store import outbox, subjects
@@ -19,6 +19,10 @@ MOST_LISTED = 12
 
 MOST_NAMED = 5
 """How many alerts are described of which the same is told at once; all are named."""
+
+
+LONGEST_LISTED = 240
+"""Of an alert behind whose description something stands, in bytes: with that it fits any network's lines."""
 
 
 def report(tx: Transaction, news: Report) -> str:
@@ -74,17 +78,23 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
 
 
 def announce(
-    tx: Transaction, event: Event, also: Place | None = None, *, said: str = "", answer: Message | None = None
+    tx: Transaction,
+    event: Event,
+    also: Place | None = None,
+    *,
+    said: str = "",
+    brief: str = "",
+    answer: Message | None = None,
 ) -> None:
     """Tell what became of a group wherever it was told of, to whoever opened it by hand, and to the one who asked.
 
-    said: in place of the event's headline. answer: what the one who asked is told in place of it all.
+    said: in place of the event's headline. brief: in place of that where all the world may read. answer: what the one who asked is told in place of it all.
     """
     for place in sorted(_concerned(tx, event, also), key=str):
         if answer and place == also:
             tx.say(place, answer, about=event.subject, lane=Lane.ANSWER, settle=True)
         else:
-            _tell(tx, event, said or event.headline(), place, also)
+            _tell(tx, event, said or event.headline(), place, also, brief=brief)
 
 
 def announce_all(
@@ -119,9 +129,14 @@ def _lane(place: Place, also: Place | None) -> Lane:
     return Lane.ANSWER if place == also else Lane.STATUS
 
 
-def _tell(tx: Transaction, event: Event, said: str, place: Place, also: Place | None) -> None:
+def _tell(
+    tx: Transaction, event: Event, said: str, place: Place, also: Place | None, *, brief: str = ""
+) -> None:
     """Only once no page can be seen any moment: nobody should be called after they read that it stops."""
-    message = replace(tx.about(tx.group(event.subject), f"{said}: "), link="")
+    group = tx.group(event.subject)
+    message = replace(tx.about(group, f"{said}: "), link="")
+    if brief:
+        message = replace(message, brief=tx.about(group, f"{brief}: ").brief)
     tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=True)
 
 
@@ -135,6 +150,11 @@ def _all_of(events: Sequence[Event], stopped: Collection[str], tx: Transaction) 
     return listing(tx, text, [tx.group(event.subject) for event in events], most=MOST_NAMED)
 
 
+def _fitting(text: str, end: str) -> str:
+    """What a network's lines have no room for is cut from the text, and never from its end."""
+    return f"{cut(text, LONGEST_LISTED)}{end}" if end else text
+
+
 def listing(
     tx: Transaction,
     text: str,
@@ -146,6 +166,6 @@ def listing(
     """A message with a line for each group, as many as `most`. end: what stands behind each."""
     order = tx.config.severities
     more = [f"\u2026 and {len(groups) - most} more"] if len(groups) > most else []
-    full = [f"{group.id} {group.describe(order)}{end(group)}" for group in groups[:most]]
+    full = [f"{group.id} {_fitting(group.describe(order), end(group))}" for group in groups[:most]]
     brief = [f"{group.id} {group.brief(order)}{end(group)}" for group in groups[:most]]
     return Message(text, lines=(*full, *more), brief=text, brief_lines=(*brief, *more))

@@ -234,7 +234,8 @@ def _put_off(timer: Timer, why: str, tx: Transaction) -> None:
     tx.timers_changed = True
     if attempts in (1, MOST_ATTEMPTS):
         often = f" {attempts} times" if attempts > 1 else ""
-        _say(timer, f"{timer.kind} failed{often} ({why}). It is tried again.", tx)
+        failed = f"{timer.kind} failed{often}"
+        _say(timer, f"{failed} ({why}). It is tried again.", tx, brief=f"{failed}. It is tried again.")
 
 
 def _reason(timer: Timer, error: BaseException) -> str:
@@ -246,13 +247,18 @@ def _reason(timer: Timer, error: BaseException) -> str:
     return type(error).__name__
 
 
-def _say(timer: Timer, text: str, tx: Transaction) -> None:
-    """As an alarm for the alert that it is about, if that rings; else the log is enough the first time."""
+def _say(timer: Timer, text: str, tx: Transaction, *, brief: str = "") -> None:
+    """As an alarm for the alert that it is about, if that rings; else the log is enough the first time.
+
+    brief: what all the world may read of it, if it holds what another server said.
+    """
     group = tx.find_group(_subject(timer))
     if group is not None and group.rings:
-        tx.alarm(group.id, text)
+        tx.alarm(group.id, text, brief=brief)
     elif timer.attempts or timer.begun:
-        tx.tell(Message(f"{text} See the log.", subject=_subject(timer)))
+        see = "See the log."
+        told = Message(f"{text} {see}", subject=_subject(timer), brief=f"{brief} {see}" if brief else "")
+        tx.tell(told)
 
 
 def _subject(timer: Timer) -> str:

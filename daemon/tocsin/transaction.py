@@ -163,7 +163,7 @@ class Transaction(Facts):
         self._next_steps: set[str] = set()  # which surely have one
         self._depth = 0
         # Kept past what is undone, and said when the turn ends: a fault must not take its own alarm with it.
-        self._alarms: dict[str, str] = {}
+        self._alarms: dict[str, tuple[str, str]] = {}
         self.faults: list[str] = []
         """What failed in this turn and was undone by itself, in words."""
         self.places: set[Place] = set()
@@ -287,12 +287,12 @@ class Transaction(Facts):
         """What was to be said first there, and was not yet, is old by now."""
         outbox.cancel_first(self.connection, network, self.time)
 
-    def alarm(self, subject: str, why: str) -> None:
+    def alarm(self, subject: str, why: str, *, brief: str = "") -> None:
         """Say an alert plainly in the default rooms, and ring the fallback: nobody else may be paging for it.
 
         It is said when the turn ends, once, if it still rings then; whatever of the turn is undone until then.
         """
-        self._alarms.setdefault(subject, why)
+        self._alarms.setdefault(subject, (why, brief or why))
 
     def open(self, kind: str, key: str) -> str:
         """A new subject, to which events can happen; its id."""
@@ -316,18 +316,18 @@ class Transaction(Facts):
             ):
                 self.alarm(subject, "No plugin will page anybody for it.")
                 self.set_timer("core.watch", subject, after=WATCH_AGAIN)
-        for subject, why in self._alarms.items():
+        for subject, (why, brief) in self._alarms.items():
             group = self.find_group(subject)
             if group is not None and group.rings:
-                self._sound(group, why)
+                self._sound(group, why, brief)
         for owner in sorted(self.rules.breaker.untold):
             self.tell(f"plugin {owner} fails again and again: it is left out for a minute. See the log.")
         self.rules.breaker.untold.clear()
         self.new_people = self.people if self.people_changed else None
         self.forget_closed()
 
-    def _sound(self, group: AlertGroup, why: str) -> None:
-        message = self.about(group, command="ack", lines=[why])
+    def _sound(self, group: AlertGroup, why: str, brief: str) -> None:
+        message = replace(self.about(group, command="ack", lines=[why]), brief_lines=(brief,))
         for room in self.default_rooms():
             self.page(room, message, about=group.id)
         self.fall_back(message, about=group.id)

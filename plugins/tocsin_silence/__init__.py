@@ -161,11 +161,16 @@ class Silence:
     ) -> None:
         event = tx.record(group.silence(call.by, tx.now, tx.now + length, because))
         why = f" ({because})" if because else ""
-        text = f"silenced by {call.by} until {_clock(event.until, call.by, tx)} ({spelled(length)}){why}: "
+        text = f"silenced by {call.by} until {_clock(event.until, call.by, tx)} ({spelled(length)})"
         alone = group.receiver in self.receivers and not matched(group)
         lines = ["Alertmanager is not told of it: its alerts have no label in common."] if alone else []
-        answer = replace(tx.about(group, text, command="unsilence", lines=lines), link="")
-        announce(tx, event, call.place, answer=answer)
+        answer = replace(
+            tx.about(group, f"{text}{why}: ", command="unsilence", lines=lines),
+            link="",
+            brief=tx.about(group, f"{text}: ").brief,
+        )
+        # The reason is for those who may know everything: it may name whom the alert concerns.
+        announce(tx, event, call.place, answer=answer, brief=replace(event, because="").headline())
 
     # What time brings.
 

@@ -35,7 +35,7 @@ from tocsin.api import (
 )
 from tocsin_escalation import by_hand, calls, events, held
 from tocsin_escalation.checks import check_routing, check_timeouts
-from tocsin_escalation.coming import STEP
+from tocsin_escalation.coming import ASLEEP, STEP
 from tocsin_escalation.duty import Duty
 from tocsin_escalation.held import Watch
 from tocsin_escalation.members import LOOK, MORE, Members, tell
@@ -106,6 +106,7 @@ class Escalation:
     def register_timers(self) -> Iterable[TimerKind]:
         return [
             TimerKind(STEP, self._steps.next_step, pages=True),
+            TimerKind(ASLEEP, self._steps.still_asleep),
             TimerKind(calls.MORNING, calls.wake),
             TimerKind(held.ASK, self._watch.ask),
             TimerKind(held.GIVE_UP, self._watch.give_up),

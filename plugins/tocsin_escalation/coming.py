@@ -10,6 +10,10 @@ from tocsin_escalation.plan import FrozenStep, Plan, Position
 from tocsin_escalation.progress import Walk
 
 STEP = "escalation.step"
+ASLEEP = "escalation.still_asleep"
+
+LOOK_AGAIN = timedelta(minutes=15)
+"""So often it is seen whether those sleep for whom a step waits: they may say so, and the clock may be set."""
 
 SHORTEST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(hours=1)
@@ -71,6 +75,7 @@ class Coming:
             there=there(until, people[0], tx),
         )
         tx.set_timer(STEP, group.id, at=until)
+        tx.set_timer(ASLEEP, group.id, after=LOOK_AGAIN)
         if walk.put_off is None or (walk.put_off.at_step, walk.put_off.until) != (self.position, until):
             tx.record(event)
             for room in self._other_rooms(called):

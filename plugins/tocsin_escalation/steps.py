@@ -85,6 +85,18 @@ class Steps:
         if group is not None and group.rings:
             self.go_on(group, tx)
 
+    def still_asleep(self, timer: Timer, tx: Transaction) -> None:
+        """A step waits for a morning that may have come, or be another one by now."""
+        group = tx.find_group(timer.key)
+        if group is None or not group.rings:
+            return
+        progress = progress_of(group.id, tx)
+        plan, walk = progress.plan, progress.walk
+        if plan is None or walk.put_off is None:
+            return
+        if walk.put_off.at_step == walk.next_position(plan, _severity(group, tx)):
+            self.go_on(group, tx)
+
     def up(self, call: Call, tx: Transaction) -> Message | None:
         """Take the next step now."""
         return self.up_each(call, ringing(call, tx), tx)

@@ -91,6 +91,28 @@ async def test_the_wait_holds_over_a_restart_and_follows_the_wall_clock(tower: T
         assert len(tower.chat.told()) == 2
 
 
+async def test_who_has_no_quiet_hours_any_more_is_waited_for_no_longer(tower: Tower) -> None:
+    sleeps(tower, alice="22:00-07:00")
+    async with tower(route(), TWO) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=5)
+        await engine.says("alice", "!me quiet off")
+        await engine.advance(minutes=10)
+        assert tower.chat.pages() == ["03:15:00 alice"]
+        await engine.advance(minutes=5)
+        assert tower.chat.pages()[1:] == ["03:20:00 bob"]
+
+
+async def test_if_the_clock_was_a_day_ahead_it_is_the_morning_of_today_that_counts(tower: Tower) -> None:
+    sleeps(tower, alice="22:00-07:00")
+    async with tower(route(), TWO) as engine:
+        await engine.report(fires())
+        tower.clock.step(timedelta(days=-1))
+        await engine.advance(hours=3)
+        assert tower.chat.pages() == ["06:00:00 alice"]
+        assert len(tower.chat.told()) == 3
+
+
 async def test_a_later_step_waits_too_and_is_told_once(tower: Tower) -> None:
     sleeps(tower, bob="22:00-07:00")
     async with tower(route(), TWO) as engine:

@@ -114,7 +114,7 @@ def announce_all(
         at_once = [event for event in told if event.subject not in may_arrive]
         if len(at_once) > 1:
             tx.say(place, _all_of(at_once, stopped, tx), lane=_lane(place, also))
-            told = [event for event in told if event not in at_once]
+            told = [event for event in told if event.subject in may_arrive]
         for event in told:
             _tell(tx, event, _what(event, stopped), place, also)
 

@@ -176,7 +176,7 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
     groups = [
         group
         for group in tx.open_groups()
-        if group.state in fitting and (group.opened_at or said_at) <= said_at
+        if group.state in fitting and (_since(group, tx) or said_at) <= said_at
     ]
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
@@ -196,23 +196,31 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
 
 
 def _is_own(group: AlertGroup, call: Call, said_at: datetime, tx: Transaction) -> bool:
-    """Whether somebody has it, or was paged for it before that time."""
-    return call.by in (group.acknowledged_by, group.silenced_by) or tx.was_paged(
-        group.id, call.by, call.place, said_at
+    """Whether somebody has it, or nobody has and they were paged for it before that time."""
+    if group.acknowledged_by:
+        return group.acknowledged_by == call.by
+    return group.silenced_by == call.by or tx.was_paged(
+        group.id, call.by, call.place, said_at, since=_since(group, tx)
     )
+
+
+def _since(group: AlertGroup, tx: Transaction) -> datetime | None:
+    """When it opened last; None if the clock was set back since, so that it can't be compared."""
+    return group.began_at if group.began_at is not None and group.began_at <= tx.now else None
 
 
 def _all(call: Call, groups: Sequence[AlertGroup], until: Sequence[str], tx: Transaction) -> Sequence[str]:
     """All of them: asked back first, since that is easily said; up to the newest that was there when it was asked."""
     if until:
-        last = tx.group(until[0]).opened_at
-        return [group.id for group in groups if last and group.opened_at and group.opened_at <= last]
+        last = tx.group(until[0]).began_at
+        return [group.id for group in groups if last and group.began_at and group.began_at <= last]
     if len(groups) == 1:
         return [groups[0].id]
     worst = tx.config.severities[0]
     bad = sum(group.severity(tx.config.severities) == worst for group in groups)
     what = f"{counted(len(groups), 'alert')}, {bad} of them {worst}: {_which(groups)}"
-    raise Refused(f"that is {what}. If you mean it, say {tx.typed(f'{call.name} all {groups[-1].id}')}")
+    newest = sorted(groups, key=lambda group: group.began_at or tx.now)[-1].id
+    raise Refused(f"that is {what}. If you mean it, say {tx.typed(f'{call.name} all {newest}')}")
 
 
 def _which(groups: Sequence[AlertGroup]) -> str:

@@ -118,9 +118,14 @@ class Facts:
         """Everybody who was paged for a subject, or may have been."""
         return {person for person, _ in outbox.paged(self.connection, subject) if person}
 
-    def was_paged(self, subject: str, person: str, place: Place, before: datetime) -> bool:
-        """Whether a page of a subject to a person, or to all in a place, may have been seen before that time."""
-        return outbox.was_paged(self.connection, subject, person, place, before)
+    def was_paged(
+        self, subject: str, person: str, place: Place, before: datetime, *, since: datetime | None = None
+    ) -> bool:
+        """Whether a page of a subject to a person, or to all in a place, may have been seen before that time.
+
+        since: older ones don't count.
+        """
+        return outbox.was_paged(self.connection, subject, person, place, before=before, since=since)
 
     def paged_places(self, subject: str) -> set[Place]:
         """Where a subject was paged in chat, or may have been."""

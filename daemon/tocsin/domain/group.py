@@ -237,7 +237,7 @@ class Report:
 class AlertGroup:
     """A group as its events made it.
 
-    opened_by: who opened it by hand, if anybody did. alerts: every alert that was ever in it, by fingerprint.
+    opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time. alerts: every alert that was ever in it, by fingerprint.
     firing: the fingerprints of those that fire.
     """
 
@@ -246,6 +246,7 @@ class AlertGroup:
     receiver: str = ""
     opened_by: str = ""
     opened_at: datetime | None = None
+    began_at: datetime | None = None
     state: GroupState = GroupState.TRIGGERED
     alerts: dict[str, Alert] = field(default_factory=dict)
     firing: set[str] = field(default_factory=set)
@@ -290,6 +291,7 @@ class AlertGroup:
         self.alerts |= fires
         self.firing = set(fires)
         self.unlisted = event.unlisted
+        self.began_at = event.at
 
     def _answer(self, state: GroupState) -> None:
         self.state = state

@@ -13,7 +13,7 @@ two tries one message.
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -79,6 +79,7 @@ _ADD = Statement(insert(outbox))
 _REWORD = Statement(
     update(outbox).where(outbox.c.id == given("one_id")).values(body=given("text"), txn_id=given("txn"))
 )
+_EVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = outbox.c.settled_at.is_(None)
 _READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
 _earlier = outbox.alias("earlier")
@@ -163,6 +164,8 @@ _WAS_PAGED = Statement(
             outbox.c.lane == Lane.PAGE,
             (outbox.c.person == given("whom"))
             | ((outbox.c.person == "") & (outbox.c.place == given("one_place"))),
+            outbox.c.said_at >= given("since", type_=outbox.c.said_at.type),
+            outbox.c.said_at <= given("before", type_=outbox.c.said_at.type),
             outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN])
             | (
                 (outbox.c.state == Sending.CONFIRMED)
@@ -318,9 +321,26 @@ def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
     return [(row.person, Place.parse(row.place)) for row in rows]
 
 
-def was_paged(connection: Connection, subject: str, person: str, place: Place, before: datetime) -> bool:
-    """Whether a page of this subject to a person, or to all in a place, may have been seen before that time."""
-    values = {"one_subject": subject, "whom": person, "one_place": str(place), "before": before}
+def was_paged(
+    connection: Connection,
+    subject: str,
+    person: str,
+    place: Place,
+    *,
+    before: datetime,
+    since: datetime | None = None,
+) -> bool:
+    """Whether a page of this subject to a person, or to all in a place, may have been seen before that time.
+
+    since: what was said earlier doesn't count.
+    """
+    values = {
+        "one_subject": subject,
+        "whom": person,
+        "one_place": str(place),
+        "before": before,
+        "since": since or _EVER,
+    }
     return bool(_WAS_PAGED.run(connection, **values).value())
 
 

@@ -114,11 +114,13 @@ class Commands:
 
     def _ignored(self, line: Line, said: Words) -> bool:
         """Whether that is one too many of somebody whom we don't know, or what they ask of another bot."""
-        if self._tocsin.people.person_of(line.place.network, line.account) is not None:
+        person_of, network = self._tocsin.people.person_of, line.place.network
+        if person_of(network, line.account) is not None:
             return False
         if not said.called and said.name not in self._named and not self._near(said.name):
             return True
-        return self._strangers.too_many(line, self._tocsin.clock.boot())
+        claims = person_of(network, line.claimed) is not None
+        return self._strangers.too_many(line, self._tocsin.clock.boot(), claims=claims)
 
     def wants(self, text: str, *, private: bool, us: str = "") -> bool:
         """Whether that is a command, or is meant as one."""

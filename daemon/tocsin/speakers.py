@@ -120,13 +120,16 @@ class Strangers:
     lately: dict[str, deque[tuple[timedelta, str]]] = field(default_factory=dict)
     told: dict[str, timedelta] = field(default_factory=dict)
 
-    def too_many(self, line: Line, now: timedelta) -> bool:
-        """Whether this one is left unanswered. now: on the boot clock."""
+    def too_many(self, line: Line, now: timedelta, *, claims: bool) -> bool:
+        """Whether this one is left unanswered. now: on the boot clock.
+
+        claims: whether they bear the name of a person that we know: others don't use up what that one may say.
+        """
         lately = self.lately.setdefault(line.place.network, deque())
         while lately and lately[0][0] <= now - WITHIN:
             lately.popleft()
         same = sum(who == line.called for _, who in lately)
-        if same >= STRANGER_SAYS or len(lately) >= STRANGERS_SAY:
+        if same >= STRANGER_SAYS or (len(lately) >= STRANGERS_SAY and not claims):
             return True
         lately.append((now, line.called))
         return False

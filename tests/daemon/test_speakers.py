@@ -240,3 +240,12 @@ async def test_strangers_are_answered_so_often_and_no_more(start: Start) -> None
         await engine.run.settled()
         answers = [text for text in engine.chat.texts("room/#ops") if "I don't know the account" in text]
         assert len(answers) == STRANGERS_SAY + STRANGER_SAYS
+
+
+async def test_strangers_who_flood_keep_nobody_from_answering_with_a_code(on: On) -> None:
+    async with on("codes") as engine:
+        subject = await engine.report(fires())
+        for number in range(STRANGERS_SAY + 1):
+            await engine.chat.hears("", "!whoami", room="#ops", claimed=f"m{number}")
+        said = await says(engine, "alice", f"ack {codes(engine)[0]}")
+        assert said[0] == f"{subject} acknowledged by alice, paging stops: {FACT}"

@@ -178,6 +178,8 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
         for group in tx.open_groups()
         if group.state in fitting and (_since(group, tx) or said_at) <= said_at
     ]
+    if fitting == NOT_MINE:  # a silence goes on while something rings
+        groups = [group for group in groups if group.rings] or groups
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
     words = _slot(call)
@@ -219,7 +221,7 @@ def _all(call: Call, groups: Sequence[AlertGroup], until: Sequence[str], tx: Tra
     worst = tx.config.severities[0]
     bad = sum(group.severity(tx.config.severities) == worst for group in groups)
     what = f"{counted(len(groups), 'alert')}, {bad} of them {worst}: {_which(groups)}"
-    newest = sorted(groups, key=lambda group: group.began_at or tx.now)[-1].id
+    newest = max(reversed(groups), key=lambda group: group.began_at or tx.now).id
     raise Refused(f"that is {what}. If you mean it, say {tx.typed(f'{call.name} all {newest}')}")
 
 

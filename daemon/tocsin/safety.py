@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from tocsin.domain.group import GroupResolved
 from tocsin.domain.message import Message
 from tocsin.domain.page import PageFailed
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
@@ -103,7 +104,11 @@ def silence_over(timer: Timer, tx: Transaction) -> None:
     if group.silenced_until > tx.now:
         tx.set_timer(SILENCE_OVER, group.id, after=group.silenced_until - tx.now + SILENCE_GRACE)
     else:
-        tx.record(group.end_silence(tx.now, because="the silence is over"))
+        event = tx.record(group.end_silence(tx.now, because="the silence is over"))
+        if isinstance(event, GroupResolved):
+            tx.tell(
+                replace(tx.about(group, "silence over: it had stopped firing: "), link=""), about=group.id
+            )
 
 
 def prune(_: Timer, tx: Transaction) -> None:

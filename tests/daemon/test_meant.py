@@ -1,10 +1,13 @@
 """Which alerts a line means that names none: nothing that came since it was said, nothing that others have."""
 
+from datetime import timedelta
+
 import pytest
 
 from tocsin.domain.group import GroupState
 from tocsin.errors import NetworkError
 from tocsin.testing import Said
+from tocsin.transaction import Transaction
 
 from tests.engine import Engine, Start, fires, over
 
@@ -79,3 +82,18 @@ async def test_what_somebody_else_has_is_not_mine_though_i_was_paged(
         await engine.says("bob", f"!ack {bobs}")
         await engine.says("bob", f"!{word} mine")
         assert await states(engine, alices, bobs) == [ACKNOWLEDGED, state]
+
+
+def silence(tx: Transaction, subject: str) -> None:
+    tx.record(tx.group(subject).silence("alice", tx.now, tx.now + timedelta(hours=2)))
+
+
+@pytest.mark.parametrize("line", ["!ack", "!ack mine", "!ack all {}"])
+async def test_what_is_silenced_is_not_meant_while_something_rings(start: Start, line: str) -> None:
+    async with start() as engine:
+        silenced, rings = [await engine.report(fires(key=key)) for key in ("silenced", "rings")]
+        await engine.run.tocsin.turn(lambda tx: silence(tx, silenced))
+        await engine.says("alice", line.format(rings))
+        assert await states(engine, silenced, rings) == [SILENCED, ACKNOWLEDGED]
+        await engine.says("alice", "!ack")  # nothing else can be meant
+        assert await states(engine, silenced) == [ACKNOWLEDGED]

@@ -237,8 +237,8 @@ class Report:
 class AlertGroup:
     """A group as its events made it.
 
-    opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time. alerts: every alert that was ever in it, by fingerprint.
-    firing: the fingerprints of those that fire.
+    opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time.
+    alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
     """
 
     id: str

@@ -139,5 +139,10 @@ def wake(timer: Timer, tx: Transaction) -> None:
     if group is None or not group.rings:
         return
     progress = progress_of(subject, tx)
-    if person in progress.walk.asleep:
+    if person not in progress.walk.asleep:
+        return
+    later = wakes_at(person, tx)
+    if later is not None:  # they said so meanwhile
+        tx.set_timer(MORNING, timer.key, at=later)
+    else:
         join([person], f"the quiet hours of {person} are over", group, progress, tx)

@@ -91,6 +91,17 @@ async def test_the_wait_holds_over_a_restart_and_follows_the_wall_clock(tower: T
         assert len(tower.chat.told()) == 2
 
 
+async def test_who_sleeps_longer_meanwhile_is_paged_then_and_nothing_is_said_before(tower: Tower) -> None:
+    sleeps(tower, alice="22:00-07:00")
+    async with tower(route(), BOTH) as engine:
+        await engine.report(fires())
+        await engine.says("alice", "!me quiet 22:00-09:00")
+        await engine.advance(hours=5)
+        assert [line for line in tower.chat.told() if "quiet hours" in line] == [
+            "08:00:00 the quiet hours of alice are over: paging alice"
+        ]
+
+
 async def test_who_has_no_quiet_hours_any_more_is_waited_for_no_longer(tower: Tower) -> None:
     sleeps(tower, alice="22:00-07:00")
     async with tower(route(), TWO) as engine:

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
@@ -16,17 +16,17 @@ from tocsin.domain.group import (
     AlertGroup,
     GroupAcknowledged,
     GroupReopened,
+    GroupResolved,
     GroupState,
     GroupUnacknowledged,
+    Report,
     SilenceEnded,
 )
-from tocsin.transaction import Transaction
-from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepTaken
+from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepPutOff, StepTaken
 
-from tests.engine import alert, fires, gone, over
+from tests.engine import alert
 from tests.tower import Tower, down, mends, policy, timers
 
-WARNING, CRITICAL = alert("Load", severity="warning"), alert()
 ORDER = ("critical", "error", "warning", "info")
 
 OPS = policy(
@@ -42,6 +42,7 @@ match = 'severity="warning"'
 policy = "ops"
 urgency = "low"
 """
+SILENCE = "[plugins.silence]\n"
 TRIGGERED, ACKNOWLEDGED, SILENCED, RESOLVED = (
     GroupState.TRIGGERED,
     GroupState.ACKNOWLEDGED,
@@ -49,6 +50,9 @@ TRIGGERED, ACKNOWLEDGED, SILENCED, RESOLVED = (
     GroupState.RESOLVED,
 )
 ANSWERS = (GroupAcknowledged, AcknowledgementRenewed)
+ENDS = (GroupUnacknowledged, SilenceEnded, GroupResolved)
+ALERTS = ["DiskFull", "Load", "Load1", "Load2"]
+ROOMS = st.sampled_from(["#ops", ""])
 
 
 class Night(RuleBasedStateMachine):
@@ -59,10 +63,17 @@ class Night(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.folder = TemporaryDirectory()
         self.tower = Tower(self.write, Path(self.folder.name, "state"))
-        self.tower.people = self.tower.people.replace("ack_timeout = {}\n", "").replace(
-            "[people.bob]\n", '[people.bob]\nquiet = "03:30-04:30"\n'
-        )
+        self.tower.people = self.tower.people.replace("ack_timeout = {}\n", "")
         self.subject, self.state, self.known = "", RESOLVED, "warning"
+        self.firing = set[str]()
+        self.off, self.silent_until = 0.0, 0.0
+        """How many seconds the boot clock lacks, and until when it is silenced, on the boot clock."""
+
+    @initialize(asleep=st.sampled_from([("bob",), ("alice", "bob", "carol")]))
+    def begins(self, asleep: tuple[str, ...]) -> None:
+        for number, person in enumerate(asleep):
+            quiet = f'[people.{person}]\nquiet = "0{number}:30-0{4 + number}:30"\n'
+            self.tower.people = self.tower.people.replace(f"[people.{person}]\n", quiet)
         self.starts(crash=False, on_call="")
 
     def write(self, text: str) -> Path:
@@ -72,7 +83,7 @@ class Night(RuleBasedStateMachine):
         return Path(self.folder.name, "config.toml")
 
     def starts(self, *, crash: bool, on_call: str) -> None:
-        tables = (LOW, OPS, WORST, f"[schedules.primary]\non_call = [{on_call}]\n")
+        tables = (LOW, OPS, WORST, f"[schedules.primary]\non_call = [{on_call}]\n", SILENCE)
         self.stack = AsyncExitStack()
         self.engine = self.loop.run(self.stack.enter_async_context(self.tower(*tables, crash=crash)))
 
@@ -85,91 +96,107 @@ class Night(RuleBasedStateMachine):
         """Who was paged; a question to whoever has it is none."""
         return [said.place.name for said in self.tower.chat.said if said.place.private and is_page(str(said))]
 
-    @precondition(lambda self: self.state is RESOLVED)
-    @rule(worst=st.booleans())
-    def fires(self, *, worst: bool) -> None:
-        self.subject = self.loop.run(self.engine.report(fires(CRITICAL if worst else WARNING)))
-        self.state, self.known = TRIGGERED, "critical" if worst else "warning"
+    def seconds(self) -> float:
+        """On a clock that nobody sets."""
+        return self.off + self.tower.clock.boot().total_seconds()
 
-    @precondition(lambda self: self.state is not RESOLVED)
-    @rule()
-    def becomes_worse(self) -> None:
-        before = len(self.pages())
-        self.loop.run(self.engine.report(fires(WARNING, CRITICAL)))
-        if self.known == "warning":
-            self.state, self.known = TRIGGERED, "critical"
-        elif self.state is not TRIGGERED:
-            assert len(self.pages()) == before
+    def group(self) -> AlertGroup:
+        return self.loop.run(self.engine.run.tocsin.turn(lambda tx: tx.group(self.subject)))
 
-    @precondition(lambda self: self.state is not RESOLVED)
-    @rule()
-    def becomes_better(self) -> None:
-        self.loop.run(self.engine.report(fires(WARNING, *([CRITICAL] if self.known == "critical" else []))))
-        self.loop.run(self.engine.report(gone(CRITICAL.fingerprint)))
-
-    @rule(
-        word=st.sampled_from(["!ack", "!unack", "!done", "!up", "!up", "!up"]),
-        room=st.sampled_from(["#ops", ""]),
-    )
-    def says(self, word: str, room: str) -> None:
-        before = len(self.pages())
-        self.loop.run(self.engine.says("dave", f"{word} {self.subject}", room=room))
-        self.state = {
-            ("!ack", TRIGGERED): ACKNOWLEDGED,
-            ("!ack", SILENCED): ACKNOWLEDGED,
-            ("!unack", ACKNOWLEDGED): TRIGGERED,
-            ("!done", TRIGGERED): RESOLVED,
-            ("!done", ACKNOWLEDGED): RESOLVED,
-            ("!done", SILENCED): RESOLVED,
-        }.get((word, self.state), self.state)
+    def rests(self, before: int) -> None:
+        """What time did by itself was its to do, and nothing pages unless it rings. before: how many pages there were."""
+        self.time_may_have_ended_an_answer()
         if self.state is not TRIGGERED:
             assert len(self.pages()) == before
 
+    def time_may_have_ended_an_answer(self) -> None:
+        if not self.subject or (state := self.group().state) is self.state:
+            return
+        story = self.loop.run(self.story())
+        last = next(event for event in reversed(story) if isinstance(event, ENDS))
+        if self.state is ACKNOWLEDGED:
+            answer = next(event for event in reversed(story) if isinstance(event, ANSWERS))
+            assert isinstance(last, GroupUnacknowledged)
+            assert last.because == "dave did not say that they still have it"
+            assert last.at - answer.at >= timedelta(minutes=75)
+        else:
+            assert self.state is SILENCED
+            assert self.seconds() >= self.silent_until
+            assert isinstance(last, SilenceEnded if self.firing else GroupResolved)
+        self.state = state
+
+    @rule(alerts=st.lists(st.sampled_from(ALERTS), unique=True))
+    def reports(self, alerts: list[str]) -> None:
+        """A report of all that fires."""
+        before, gone = len(self.pages()), self.firing - set(alerts)
+        worst = "critical" if "DiskFull" in alerts else "warning"
+        firing = [alert(name, severity="critical" if name == "DiskFull" else "warning") for name in alerts]
+        news = Report("prod", "disk", firing, dict.fromkeys(gone), over=not alerts)
+        subject = self.loop.run(self.engine.report(news))
+        if self.state is RESOLVED and alerts:
+            self.subject, self.state, self.known = subject, TRIGGERED, worst
+        elif not alerts and self.state in (TRIGGERED, ACKNOWLEDGED):
+            self.state = RESOLVED
+        elif alerts and (worst, self.known) == ("critical", "warning"):
+            self.state, self.known = TRIGGERED, worst
+        self.firing = set(alerts)
+        self.rests(before)
+
+    @precondition(lambda self: self.subject)
+    @rule(word=st.sampled_from(["ack", "unack", "done", "decline", "up", "unsilence"]), room=ROOMS)
+    def says(self, word: str, room: str) -> None:
+        before = len(self.pages())
+        self.loop.run(self.engine.says("dave", f"!{word} {self.subject}", room=room))
+        after = TRIGGERED if self.firing else RESOLVED
+        self.state = {
+            ("ack", TRIGGERED): ACKNOWLEDGED,
+            ("ack", SILENCED): ACKNOWLEDGED if self.firing else RESOLVED,
+            ("unack", ACKNOWLEDGED): TRIGGERED,
+            ("unsilence", SILENCED): after,
+            ("done", TRIGGERED): RESOLVED,
+            ("done", ACKNOWLEDGED): RESOLVED,
+            ("done", SILENCED): RESOLVED,
+        }.get((word, self.state), self.state)
+        assert self.group().state is self.state
+        self.firing = self.firing if self.state is not RESOLVED else set()
+        self.rests(before)
+
     @precondition(lambda self: self.state is not RESOLVED)
-    @rule()
-    def is_silenced(self) -> None:
-        def silence(tx: Transaction) -> None:
-            tx.record(tx.group(self.subject).silence("dave", tx.now, tx.now + timedelta(days=1)))
-
-        self.loop.run(self.engine.run.tocsin.turn(silence))
+    @rule(minutes=st.sampled_from([10, 30, 120]), room=ROOMS)
+    def silences(self, minutes: int, room: str) -> None:
+        before, silenced = len(self.pages()), self.state is SILENCED
+        word = "extend" if silenced else "silence"
+        self.loop.run(self.engine.says("dave", f"!{word} {self.subject} {minutes}m", room=room))
         self.state = SILENCED
+        assert self.group().state is SILENCED
+        until = self.seconds() + 60 * minutes
+        if not silenced or until > self.silent_until:  # by the wall clock, which was set, it may be refused
+            rows = self.loop.run(self.engine.sql("select due_boot from timers where kind = 'silence.end'"))
+            self.silent_until = rows[0][0] / 1e6 + self.off
+            assert self.silent_until <= until
+        self.rests(before)
 
-    @precondition(lambda self: self.state is SILENCED)
-    @rule()
-    def may_be_heard(self) -> None:
-        self.loop.run(
-            self.engine.run.tocsin.turn(
-                lambda tx: tx.record(tx.group(self.subject).end_silence(tx.now, by="dave"))
-            )
-        )
-        self.loop.run(self.engine.run.settled())
-        self.state = TRIGGERED
-
-    @precondition(lambda self: self.state in (TRIGGERED, ACKNOWLEDGED))
-    @rule()
-    def heals(self) -> None:
-        self.loop.run(self.engine.report(over()))
-        self.state = RESOLVED
+    @rule(
+        quiet=st.sampled_from(["off", "default", "00:00-12:00", "21:00-23:00"]),
+        who=st.sampled_from(["alice", "bob"]),
+    )
+    def sleeps_otherwise(self, quiet: str, who: str) -> None:
+        before = len(self.pages())
+        self.loop.run(self.engine.says(who, f"!me quiet {quiet}"))
+        self.rests(before)
 
     @rule(seconds=st.sampled_from([1, 30, 60, 119, 120, 299, 300, 600, 600, 1800, 3600]))
     def waits(self, seconds: int) -> None:
         before = len(self.pages())
         self.loop.run(self.engine.advance(seconds=seconds))
-        self.holder_may_have_been_silent()
-        if self.state is not TRIGGERED:
-            assert len(self.pages()) == before
+        self.rests(before)
 
-    def holder_may_have_been_silent(self) -> None:
-        """An hour and a quarter after the answer, unless it was given again."""
-        if self.state is not ACKNOWLEDGED:
-            return
-        story = self.loop.run(self.story())
-        last = next(event for event in reversed(story) if isinstance(event, (GroupUnacknowledged, *ANSWERS)))
-        if isinstance(last, GroupUnacknowledged):
-            answer = next(event for event in reversed(story) if isinstance(event, ANSWERS))
-            assert last.because == "dave did not say that they still have it"
-            assert last.at - answer.at >= timedelta(minutes=75)
-            self.state = TRIGGERED
+    @rule(hours=st.sampled_from([-25, -1, 1, 5]))
+    def clock_is_set(self, hours: int) -> None:
+        before = len(self.pages())
+        self.tower.clock.step(timedelta(hours=hours))
+        self.loop.run(self.engine.run.settled())
+        self.rests(before)
 
     @rule(accounts=st.sampled_from([("alice",), ("bob",), ("bob", "carol"), ()]), permanent=st.booleans())
     def breaks(self, accounts: tuple[str, ...], *, permanent: bool) -> None:
@@ -185,16 +212,20 @@ class Night(RuleBasedStateMachine):
     @rule(
         crash=st.booleans(),
         reboots=st.booleans(),
+        stepped=st.sampled_from([0, 0, 100, 4000]),
         away=st.sampled_from([0, 60, 3600]),
         on_call=st.sampled_from(["", '"carol"', '"carol", "bob"']),
     )
-    def falls(self, *, crash: bool, reboots: bool, away: int, on_call: str) -> None:
+    def falls(self, *, crash: bool, reboots: bool, stepped: int, away: int, on_call: str) -> None:
         self.loop.run(self.stack.aclose())
         self.tower.clock.move(timedelta(seconds=away))
         if reboots:
+            self.off += self.tower.clock.boot().total_seconds()
             self.tower.clock.reboot()
+            self.tower.clock.step(timedelta(seconds=stepped))
+            self.off += stepped  # how long it was off, for all that anybody can know
         self.starts(crash=crash, on_call=on_call)
-        self.holder_may_have_been_silent()
+        self.time_may_have_ended_an_answer()
 
     async def story(self) -> list[Event | None]:
         entries = await self.engine.run.tocsin.turn(lambda tx: tx.story(self.subject))
@@ -230,6 +261,51 @@ class Night(RuleBasedStateMachine):
                     last_round = [step for number, step in came if number == plan.rounds - 1]
                     left = plan.steps[max(last_round) + 1 :] if last_round else plan.steps
                     assert not any(step.applies(group.severity(ORDER)) for step in left)
+
+    @precondition(lambda self: self.subject)
+    @invariant()
+    def what_is_silenced_has_an_end(self) -> None:
+        rows = self.loop.run(self.engine.sql("select key from timers where kind = 'silence.end'"))
+        assert rows == [(self.subject,)] * (self.state is SILENCED)
+
+    @precondition(lambda self: self.subject)
+    @invariant()
+    def what_is_replayed_is_what_is_live(self) -> None:
+        group = AlertGroup(self.subject)
+        for event in self.loop.run(self.story()):
+            assert event is not None
+            group.apply(event)
+        assert group == self.group()
+        assert group.state is self.state
+
+    @precondition(lambda self: self.subject and self.state is TRIGGERED)
+    @invariant()
+    def its_next_step_is_near(self) -> None:
+        """Within an hour (the longest rest) and the deadline, unless it waits for a morning."""
+        query = "select due_boot from timers where kind = 'escalation.step'"
+        ((due,),) = self.loop.run(self.engine.sql(query))
+        if due is not None:
+            assert due / 1e6 - self.tower.clock.boot().total_seconds() <= 3660
+        else:
+            assert isinstance(self.steps()[-1], StepPutOff)
+
+    @precondition(lambda self: self.subject and self.state is TRIGGERED)
+    @invariant()
+    def what_rings_has_called_somebody(self) -> None:
+        assert any(not isinstance(step, StepTaken) or step.pages for step in self.steps())
+
+    def steps(self) -> list[Event]:
+        """What came since it rings."""
+        begun: list[Event] = []
+        for event in self.loop.run(self.story()):
+            match event:
+                case GroupUnacknowledged() | SilenceEnded() | GroupReopened() | EscalationStarted():
+                    begun = []
+                case StepTaken() | StepPutOff() | EscalationExhausted():
+                    begun.append(event)
+                case _:
+                    pass
+        return begun
 
     @invariant()
     def no_page_comes_twice(self) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupResolved, Report
 from tocsin.domain.message import Message, Place, cut
+from tocsin.domain.page import warned
 from tocsin.domain.words import listed
 from tocsin.facts import GROUP
 from tocsin.store import outbox, subjects
@@ -105,17 +106,23 @@ def announce_all(
     stopped: those of them that rang until then.
     """
     of_place = defaultdict[Place, list[Event]](list)
-    may_arrive = {event.subject for event in events if outbox.under_way(tx.connection, event.subject)}
+    may_arrive = dict[str, list[str]]()
     for event in events:
+        may_arrive[event.subject] = outbox.under_way(tx.connection, event.subject)
         for place in _concerned(tx, event, also):
             of_place[place].append(event)
     for place in sorted(of_place, key=str):
         told = of_place[place]
-        at_once = [event for event in told if event.subject not in may_arrive]
+        alone = [event for event in told if may_arrive[event.subject]]
+        if len(alone) > MOST_NAMED:
+            alone = []
+        at_once = [event for event in told if event not in alone]
         if len(at_once) > 1:
-            tx.say(place, _all_of(at_once, stopped, tx), lane=_lane(place, also))
-            told = [event for event in told if event.subject in may_arrive]
-        for event in told:
+            called = dict.fromkeys(name for event in at_once for name in may_arrive[event.subject])
+            tx.say(place, warned(_all_of(at_once, stopped, tx), called), lane=_lane(place, also))
+        else:
+            alone = told
+        for event in alone:
             _tell(tx, event, _what(event, stopped), place, also)
 
 

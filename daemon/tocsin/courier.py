@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from tocsin.core import Tocsin
 from tocsin.domain.message import Message, Place
-from tocsin.domain.page import PageDelivered
-from tocsin.domain.words import listed
+from tocsin.domain.page import PageDelivered, warned
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network
@@ -250,16 +249,11 @@ def _claim(place: Place, tx: Transaction) -> Row | None:
             if left > timedelta(0):
                 outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, left)
                 continue
-            message = _warning(row.message, under_way)
+            message = warned(row.message, under_way)
             row = replace(row, message=message, txn_id=outbox.reword(tx.connection, row.id, message))
         outbox.claim(tx.connection, row.id)
         return row
     return None
-
-
-def _warning(message: Message, under_way: Iterable[str]) -> Message:
-    text = f"A page to {listed(under_way)} may still arrive."
-    return replace(message, lines=(*message.lines, text), brief_lines=(*message.brief_lines, text))
 
 
 def _after(row: Row, outcome: NetworkError) -> Sending:

@@ -9,7 +9,7 @@ from tocsin.errors import NetworkError
 from tocsin.testing import Said
 from tocsin.transaction import Transaction
 
-from tests.engine import Engine, Start, fires, over
+from tests.engine import Engine, Start, alert, fires, over
 
 
 async def states(engine: Engine, *subjects: str) -> list[GroupState]:
@@ -97,3 +97,20 @@ async def test_what_is_silenced_is_not_meant_while_something_rings(start: Start,
         assert await states(engine, silenced, rings) == [SILENCED, ACKNOWLEDGED]
         await engine.says("alice", "!ack")  # nothing else can be meant
         assert await states(engine, silenced) == [ACKNOWLEDGED]
+
+
+@pytest.mark.parametrize("word", ["ack all", "done all"])
+async def test_one_line_is_answered_in_few_whatever_may_still_arrive(start: Start, word: str) -> None:
+    async with start() as engine:
+        engine.chat.fails, engine.chat.answer_lost = (
+            (lambda said: NetworkError("no answer") if said.message.command else None),
+            True,
+        )
+        subjects = [await engine.report(fires(alert(str(number)), key=str(number))) for number in range(30)]
+        before = len(engine.chat.texts("room/#ops"))
+        await engine.says("bob", f"!{word} {subjects[-1]}", room="#ops")
+        await engine.advance(seconds=30)
+        told = engine.chat.texts("room/#ops")[before:]
+        assert len(told) == 1
+        assert "A page to alice may still arrive." in told[0]
+        assert len(told[0].splitlines()) < 10

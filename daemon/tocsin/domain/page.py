@@ -1,11 +1,12 @@
-"""What became of a page on its way to somebody."""
+"""What became of a page on its way to somebody, and what is said of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from tocsin.domain.event import Event
-from tocsin.domain.message import Place
+from tocsin.domain.message import Message, Place
+from tocsin.domain.words import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ class PageFailed(Event):
 
 
 EVENTS: Sequence[type[Event]] = (PageDelivered, PageFailed)
+
+
+def warned(message: Message, called: Collection[str]) -> Message:
+    """The message, and that pages to these may be seen after it, if there are any."""
+    if not called:
+        return message
+    text = f"A page to {listed(called)} may still arrive."
+    return replace(message, lines=(*message.lines, text), brief_lines=(*message.brief_lines, text))
 
 
 def _to(person: str, place: str) -> str:

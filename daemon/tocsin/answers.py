@@ -107,10 +107,12 @@ def _waiting(call: Call, kinds: Mapping[str, Answers], tx: Transaction) -> dict[
 
 
 def _together(said: Iterable[Said]) -> Message | None:
-    lines = [
-        line for each in said if each for line in ([each] if isinstance(each, str) else each.all_lines())
-    ]
-    return Message(lines[0], lines=tuple(lines[1:])) if lines else None
+    messages = [Message(each) if isinstance(each, str) else each for each in said if each]
+    if not messages:
+        return None
+    text, *lines = [line for message in messages for line in message.all_lines()]
+    brief, *brief_lines = [line for message in messages for line in message.summary().all_lines()]
+    return Message(text, lines=tuple(lines), brief=brief, brief_lines=tuple(brief_lines))
 
 
 def acknowledge(call: Call, ids: Sequence[str], tx: Transaction) -> Said:

@@ -6,6 +6,7 @@ import pytest
 
 from tocsin.answers import Answers
 from tocsin.commands import Call, Command
+from tocsin.domain.message import Message
 from tocsin.errors import Refused
 from tocsin.plugins import Declared
 from tocsin.store import subjects
@@ -26,7 +27,7 @@ class Offers:
     def offer(self, call: Call, tx: Transaction) -> str:
         return tx.open("offer", call["KEY"])
 
-    def accept(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
+    def accept(self, call: Call, ids: Sequence[str], tx: Transaction) -> Message | str:
         for one in ids:
             subjects.close(tx.connection, one, tx.now)
         return f"{call.by} accepts {' and '.join(ids)}"
@@ -75,3 +76,18 @@ async def test_what_cannot_be_answered_so_is_said(start: Start, word: str, of: s
     async with start(Offers().declared()) as engine:
         one = await asks(engine, "offer one") if of == "offer" else await engine.report(fires())
         assert await asks(engine, f"{word} {one}") == f"{one}: there is nothing to {word}"
+
+
+async def test_what_not_everybody_may_know_is_left_out_of_several_answers_too(start: Start) -> None:
+    class Secret(Offers):
+        def accept(self, call: Call, ids: Sequence[str], tx: Transaction) -> Message:
+            super().accept(call, ids, tx)
+            return Message("taken: db1", brief="taken", lines=("at db1",), brief_lines=("somewhere",))
+
+    async with start(Secret().declared()) as engine:
+        one = await asks(engine, "offer one")
+        await engine.says("bob", f"accept {one} zz9z")
+        said = engine.chat.said[-1].message
+        unknown = "there is no alert 'zz9z': !alerts lists what is open"
+        assert said.all_lines() == ["taken: db1", "at db1", unknown]
+        assert said.summary().all_lines() == ["taken", "somewhere", unknown]

@@ -106,6 +106,10 @@ def _link(call: Call, tx: Transaction) -> Answer:
         raise Refused(
             "I don't know you here: where I do, type in private to me: me link. That brings a code for here"
         )
+    network = call.place.network
+    if tx.config.networks[network].identity is not Identity.ACCOUNTS:  # a link would outlast the nick
+        names = "people.NAME.accounts in the configuration names further accounts"
+        raise Refused(f"your nick on {network} proves nothing elsewhere: {names}")
     code = profiles.new_code(tx.connection, call.by, tx.now)
     good = spelled(profiles.GOOD_FOR)
     return f"on the other network, type in private to me: me link {code} (good for {good}, once)"

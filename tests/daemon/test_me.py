@@ -381,3 +381,27 @@ async def test_what_could_not_be_kept_is_not_believed(tower: Tower) -> None:
             await engine.run.tocsin.turn(half)
         assert await engine.run.tocsin.turn(lambda tx: tx.person_of("radio", "al2")) is None
         assert tower.radio.accounts == {}
+
+
+async def test_where_nicks_are_trusted_nobody_gets_a_code_for_elsewhere(tower: Tower) -> None:
+    nicks = PROVES_NOTHING.replace("codes", "trust-nicks")
+    tower.people = tower.people.replace(RADIO, nicks).replace(
+        'accounts.console = "bob"', 'accounts.radio = "bob"'
+    )
+    async with tower() as engine:
+        nothing = "your nick on radio proves nothing elsewhere: people.NAME.accounts in the configuration names further accounts"
+        assert await asks(tower.radio, engine, "bob", "me link") == [nothing]
+        assert await engine.sql("select * from link_codes") == []
+
+
+async def test_an_account_that_is_linked_anew_is_nobody_elses_however_it_is_spelled(tower: Tower) -> None:
+    people = tower.people
+    async with tower() as engine:
+        await link(tower, engine, "al2")
+    tower.people = people.replace('[people.alice]\naccounts.console = "alice"\n', "")
+    async with tower(policy('{ page = "bob" }')) as engine:
+        code = await code_for(tower, engine, "bob")
+        assert "you are bob" in (await asks(tower.radio, engine, "AL2", f"me link {code}"))[0]
+    tower.people = people
+    async with tower():
+        assert tower.radio.accounts == {"AL2": "bob"}

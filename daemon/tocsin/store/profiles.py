@@ -65,9 +65,11 @@ def set_quiet(connection: Connection, person: str, hours: str) -> None:
 def link(connection: Connection, network: str, account: str, person: str, at: datetime) -> None:
     """An account is this person's from now on, in place of the one that was linked there."""
     unlink(connection, network, person)
+    for other in links(connection):  # a row may be left of somebody who is gone
+        if other.network == network and other.account.lower() == account.lower():
+            unlink(connection, network, other.person)
     values = {"network": network, "account": account, "person": person, "linked_at": at}
-    made = upsert(schema.links).values(values)  # a row may be left of somebody who is gone
-    connection.execute(made.on_conflict_do_update(index_elements=["network", "account"], set_=values))
+    connection.execute(insert(schema.links).values(values))
 
 
 def unlink(connection: Connection, network: str, person: str) -> str:

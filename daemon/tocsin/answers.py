@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tocsin.alerts import MOST_LISTED, announce_all
 from tocsin.commands import Call, Command, Handler
@@ -21,6 +21,7 @@ Answer = Callable[[Call, Sequence[str], Transaction], Message | str | None]
 Said = Message | str | None
 
 OPEN = frozenset({GroupState.TRIGGERED, GroupState.ACKNOWLEDGED, GroupState.SILENCED})
+_EVER = datetime.max.replace(tzinfo=UTC)
 NOT_MINE = frozenset({GroupState.TRIGGERED, GroupState.SILENCED})
 
 
@@ -182,6 +183,8 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
     ]
     if fitting == NOT_MINE:  # a silence goes on while something rings
         groups = [group for group in groups if group.rings] or groups
+    if not groups and call.name == "ack" and _slot(call)[:1] != ["all"]:  # asked whether they still have it
+        groups = [group for group in tx.open_groups() if group.acknowledged_by == call.by]
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
     words = _slot(call)
@@ -203,9 +206,9 @@ def _is_own(group: AlertGroup, call: Call, said_at: datetime, tx: Transaction) -
     """Whether somebody has it, or nobody has and they were paged for it before that time."""
     if group.acknowledged_by:
         return group.acknowledged_by == call.by
-    return group.silenced_by == call.by or tx.was_paged(
-        group.id, call.by, call.place, said_at, since=_since(group, tx)
-    )
+    since = _since(group, tx)
+    before = said_at if since is not None else _EVER
+    return group.silenced_by == call.by or tx.was_paged(group.id, call.by, call.place, before, since=since)
 
 
 def _since(group: AlertGroup, tx: Transaction) -> datetime | None:

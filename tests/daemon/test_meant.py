@@ -114,3 +114,12 @@ async def test_one_line_is_answered_in_few_whatever_may_still_arrive(start: Star
         assert len(told) == 1
         assert "A page to alice may still arrive." in told[0]
         assert len(told[0].splitlines()) < 10
+
+
+@pytest.mark.parametrize("line", ["!ack", "!ack mine", "!ack all"])
+async def test_a_clock_that_is_set_back_hides_nothing_that_rings(start: Start, line: str) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        engine.run.clock.step(timedelta(hours=-1))
+        await engine.says("alice", line)
+        assert await states(engine, subject) == [ACKNOWLEDGED]

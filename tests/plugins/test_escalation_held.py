@@ -52,13 +52,14 @@ async def test_who_has_it_for_an_hour_is_asked_and_without_an_answer_it_rings_ag
         assert watched.chat.pages()[2:] == ["04:15:00 alice", "04:20:00 bob"]
 
 
+@pytest.mark.parametrize("line", ["!ack {}", "!ack"])
 @pytest.mark.parametrize("minutes", [30, 60, 74])
-async def test_an_answer_begins_the_time_anew(watched: Tower, minutes: int) -> None:
+async def test_an_answer_begins_the_time_anew(watched: Tower, minutes: int, line: str) -> None:
     async with watched() as engine:
         subject = await engine.report(fires())
         await engine.says("alice", "!ack")
         await engine.advance(minutes=minutes)
-        await engine.says("alice", f"!ack {subject}")
+        await engine.says("alice", line.format(subject))
         before = len(engine.chat.said)
         await engine.advance(minutes=59, seconds=59)
         assert len(engine.chat.said) == before

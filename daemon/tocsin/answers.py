@@ -176,21 +176,20 @@ def _slot(call: Call) -> list[str]:
 def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
     """Which groups are meant by mine, all or nothing; never one that opened after it was said."""
     said_at = call.line.at or tx.now
-    groups = [
-        group
-        for group in tx.open_groups()
-        if group.state in fitting and (_since(group, tx) or said_at) <= said_at
-    ]
+    there = [group for group in tx.open_groups() if (_since(group, tx) or said_at) <= said_at]
+    groups = [group for group in there if group.state in fitting]
     if fitting == NOT_MINE:  # a silence goes on while something rings
         groups = [group for group in groups if group.rings] or groups
-    if not groups and call.name == "ack" and _slot(call)[:1] != ["all"]:  # asked whether they still have it
-        groups = [group for group in tx.open_groups() if group.acknowledged_by == call.by]
+    words = _slot(call)
+    own = [group.id for group in groups if _is_own(group, call, said_at, tx)]
+    if call.name == "ack" and not own and words[:1] != ["all"]:
+        held = [group.id for group in there if group.acknowledged_by == call.by]
+        if held and (words or call.place.private or not any(group.rings for group in groups)):
+            return held  # they were asked whether they still have it
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
-    words = _slot(call)
     if words[:1] == ["all"]:
         return _all(call, groups, words[1:], tx)
-    own = [group.id for group in groups if _is_own(group, call, said_at, tx)]
     if own and (words or call.name == "ack"):
         return own
     if words:

@@ -92,7 +92,7 @@ async def test_a_bare_ack_takes_what_was_paged_to_the_speaker_and_names_it(start
         assert await asks(engine, "bob", "!ack") == ACKED.format(first)
         # He was paged for none of the rest, and which of them he means is not clear.
         assert await asks(engine, "bob", "!ack") == f"which one? {second} and {third}; or mine, or all"
-        assert await asks(engine, "bob", "!ack mine") == f"none of them is yours: {second} and {third}"
+        assert await asks(engine, "bob", "!ack mine") == f"{first}: you still have it"
         assert await asks(engine, "alice", "!ack") == together(second, third, by="alice")
         still = "\n".join(f"{subject}: you still have it" for subject in (second, third))
         assert await asks(engine, "alice", "!ack") == still

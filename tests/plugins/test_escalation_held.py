@@ -52,6 +52,34 @@ async def test_who_has_it_for_an_hour_is_asked_and_without_an_answer_it_rings_ag
         assert watched.chat.pages()[2:] == ["04:15:00 alice", "04:20:00 bob"]
 
 
+@pytest.mark.parametrize("room", ["", "#ops"])
+@pytest.mark.parametrize("answer", ["!ack", "!ack mine", "!ack all"])
+async def test_who_is_asked_need_not_name_it(watched: Tower, answer: str, room: str) -> None:
+    async with watched() as engine:
+        subject = await engine.report(fires())
+        await engine.says("alice", "!ack")
+        await engine.advance(minutes=61)
+        if answer == "!ack all":  # which means what nobody has
+            assert await asks(engine, "alice", answer, room=room) == [
+                "there is none: !alerts lists what is open"
+            ]
+            answer = "!ack"
+        assert await asks(engine, "alice", answer, room=room) == [f"{subject}: you still have it"]
+        await engine.advance(minutes=59)
+        assert "rings again" not in str(engine.chat.texts())
+
+
+async def test_in_private_an_answer_means_what_was_asked_in_private(watched: Tower) -> None:
+    """And not what rings for somebody else."""
+    async with watched() as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", "!ack", room="#ops")
+        await engine.advance(minutes=61)
+        other = await engine.report(fires(alert("Other"), key="other"))
+        assert await asks(engine, "bob", "ack") == [f"{subject}: you still have it"]
+        assert f"{other} acknowledged" not in str(engine.chat.texts())
+
+
 @pytest.mark.parametrize("line", ["!ack {}", "!ack"])
 @pytest.mark.parametrize("minutes", [30, 60, 74])
 async def test_an_answer_begins_the_time_anew(watched: Tower, minutes: int, line: str) -> None:

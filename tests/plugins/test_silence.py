@@ -168,6 +168,18 @@ async def test_it_can_be_ended_by_anybody_and_who_silenced_it_is_told(
         assert await open_alerts(engine) == []
 
 
+async def test_a_bare_ack_leaves_a_silence_alone_as_long_as_something_rings(
+    start: Start, silence: Declared
+) -> None:
+    async with start(silence) as engine:
+        quiet = await engine.report(fires())
+        await engine.says("bob", f"!silence {quiet} 30m", room=OPS)
+        rings = await engine.report(fires(key="other"))
+        await engine.says("alice", "ack")
+        assert private(engine, "alice")[-1] == f"{rings} acknowledged by alice, paging stops: {FACT}"
+        assert f"{quiet} acknowledged" not in str(engine.chat.texts())
+
+
 @pytest.mark.parametrize("word", ["ack", "done"])
 async def test_who_takes_or_resolves_it_ends_the_silence(start: Start, silence: Declared, word: str) -> None:
     async with start(silence) as engine:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tocsin.alerts import MOST_LISTED, listing
 from tocsin.commands import Call, Command
-from tocsin.domain.group import AlertGroup, GroupState
+from tocsin.domain.group import AlertGroup, GroupState, rank
 from tocsin.domain.message import Message
 from tocsin.domain.words import counted, time_of_day
 from tocsin.transaction import Transaction
@@ -19,8 +19,9 @@ def commands() -> Sequence[Command]:
 
 
 def list_open(call: Call, tx: Transaction) -> Message:
-    """What rings first, then what somebody has."""
-    groups = sorted(tx.open_groups(), key=lambda group: not group.rings)
+    """What rings first, then what somebody has; of either the most severe first, since the list has an end."""
+    order = tx.config.severities
+    groups = sorted(tx.open_groups(), key=lambda group: (not group.rings, rank(group.severity(order), order)))
     if not groups:
         return Message("nothing is open")
     ringing = sum(group.rings for group in groups)

@@ -1,6 +1,7 @@
 """What is open, and all that happened to an alert."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from tocsin.alerts import MOST_LISTED, listing
 from tocsin.commands import Call, Command
@@ -27,8 +28,7 @@ def list_open(call: Call, tx: Transaction) -> Message:
     ringing = sum(group.rings for group in groups)
 
     def stands(group: AlertGroup) -> str:
-        since = time_of_day(group.opened_at or tx.now, tx.person(call.by).timezone, tx.now)
-        return f" (since {since}; {_who(group)})"
+        return f" (since {_clock(group.opened_at or tx.now, call, tx)}; {_who(group)})"
 
     text = f"{counted(len(groups), 'alert')} open, {ringing} without an answer"
     return listing(tx, text, groups, most=MOST_LISTED, end=stands)
@@ -40,11 +40,17 @@ def _who(group: AlertGroup) -> str:
     return "nobody has answered" if group.rings else f"{group.acknowledged_by} has it"
 
 
+def _clock(at: datetime, call: Call, tx: Transaction) -> str:
+    """A time as whoever asks reads it; the others in a room may live elsewhere."""
+    if call.place.private:
+        return time_of_day(at, tx.person(call.by).timezone, tx.now)
+    return f"{time_of_day(at, UTC, tx.now)} UTC"
+
+
 def why(call: Call, tx: Transaction) -> Message:
     """All that happened to an alert, in order."""
     group = tx.group(call["ALERT"].strip("#").lower())
-    zone = tx.person(call.by).timezone
-    lines = [f"{time_of_day(entry.at, zone, tx.now)} {entry.headline}" for entry in tx.story(group.id)]
+    lines = [f"{_clock(entry.at, call, tx)} {entry.headline}" for entry in tx.story(group.id)]
     if len(lines) > MOST_LISTED:
         left_out = len(lines) - MOST_LISTED + 1
         lines = [*lines[:3], f"… {left_out} more …", *lines[3 + left_out :]]

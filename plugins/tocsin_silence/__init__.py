@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tocsin.api import (
@@ -131,7 +131,7 @@ class Silence:
                 raise Refused(f"{group.id}: is not silenced: {tx.typed(f'silence {group.id}')} does that")
             length = wanted_length or min(standing.length, self.longest)
             if group.silenced_until is not None and group.silenced_until >= tx.now + length:
-                until = _clock(group.silenced_until, call.by, tx)
+                until = _clock_there(group.silenced_until, call, tx)
                 raise Refused(f"{group.id}: is silenced until {until} as it is")
             self._silence(group, length, standing.last.because if standing.last else "", call, tx)
 
@@ -161,7 +161,7 @@ class Silence:
     ) -> None:
         event = tx.record(group.silence(call.by, tx.now, tx.now + length, because))
         why = f" ({because})" if because else ""
-        text = f"silenced by {call.by} until {_clock(event.until, call.by, tx)} ({spelled(length)})"
+        text = f"silenced by {call.by} until {_clock_there(event.until, call, tx)} ({spelled(length)})"
         alone = group.receiver in self.receivers and not matched(group)
         lines = ["Alertmanager is not told of it: its alerts have no label in common."] if alone else []
         answer = replace(
@@ -226,6 +226,13 @@ def _standing(subject: str, tx: Transaction) -> Standing:
 def _clock(at: datetime, person: str, tx: Transaction) -> str:
     """`05:12`, where the person is."""
     return time_of_day(at, tx.person(person).timezone, tx.now)[:-3]
+
+
+def _clock_there(at: datetime, call: Call, tx: Transaction) -> str:
+    """As `_clock` for whoever asks; the others in a room may live elsewhere."""
+    if call.place.private:
+        return _clock(at, call.by, tx)
+    return f"{time_of_day(at, UTC, tx.now)[:-3]} UTC"
 
 
 def _named(alerts: str, call: Call, tx: Transaction, fitting: Iterable[GroupState]) -> Iterable[str]:

@@ -69,7 +69,7 @@ async def test_it_pages_nobody_until_the_end_and_then_again(start: Start, silenc
     async with start(silence) as engine:
         subject = await engine.report(fires())
         pages = private(engine, "alice")
-        answer = f"{subject} silenced by alice until 05:00 (2h): {FACT} · !unsilence {subject}"
+        answer = f"{subject} silenced by alice until 05:00 UTC (2h): {FACT} · !unsilence {subject}"
         assert await asks(engine, "alice", f"!silence {subject} 2h", room=OPS) == [answer]
         assert private(engine, "alice")[1:] == [f"{subject} silenced by alice until 05:00 UTC: {FACT}"]
         await engine.report(fires(alert("NetDown"), alert()))
@@ -103,6 +103,10 @@ async def test_its_end_is_told_in_the_time_of_who_asked_for_it(start: Start, sil
             private(engine, "alice")[-1]
             == f"{subject} rings again at 05:00 (your silence ends) · .extend {subject}"
         )
+        (answer,) = await asks(
+            engine, "alice", ".extend 1h30m", room=OPS
+        )  # in which people may live anywhere
+        assert answer == f"{subject} silenced by alice until 05:20 UTC (1h30m): {FACT} · .unsilence {subject}"
 
 
 async def test_who_silenced_it_without_having_been_paged_is_told_of_its_end(

@@ -76,6 +76,11 @@ class Command:
     def name(self) -> str:
         return self.usage.split()[0]
 
+    @property
+    def takes_alert(self) -> bool:
+        """Whether it is about an alert, which stands first."""
+        return "ALERT" in "".join(self.usage.split()[1:2])
+
     def is_for_strangers(self, rest: str) -> bool:
         """Whether anybody may give it with these words behind it."""
         return (rest.split() or [""])[0].lower() in self.strangers
@@ -175,7 +180,8 @@ class Commands:
             return _answer(line, who.by, f"there is no {tx.typed(name)}{near}", tx, "unknown")
         open_to_all = command.anyone and (name in OWN_WORDS or not line.place.private)
         if not (who.by or open_to_all or command.is_for_strangers(who.rest)):
-            return self._refuse(refusal(line, name, tx), name, line, tx)
+            why = refusal(line, name, tx, of_alert=command.takes_alert, in_rooms=command.anyone)
+            return self._refuse(why, name, line, tx)
         answer: Message | str | Refused | None = None
         with savepoint(tx.connection) as part:
             use(who, line.place.network, tx)

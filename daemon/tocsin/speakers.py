@@ -83,10 +83,19 @@ def without_codes(text: str, line: Line, tx: Transaction) -> str:
     return _CODES.sub("\u2026", text) if by_code else text
 
 
-def refusal(line: Line, name: str, tx: Transaction) -> str:
-    """What somebody is told who may not have that command."""
+def refusal(line: Line, name: str, tx: Transaction, *, of_alert: bool, in_rooms: bool) -> str:
+    """What somebody is told who may not have that command.
+
+    of_alert: whether it takes an alert, for which a code could stand. in_rooms: whether all may give it in a room.
+    """
     command = tx.typed(name)
-    match tx.config.networks[line.place.network].identity:
+    settings = tx.config.networks[line.place.network]
+    match settings.identity:
+        case Identity.CODES if line.claimed and not of_alert:
+            end = (
+                f"ask in {settings.room}" if in_rooms else "a code answers for an alert, and for nothing else"
+            )
+            return f"your nick alone proves nothing, so {command} is not for anybody here: {end}"
         case Identity.CODES if line.claimed:
             return f"your nick alone proves nothing: type the code of the page that I sent you, as in {command} 7351"
         case Identity.NOBODY:

@@ -266,6 +266,13 @@ class Transaction(Facts):
         word = message.command.split()[0].removeprefix(self.config.prefix)
         return replace(message, command=f"{word} {code}")
 
+    def _may_be_typed(self, command: str, place: Place) -> bool:
+        """Whether what is to be typed next is heard there: an alert's id is not where only its code is."""
+        network = self.config.networks.get(place.network)
+        by_code = network is not None and network.identity is Identity.CODES
+        alert = "".join(command.split()[1:2])
+        return not (by_code and alert) or alert.isdigit()
+
     def tell(self, message: Message | str, *, about: str = "", but_not: Place | None = None) -> None:
         """Say something in the default room of every network."""
         for room in self.default_rooms():
@@ -349,6 +356,8 @@ class Transaction(Facts):
     ) -> int:
         if isinstance(message, str):
             message = Message(message, subject=subject)
+        if not self._may_be_typed(message.command, place):
+            message = replace(message, command="")
         self.places.add(place)
         return outbox.add(
             self.connection,

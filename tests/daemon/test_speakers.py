@@ -148,6 +148,39 @@ async def test_a_nick_alone_proves_nothing(on: On) -> None:
         assert engine.chat.texts("person/bob")
 
 
+@pytest.mark.parametrize(
+    ("word", "room", "end"),
+    [
+        ("me quiet off", "#ops", "a code answers for an alert, and for nothing else"),
+        ("me", "", "a code answers for an alert, and for nothing else"),
+        ("alerts", "", "ask in #ops"),
+    ],
+)
+async def test_what_no_code_can_stand_for_is_not_promised_for_one(
+    on: On, word: str, room: str, end: str
+) -> None:
+    async with on("codes") as engine:
+        await engine.report(fires())
+        refusal = (
+            f"your nick alone proves nothing, so !{word.split(maxsplit=1)[0]} is not for anybody here: {end}"
+        )
+        assert await says(engine, "alice", f"!{word}", room=room) == [refusal]
+
+
+async def test_nothing_is_to_be_typed_next_that_would_be_refused(on: On) -> None:
+    async with on("codes") as engine:
+        subject = await engine.report(fires())
+        await says(engine, "alice", f"ack {codes(engine)[-1]}")
+        await says(engine, "alice", f"unack {codes(engine)[-1]}")
+        await engine.advance(minutes=20)
+        assert f"!ack {subject}" not in str(engine.chat.texts())
+        await engine.run.tocsin.turn(
+            lambda tx: tx.tell(tx.about(tx.group(subject), command="ack"), about=subject)
+        )
+        await engine.run.settled()
+        assert engine.chat.texts("room/#ops")[-1] == f"{subject} {FACT}"
+
+
 async def test_a_code_is_its_owners_alone(on: On) -> None:
     async with on("codes") as engine:
         await engine.report(fires())

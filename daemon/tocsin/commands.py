@@ -86,6 +86,8 @@ class Command:
         return (rest.split() or [""])[0].lower() in self.strangers
 
 
+_UNKNOWN = "I don't know who that is"
+
 OWN_WORDS = frozenset({"help", "whoami"})
 """The commands that are about commands."""
 
@@ -149,7 +151,8 @@ class Commands:
             who = speaker(line, said.rest, tx)
         except NotAllowed as error:
             who = Speaker("", said.rest)
-            verdict = self._refuse(str(error), name, line, tx)
+            # The code may be good elsewhere, or nearly right: nobody else needs to read it.
+            verdict = self._refuse(str(error), name, line, tx, told="that code is not one of theirs")
         else:
             verdict = self._obey(name, who, line, tx)
         audit.add(
@@ -199,13 +202,16 @@ class Commands:
             line, who.by, f"{tx.typed(name)} failed, and nothing was done: see the log", tx, "failed"
         )
 
-    def _refuse(self, why: str, name: str, line: Line, tx: Transaction) -> str:
-        """What was asked for in private the rooms hear of as well: somebody may try to pass for somebody else."""
+    def _refuse(self, why: str, name: str, line: Line, tx: Transaction, *, told: str = _UNKNOWN) -> str:
+        """What was asked for in private the rooms hear of as well: somebody may try to pass for somebody else.
+
+        told: why, as the rooms are told.
+        """
         if line.place.private and self._strangers.worth_telling(
             line.place.network, self._tocsin.clock.boot()
         ):
             tx.tell(
-                f"{line.called} on {line.place.network} tried {tx.typed(name)} in private, and was refused: {why}"
+                f"{line.called} on {line.place.network} tried {tx.typed(name)} in private, and was refused: {told}"
             )
         return _answer(line, "", why, tx, "stranger")
 

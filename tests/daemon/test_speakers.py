@@ -190,6 +190,16 @@ async def test_a_code_is_its_owners_alone(on: On) -> None:
         assert engine.chat.texts("person/bob")[-1].endswith(f"ack {codes(engine, 'bob')[-1]}")
 
 
+async def test_a_code_is_told_to_nobody_else(on: On) -> None:
+    async with on("codes") as engine:
+        await engine.report(fires())
+        wrong = other(codes(engine)[0])
+        assert await says(engine, "alice", f"ack {wrong}") == [WRONG.format(wrong)]
+        [told] = engine.chat.texts("room/#ops")
+        assert told.endswith("tried !ack in private, and was refused: that code is not one of theirs")
+        assert wrong not in told
+
+
 async def test_who_guesses_makes_all_codes_void(on: On) -> None:
     async with on("codes") as engine:
         await engine.report(fires())
@@ -249,8 +259,8 @@ async def test_a_refusal_in_private_is_told_in_the_rooms_now_and_then(start: Sta
         for _ in range(3):
             await engine.says("mallory", f"ack {subject}")
         told = [text for text in engine.chat.texts("room/#ops") if "mallory" in text]
-        refusal = "I don't know you here, so !ack is not for you: !whoami"
-        assert told == [f"mallory on console tried !ack in private, and was refused: {refusal}"]
+        refused = "mallory on console tried !ack in private, and was refused"
+        assert told == [f"{refused}: I don't know who that is"]
         await engine.advance(minutes=10)
         await engine.says("mallory", f"ack {subject}")
         assert len([text for text in engine.chat.texts("room/#ops") if "mallory" in text]) == 2

@@ -111,7 +111,8 @@ class Steps:
             except Refused as error:
                 said.append(str(error))
                 continue
-            taken = self.go_on(group, tx, by=call.by)
+            because = f"{call.by} can't" if call.name == "decline" else ""
+            taken = self.go_on(group, tx, by=call.by, because=because)
             if call.place not in tx.places:  # where it was said already
                 said.append(f"{group.id}: {taken}")
         return Message(said[0], lines=tuple(said[1:])) if said else None

@@ -149,6 +149,8 @@ async def test_who_declines_lets_the_next_be_paged_at_once(tower: Tower) -> None
         await engine.advance(minutes=1)
         (answer,) = await asks(engine, "alice", "Decline.")
         assert answer == f"{subject}: step 2: paging bob"
+        room = f"{subject} alice can't: step 2: paging bob: {FACT} · !ack {subject}"
+        assert engine.chat.texts("room/#ops")[-1] == room
         assert tower.chat.pages() == ["03:00:00 alice", "03:01:00 bob"]
         await engine.says("bob", "accept")
         assert await asks(engine, "bob", f"decline {subject}") == [

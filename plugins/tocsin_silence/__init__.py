@@ -65,7 +65,10 @@ class Silence:
 
     def __post_init__(self) -> None:
         if not SHORTEST <= self.default <= self.longest:
-            raise ValueError(f"default must be at least {spelled(SHORTEST)}, and at most what longest says")
+            raise ValueError(
+                f"default is {spelled(self.default)}: it must be at least {spelled(SHORTEST)}, "
+                f"and at most longest, which is {spelled(self.longest)}"
+            )
 
     @hookimpl
     def check_settings(self, config: Config) -> Iterable[Problem]:

@@ -410,8 +410,8 @@ def test_a_length_that_is_none_is_never_taken_for_a_reason(line: str) -> None:
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ('longest = "30m"', "default must be at least 1m, and at most what longest says"),
-        ('default = "0s"', "default must be at least 1m, and at most what longest says"),
+        ('longest = "30m"', "default is 1h: it must be at least 1m, and at most longest, which is 30m"),
+        ('default = "0s"', "default is 0s: it must be at least 1m, and at most longest, which is 2h"),
         (
             'receivers.prd.url = "http://127.0.0.1:9093"',
             "plugins.silence.receivers.prd: no receiver is called 'prd'; did you mean 'prod'?",

@@ -8,7 +8,7 @@ from functools import cached_property
 from tocsin.core import Tocsin
 from tocsin.domain.grammar import Words, first_line, slots, words
 from tocsin.domain.message import Line, Message, Place, storable
-from tocsin.domain.words import counted, did_you_mean, listed
+from tocsin.domain.words import counted, listed, nearest
 from tocsin.errors import NotAllowed, Refused, UsageError
 from tocsin.speakers import Speaker, Strangers, give_next, introduce, refusal, speaker, use, without_codes
 from tocsin.store import audit, inbox
@@ -171,7 +171,8 @@ class Commands:
     def _near(self, name: str) -> str:
         """A hint at the command that may be meant."""
         begins = [known for known in self._named if name.startswith(known)]
-        return f"; did you mean {begins[0]!r}?" if begins else did_you_mean(name, self._named)
+        near = begins[0] if begins else nearest(name, self._named)
+        return f"; did you mean {self._prefix}{near}?" if near else ""
 
     def _obey(self, name: str, who: Speaker, line: Line, tx: Transaction) -> str:
         """Do what was asked, and answer; what came of it, for the audit."""

@@ -47,7 +47,7 @@ WORDS = {
     "!why": ["say !why ALERT"] * 2,
     "!why {} now": ["'now' is too much: say !why ALERT"] * 2,
     "!help !ack": ["!ack [mine|all|ALERT…]: I have it, stop paging (also acknowledge and acked)"] * 2,
-    "!help akc": ["there is no !akc; did you mean 'ack'?"] * 2,
+    "!help akc": ["there is no !akc; did you mean !ack?"] * 2,
     "!whoami": ("you are bob, by your account 'bob' on console", UNKNOWN),
 }
 
@@ -270,7 +270,7 @@ async def test_an_unknown_word_is_never_left_unanswered_but_to_strangers_who_may
 ) -> None:
     async with start() as engine:
         subject = await engine.report(fires())
-        near = "there is no !akc; did you mean 'ack'?"
+        near = "there is no !akc; did you mean !ack?"
         unknown = "there is no !weather: !help lists what there is"
         assert await asks(engine, "bob", "!akc") == near
         assert await asks(engine, "mallory", "!akc") == near
@@ -445,8 +445,8 @@ async def test_a_long_answer_is_given_in_private_and_strangers_get_its_beginning
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("!ack-k7f3", "; did you mean 'ack'?"),
-        ("akc", "; did you mean 'ack'?"),
+        ("!ack-k7f3", "; did you mean !ack?"),
+        ("akc", "; did you mean !ack?"),
         ("ok", ": !help lists what there is"),
     ],
 )

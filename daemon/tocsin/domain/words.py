@@ -16,9 +16,15 @@ DURATION_FORM = "a length of time such as '30s', '5m' or '1h30m'"
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence that refuses `word`: `"; did you mean 'alice'?"`, or nothing if none is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, or nothing if none is near."""
     lowered = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    return f"; did you mean {lowered[near[0]]!r}?" if near else ""
+    return lowered[near[0]] if near else ""
 
 
 def listed(names: Iterable[str]) -> str:

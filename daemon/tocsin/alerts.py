@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import AlertGroup, GroupResolved, Report
+from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, Report, SilenceEnded
 from tocsin.domain.message import Message, Place, cut
 from tocsin.domain.page import warned
 from tocsin.domain.words import listed
@@ -144,7 +144,9 @@ def _tell(
     message = replace(tx.about(group, f"{said}: "), link="")
     if brief:
         message = replace(message, brief=tx.about(group, f"{brief}: ").brief)
-    tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=True)
+    # What rings again need not wait for the pages that it brings.
+    stops = not isinstance(event, GroupUnacknowledged | SilenceEnded)
+    tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=stops)
 
 
 def _what(event: Event, stopped: Collection[str]) -> str:

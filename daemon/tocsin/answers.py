@@ -38,6 +38,9 @@ class Answers:
     waiting: Callable[[Call, Transaction], Sequence[str]]
 
 
+_BETWEEN = frozenset({"and", "&", "please", "pls", "thanks", "thx"})
+"""What people type between ids, or behind them."""
+
 WORDS = {
     "ack": ("ack [mine|all|ALERT…]", "I have it, stop paging", ("acknowledge", "acked")),
     "done": ("done [mine|all|ALERT…]", "it is over", ("resolve", "resolved")),
@@ -170,7 +173,8 @@ def _ids(call: Call) -> Sequence[str]:
 
 
 def _slot(call: Call) -> list[str]:
-    return list(dict.fromkeys(filter(None, map(_id, re.split(r"[\s,;]+", call["ALERT"])))))
+    words = map(_id, re.split(r"[\s,;]+", call["ALERT"]))
+    return [word for word in dict.fromkeys(words) if word and word not in _BETWEEN]
 
 
 def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:

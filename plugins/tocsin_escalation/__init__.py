@@ -90,6 +90,8 @@ class Escalation:
             on(SilenceEnded, steps.start_again),
             on(GroupAcknowledged, steps.stop),
             on(GroupAcknowledged, watch.begin),
+            on(GroupAcknowledged, members.answered),
+            on(GroupSilenced, members.answered),
             on(AcknowledgementRenewed, watch.begin),
             on(GroupSilenced, steps.stop),
             on(GroupSilenced, watch.end),

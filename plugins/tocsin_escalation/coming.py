@@ -91,6 +91,14 @@ class Coming:
         return [room for room in rooms if room not in called.rooms]
 
 
+def nobody_there(plan: Plan, group: AlertGroup, tx: Transaction) -> None:
+    """Not one of a whole round could be paged: that is no reason to wait for the last before something rings."""
+    rang = tx.fall_back(tx.about(group, "nobody can be paged: ", command="ack"), about=group.id)
+    end = "The fallback rings." if rang else "No fallback is configured, so nothing rings."
+    for room in rooms_told(plan, (), tx):
+        tx.page(room, tx.about(group, "nobody can be paged: ", command="ack", lines=[end]), about=group.id)
+
+
 def exhaust(plan: Plan, count: int, group: AlertGroup, tx: Transaction) -> EscalationExhausted:
     """Every step has come as often as it should: ring what is not chat, and all rooms, until somebody answers."""
     rang = tx.fall_back(tx.about(group, "nobody answers: ", command="ack"), about=group.id)

@@ -104,6 +104,17 @@ class PeopleJoined(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnsweredFor(Event):
+    """Somebody answered when it was less severe than at first; what is worse than this they have not answered for."""
+
+    kind: ClassVar[str] = "escalation.answered_for"
+    severity: str
+
+    def headline(self) -> str:
+        return f"answered for when it was {self.severity}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class HolderAsked(Event):
     """Whoever has it was asked whether they still do. person: who."""
 
@@ -147,6 +158,7 @@ EVENTS: Iterable[type[Event]] = (
     StepTaken,
     StepPutOff,
     PeopleJoined,
+    AnsweredFor,
     HolderAsked,
     MembersTold,
     EscalationExhausted,

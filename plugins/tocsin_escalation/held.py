@@ -73,7 +73,7 @@ class Watch:
         group = tx.find_group(timer.key)
         if group is None or group.state is not GroupState.ACKNOWLEDGED or not _asked_last(group, tx):
             return
-        because = f"{group.acknowledged_by} did not say that they still have it"
+        because = f"{group.acknowledged_by} gave no answer"
         event = GroupUnacknowledged(subject=group.id, at=tx.now, because=because)
         announce(tx, tx.record(event))
 

@@ -10,6 +10,7 @@ from tocsin.api import (
     AlertGroup,
     AlertResolved,
     GroupAcknowledged,
+    GroupSilenced,
     GroupState,
     GroupUnacknowledged,
     SilenceEnded,
@@ -20,7 +21,7 @@ from tocsin.api import (
     rank,
 )
 from tocsin_escalation.calls import progress_of, rooms_so_far
-from tocsin_escalation.events import MembersTold
+from tocsin_escalation.events import AnsweredFor, MembersTold
 from tocsin_escalation.held import Watch
 from tocsin_escalation.steps import Steps
 
@@ -46,6 +47,14 @@ class Members:
         _set_once(LOOK, group, timedelta(0), tx)
         if isinstance(event, AlertFired) and group.state is GroupState.ACKNOWLEDGED:
             _set_once(MORE, group, TELL_AFTER, tx)
+
+    def answered(self, event: GroupAcknowledged | GroupSilenced, tx: Transaction) -> None:
+        """Remember how severe it is that somebody has answered for."""
+        group = tx.group(event.subject)
+        order = tx.config.severities
+        severity, progress = group.severity(order), progress_of(group.id, tx)
+        if group.fires and rank(severity, order) > rank(progress.severity, order):
+            tx.record(AnsweredFor(subject=group.id, at=tx.now, severity=severity))
 
     def look(self, timer: Timer, tx: Transaction) -> None:
         """Worse than what people know of: begin anew."""

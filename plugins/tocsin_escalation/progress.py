@@ -14,6 +14,7 @@ from tocsin.api import (
     SilenceEnded,
 )
 from tocsin_escalation.events import (
+    AnsweredFor,
     EscalationExhausted,
     EscalationStarted,
     PeopleJoined,
@@ -26,6 +27,7 @@ Outcome = PageDelivered | PageFailed
 
 TELLING = (
     EscalationStarted,
+    AnsweredFor,
     GroupReopened,
     GroupUnacknowledged,
     SilenceEnded,
@@ -135,6 +137,8 @@ class Progress:
         match event:
             case EscalationStarted():
                 self.plan, self.severity, self.walk = event.plan, event.severity, Walk()
+            case AnsweredFor():
+                self.severity = event.severity
             case GroupReopened():
                 self.plan, self.severity, self.walk, self.reopened = None, "", Walk(), True
             case GroupUnacknowledged() | SilenceEnded():

@@ -22,7 +22,7 @@ from tocsin.api import (
     meant,
 )
 from tocsin_escalation.calls import progress_of
-from tocsin_escalation.coming import STEP, Coming, exhaust
+from tocsin_escalation.coming import STEP, Coming, exhaust, nobody_there
 from tocsin_escalation.events import EscalationStarted
 from tocsin_escalation.plan import Plan, Routing
 from tocsin_escalation.progress import Outcome, Progress, Walk
@@ -112,10 +112,22 @@ class Steps:
                 said.append(str(error))
                 continue
             because = f"{call.by} can't" if call.name == "decline" else ""
+            if because and not self._has_next(group, tx):
+                again = f"it begins anew with the first; {tx.typed('page')} calls somebody else"
+                said.append(f"{group.id}: no step comes after this one before {again}")
+                continue
             taken = self.go_on(group, tx, by=call.by, because=because)
             if call.place not in tx.places:  # where it was said already
                 said.append(f"{group.id}: {taken}")
         return Message(said[0], lines=tuple(said[1:])) if said else None
+
+    def _has_next(self, group: AlertGroup, tx: Transaction) -> bool:
+        """Whether a step is left in this round."""
+        progress = progress_of(group.id, tx)
+        plan, walk = progress.plan, progress.walk
+        if plan is None or walk.position is None:
+            return True
+        return walk.next_position(plan, _severity(group, tx)).round == walk.position.round
 
     def choose(self, group: AlertGroup, tx: Transaction) -> Plan:
         """The plan that the group takes from now on, as it fires now; it begins with the first step."""
@@ -139,6 +151,7 @@ class Steps:
         if plan is None:
             plan, walk = self.choose(group, tx), Walk()
         position = walk.next_position(plan, severity)
+        whole_round = walk.position is None or walk.position.round < position.round
         while not plan.is_over(position):
             step = Coming(group, plan, position, tx, by=by, because=because)
             called = step.called()
@@ -153,6 +166,8 @@ class Steps:
                 return taken.said()
             if following.round > position.round:
                 tx.set_timer(STEP, group.id, after=wait)
+                if whole_round:
+                    nobody_there(plan, group, tx)
                 return taken.said()
             position = following
         return exhaust(plan, walk.exhausted + 1, group, tx).headline()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from tocsin.api import Refused, parse_duration
 
 _AROUND = "#:,.;!?`'\"<>()[]"
+_UNIT = re.compile("([smhdw])(?:ecs?|econds?|ins?|inutes?|rs?|ours?|ays?|eeks?)?")
 _ALERT = re.compile(r"all|mine|[a-z][0-9][a-z0-9]{2,}")
 
 
@@ -32,7 +33,12 @@ class Asked:
                 left.pop(0)
             word = left[0].strip(_AROUND).lower()
             if length is None and word[:1].isdigit():
-                length = _length(word)
+                unit = (
+                    _UNIT.fullmatch(left[1].strip(_AROUND).lower()) if word.isdigit() and left[1:] else None
+                )
+                if unit:  # 2 hours
+                    left.pop(0)
+                length = _length(f"{word}{unit[1]}" if unit else word)
             elif _ALERT.fullmatch(word) or (not alerts and length is None):
                 alerts.append(left[0])
             else:

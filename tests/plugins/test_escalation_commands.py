@@ -158,3 +158,14 @@ async def test_who_declines_lets_the_next_be_paged_at_once(tower: Tower) -> None
         ]
         (story,) = await asks(engine, "bob", f"why {subject}")
         assert "03:01:00 step 2, asked for by alice: paging bob" in story
+
+
+async def test_nobody_who_declines_is_paged_again_for_that(tower: Tower) -> None:
+    async with tower() as engine:
+        subject = await engine.report(fires())
+        await engine.says("carol", "!up", room="#ops")
+        refusal = f"{subject}: no step comes after this one before it begins anew with the first; !page calls somebody else"
+        assert await asks(engine, "bob", "decline") == [refusal]
+        assert tower.chat.pages() == ["03:00:00 alice", "03:00:00 bob"]
+        await engine.advance(minutes=10)
+        assert tower.chat.pages()[2:] == ["03:10:00 alice"]

@@ -104,20 +104,25 @@ async def test_a_step_that_calls_nobody_takes_no_time_of_the_one_before(tower: T
         assert tower.chat.pages() == ["03:00:00 alice", "03:05:00 bob"]
 
 
-async def test_where_nobody_can_be_paged_the_rounds_still_rest_and_end(
+async def test_where_nobody_can_be_paged_the_fallback_rings_at_once_and_the_rounds_go_on(
     tower: Tower, rung: Callable[[], list[str]]
 ) -> None:
     steps = '{ page = "empty" }, { page = "empty", after = "5m" }'
     async with tower(policy(steps, "repeat = 1", 'repeat_after = "10m"'), EMPTY) as engine:
         subject = await engine.report(fires())
         nobody = "nobody to page (empty)"
-        assert tower.chat.told() == [f"03:00:00 step {step}: {nobody}" for step in (1, 2)]
+        alarm = f"{subject} nobody can be paged: {FACT} · !ack {subject}"
+        assert tower.chat.told() == [
+            "03:00:00 nobody can be paged",
+            *(f"03:00:00 step {step}: {nobody}" for step in (1, 2)),
+        ]
+        assert rung() == [alarm]
         await engine.advance(minutes=10)
-        assert tower.chat.told()[2:] == [f"03:10:00 step {step}, again: {nobody}" for step in (1, 2)]
-        assert rung() == []
+        assert tower.chat.told()[4:] == [f"03:10:00 step {step}, again: {nobody}" for step in (1, 2)]
+        assert rung() == [alarm] * 2
         await engine.advance(minutes=10)
-        assert tower.chat.told()[4:] == ["03:20:00 nobody answers"]
-        assert rung() == [f"{subject} nobody answers: {FACT} · !ack {subject}"]
+        assert tower.chat.told()[6:] == ["03:20:00 nobody answers"]
+        assert rung()[2:] == [f"{subject} nobody answers: {FACT} · !ack {subject}"]
 
 
 # How long a step waits.

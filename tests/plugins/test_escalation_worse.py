@@ -8,7 +8,7 @@ from tocsin.domain.group import Alert, AlertFired, AlertResolved, GroupState
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, alert, fires, gone, over
-from tests.tower import FACT, Tower, asks, policy, timers
+from tests.tower import FACT, TWO_STEPS, Tower, asks, policy, timers
 
 WARNING = alert("Load", severity="warning")
 ERROR = alert("Swap", severity="error")
@@ -288,3 +288,17 @@ async def test_what_fires_again_over_a_restart_begins_by_the_policies_of_today(t
     async with tower(policy('{ page = "carol" }')) as engine:
         await engine.report(fires())
         assert tower.chat.pages() == ["03:00:00 alice", "03:00:00 carol"]
+
+
+@pytest.mark.parametrize("answer", ["!ack", "!silence {} 2h"])
+async def test_what_was_worse_before_somebody_answered_is_worse_again(tower: Tower, answer: str) -> None:
+    tables = (TWO_STEPS, "[plugins.silence]\n")
+    async with tower(*tables) as engine:
+        subject = await engine.report(fires(WARNING, alert()))
+        await engine.report(gone("DiskFull"))
+        await engine.says("alice", answer.format(subject), room="#ops")
+        await engine.advance(minutes=1)
+        before = len(tower.chat.pages())
+        await engine.report(fires(WARNING, alert()))
+        assert tower.chat.pages()[before:] == ["03:01:00 alice"]
+        assert "it is critical now" in str(tower.chat.texts("room/#ops"))

@@ -387,6 +387,8 @@ HOUR = timedelta(hours=1)
         ("2h", Asked("", 2 * HOUR)),
         ("k7f3 2h", Asked("k7f3", 2 * HOUR)),
         ("2h k7f3", Asked("k7f3", 2 * HOUR)),
+        ("k7f3 2 hours", Asked("k7f3", 2 * HOUR)),
+        ("for 90 min. k7f3 it moves", Asked("k7f3", 1.5 * HOUR, "it moves")),
         ("K7F3, for 2H.", Asked("K7F3,", 2 * HOUR)),
         ("k7f3 m2p4 1h30m", Asked("k7f3 m2p4", 1.5 * HOUR)),
         ("all 1h", Asked("all", HOUR)),

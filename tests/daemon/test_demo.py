@@ -30,9 +30,9 @@ STORY = [
     "POST .*: 202 accepted",
     "#ops   <tocsin> (?P=id) resolved by its source",
     "!why (?P=id)",
-    "<tocsin> [0-9:]+ step 1: paging alice",
-    "<tocsin> [0-9:]+ step 2: paging bob",
-    "<tocsin> [0-9:]+ resolved by its source",
+    "<tocsin> [0-9:]+ UTC step 1: paging alice",
+    "<tocsin> [0-9:]+ UTC step 2: paging bob",
+    "<tocsin> [0-9:]+ UTC resolved by its source",
 ]
 
 

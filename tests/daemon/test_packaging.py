@@ -87,7 +87,7 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         running.says(f"!deploys {alert}")
         until(lambda: "<tocsin> api was deployed" in running.shown())
         running.says(f"!why {alert}")
-        until(lambda: re.search(r"<tocsin> [0-9:]+ api was deployed", running.shown()))
+        until(lambda: re.search(r"<tocsin> [0-9:]+ UTC api was deployed", running.shown()))
 
 
 def test_every_plugin_is_declared_and_watched() -> None:

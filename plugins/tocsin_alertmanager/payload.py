@@ -70,8 +70,9 @@ _ALERT = TypeAdapter(_Alert)
 
 
 def read(receiver: str, body: bytes) -> Report:
-    """What a body tells of its group. Raises BadPayload.
+    """What a body tells of its group. Raises BadPayload if not one of its alerts can be read.
 
+    Of several, those that can't be read count as not listed: nobody keeps the others from paging by one such.
     A group whose status is "resolved" is over: Alertmanager then fires none of its alerts, listed or not. As
     long as it fires, what is not listed says nothing, since alerts may have been left out (`max_alerts`).
     """
@@ -82,8 +83,15 @@ def read(receiver: str, body: bytes) -> Report:
     if payload.version != VERSION:
         raise BadPayload(f"version: this is not Alertmanager's format {VERSION}")
     # One by one: to validate a thousand of them is one call that would hold up every other thread.
-    read = (_validated(_ALERT, alert, f"alerts[{place}].") for place, alert in enumerate(payload.alerts))
-    alerts = {_fingerprint(alert): alert for alert in read}
+    alerts, unread = dict[str, _Alert](), list[BadPayload]()
+    for place, one in enumerate(payload.alerts):
+        try:
+            alert = _validated(_ALERT, one, f"alerts[{place}].")
+            alerts[_fingerprint(alert)] = alert
+        except BadPayload as error:
+            unread.append(error)
+    if unread and not alerts:
+        raise unread[0]
     firing = [(one, alert) for one, alert in alerts.items() if alert.status == "firing"]
     return Report(
         receiver,
@@ -91,7 +99,7 @@ def read(receiver: str, body: bytes) -> Report:
         firing=[_firing(one, alert) for one, alert in firing[:MOST_ALERTS]],
         resolved={one: _time(alert.ends_at) for one, alert in alerts.items() if alert.status == "resolved"},
         over=payload.status == "resolved",
-        unlisted=payload.truncated + max(0, len(firing) - MOST_ALERTS),
+        unlisted=payload.truncated + len(unread) + max(0, len(firing) - MOST_ALERTS),
     )
 
 

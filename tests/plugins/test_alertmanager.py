@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.group import Alert, Report
+from tocsin.domain.alert import Alert, Report
 from tocsin.domain.message import LONGEST_TEXT
 from tocsin.errors import BadPayload
 from tocsin.plugins import Declared, Plugins
@@ -552,3 +552,12 @@ def test_any_json_near_a_good_one_is_read_or_refused_without_a_quote(
     else:
         assert isinstance(report, Report)
         assert not set(report.resolved) & {each.fingerprint for each in report.firing}
+
+
+@pytest.mark.parametrize("odd", [{}, MARK, alert(status=MARK), {**alert(), "labels": {MARK: 1}}])
+async def test_an_alert_that_cannot_be_read_keeps_no_other_from_paging(sender: Sender, odd: Any) -> None:
+    sent = changed(alerts=[odd, alert()])
+    await sender.accepts(sent, sent)
+    [page] = sender.pages()
+    assert ", and 1 more · !ack" in page
+    assert MARK not in page

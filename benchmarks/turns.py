@@ -16,8 +16,8 @@ from benchmarks.floors import Store
 from benchmarks.results import Row, middle, ratio
 from benchmarks.size import Size
 from tocsin.alerts import report
+from tocsin.domain.alert import Alert, Report
 from tocsin.domain.event import Event
-from tocsin.domain.group import Alert, Report
 from tocsin.plugins import Declared
 from tocsin.transaction import Transaction
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from tocsin.alerts import report
 from tocsin.config import Config
-from tocsin.domain.group import Alert, GroupAcknowledged, GroupOpened, GroupReopened, GroupResolved, Report
+from tocsin.domain.alert import Alert, Report
+from tocsin.domain.group import GroupAcknowledged, GroupOpened, GroupReopened, GroupResolved
 from tocsin.domain.message import Message
 from tocsin.plugins import Declared
 from tocsin.store.timers import Timer

@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
-from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, Report, SilenceEnded
+from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, SilenceEnded
 from tocsin.domain.message import Message, Place, cut
 from tocsin.domain.page import warned
 from tocsin.domain.words import listed
@@ -89,7 +90,8 @@ def announce(
 ) -> None:
     """Tell what became of a group wherever it was told of, to whoever opened it by hand, and to the one who asked.
 
-    said: in place of the event's headline. brief: in place of that where all the world may read. answer: what the one who asked is told in place of it all.
+    said: in place of the event's headline. brief: in place of that where all the world may read. answer: what the one
+    who asked is told in place of it all.
     """
     for place in sorted(_concerned(tx, event, also), key=str):
         if answer and place == also:

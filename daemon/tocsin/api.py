@@ -16,11 +16,11 @@ from tocsin.config import (
     unknown_name,
 )
 from tocsin.core import Tocsin
+from tocsin.domain.alert import Alert, Report, rank
 from tocsin.domain.duty import OnCallChanged
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
     AcknowledgementRenewed,
-    Alert,
     AlertFired,
     AlertGroup,
     AlertResolved,
@@ -32,9 +32,7 @@ from tocsin.domain.group import (
     GroupSilenced,
     GroupState,
     GroupUnacknowledged,
-    Report,
     SilenceEnded,
-    rank,
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link

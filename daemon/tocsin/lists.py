@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from tocsin.alerts import MOST_LISTED, listing
 from tocsin.commands import Call, Command
-from tocsin.domain.group import AlertGroup, GroupState, rank
+from tocsin.domain.alert import rank
+from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.message import Message
 from tocsin.domain.words import counted, time_of_day
 from tocsin.transaction import Transaction

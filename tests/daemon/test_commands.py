@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin.commands import Call, Command
-from tocsin.domain.group import Alert, Report
+from tocsin.domain.alert import Alert, Report
 from tocsin.plugins import Declared
 from tocsin.transaction import Transaction
 

@@ -10,16 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tocsin.domain.alert import Alert, Report
 from tocsin.domain.event import Event
-from tocsin.domain.group import (
-    Alert,
-    AlertFired,
-    AlertGroup,
-    AlertResolved,
-    GroupResolved,
-    GroupState,
-    Report,
-)
+from tocsin.domain.group import AlertFired, AlertGroup, AlertResolved, GroupResolved, GroupState
 from tocsin.errors import Refused
 
 AT = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)

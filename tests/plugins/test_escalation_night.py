@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
 from tocsin.domain.group import (
     AlertGroup,
@@ -17,7 +18,6 @@ from tocsin.domain.group import (
     GroupResolved,
     GroupState,
     GroupUnacknowledged,
-    Report,
     SilenceEnded,
 )
 from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepPutOff, StepTaken

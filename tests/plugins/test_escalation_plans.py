@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.domain.group import Alert
+from tocsin.domain.alert import Alert
 
 from tests.engine import alert, fires
 from tests.tower import ROUTES, TWO_STEPS, Tower, policy

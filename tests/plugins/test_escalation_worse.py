@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.domain.group import Alert, AlertFired, AlertResolved, GroupState
+from tocsin.domain.alert import Alert
+from tocsin.domain.group import AlertFired, AlertResolved, GroupState
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, alert, fires, gone, over

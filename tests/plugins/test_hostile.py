@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from tocsin.domain.group import Alert
+from tocsin.domain.alert import Alert
 from tocsin.domain.message import Message
 from tocsin_silence import Silence
 from tocsin_silence.upstream import Upstream

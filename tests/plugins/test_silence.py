@@ -11,7 +11,8 @@ import pytest
 
 from tocsin import daemon
 from tocsin.config import Document
-from tocsin.domain.group import GroupSilenced, Report, SilenceEnded
+from tocsin.domain.alert import Report
+from tocsin.domain.group import GroupSilenced, SilenceEnded
 from tocsin.errors import ConfigError, Refused
 from tocsin.plugins import Declared, Plugins
 from tocsin.testing import HandClock, Loudspeaker, running

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tocsin.config.values import SecretSource
-from tocsin.domain.group import Alert
+from tocsin.domain.alert import Alert
 from tocsin.plugins import Declared
 from tocsin_silence import Silence, upstream
 from tocsin_silence.upstream import Upstream

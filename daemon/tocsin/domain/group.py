@@ -1,64 +1,20 @@
-"""Alerts and the groups they ring in. A group is what is paged for, acknowledged and resolved."""
+"""The groups that alerts ring in: what is paged for, acknowledged and resolved; and what happens to them."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from typing import ClassVar
 
+from tocsin.domain.alert import Alert, Report, and_more, first_of, rank
 from tocsin.domain.event import Event
-from tocsin.domain.message import identity, safe_link, storable
 from tocsin.domain.words import counted
 from tocsin.errors import Refused
 
-MOST_LABELS = 250
 LONGEST_SEVERITY = 20
 
 _NO_WORD = re.compile(r"[^\w.+-]+")
-
-
-@dataclass(frozen=True)
-class Alert:
-    """One thing that fires, known by the sender's fingerprint and never by its text.
-
-    starts_at: since when it fires, as the sender says. link: where to look; one that is unfit to be clicked is
-    left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped,
-    but for those in `TELLING`, which say what it is.
-    """
-
-    TELLING: ClassVar[Sequence[str]] = ("alertname", "severity", "instance", "service")
-
-    fingerprint: str
-    labels: Mapping[str, str]
-    summary: str = ""
-    link: str = ""
-    starts_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fingerprint", identity(self.fingerprint))
-        object.__setattr__(self, "summary", storable(self.summary))
-        object.__setattr__(self, "link", safe_link(self.link))
-        given = self.labels
-        if len(given) > MOST_LABELS:
-            given = {name: given[name] for name in self.TELLING if name in given} | dict(given)
-        some = islice(given.items(), MOST_LABELS)
-        labels = {storable(name): storable(value) for name, value in some}
-        object.__setattr__(self, "labels", labels)
-
-    @property
-    def name(self) -> str:
-        return self.labels.get("alertname", "") or "alert"
-
-    @property
-    def severity(self) -> str:
-        return self.labels.get("severity", "")
-
-    def __str__(self) -> str:
-        """`DiskFull db1: 97 % of / used`."""
-        where = self.labels.get("instance") or self.labels.get("service") or ""
-        return f"{self.name} {where}".strip() + (f": {self.summary}" if self.summary else "")
 
 
 class GroupState(StrEnum):
@@ -82,7 +38,7 @@ class GroupOpened(Event):
     unlisted: int = 0
 
     def headline(self) -> str:
-        return f"reported by {self.receiver or self.by}: {_first_of(self.alerts, self.unlisted) or self.key}"
+        return f"reported by {self.receiver or self.by}: {first_of(self.alerts, self.unlisted) or self.key}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +50,7 @@ class GroupReopened(Event):
     unlisted: int = 0
 
     def headline(self) -> str:
-        return f"fires again: {_first_of(self.alerts, self.unlisted)}"
+        return f"fires again: {first_of(self.alerts, self.unlisted)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,28 +165,6 @@ EVENTS: Sequence[type[Event]] = (
     SilenceEnded,
     GroupResolved,
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a sender says of one group of alerts.
-
-    key: what makes them one group. firing: those that fire. resolved: the fingerprints of those that don't any
-    more, each with the time at which it ended, if that is known. over: none of the group fires any more,
-    listed or not. unlisted: how many were left out.
-    """
-
-    receiver: str
-    key: str
-    firing: Sequence[Alert] = ()
-    resolved: Mapping[str, datetime | None] = field(default_factory=dict)
-    over: bool = False
-    unlisted: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", identity(self.key))
-        ended = {identity(one): at for one, at in self.resolved.items()}
-        object.__setattr__(self, "resolved", ended)
 
 
 @dataclass
@@ -420,14 +354,14 @@ class AlertGroup:
         shown = self._worst_first(order)
         if not shown:
             return self.key
-        return _counted(f"{self._sort(shown[0], order)}{shown[0]}", len(shown) - 1 + self.unlisted)
+        return and_more(f"{self._sort(shown[0], order)}{shown[0]}", len(shown) - 1 + self.unlisted)
 
     def brief(self, order: Sequence[str]) -> str:
         """`critical DiskFull, and 3 more`: as `describe`, without what not everybody may know."""
         shown = self._worst_first(order)
         if not shown:
             return "an alert"
-        return _counted(f"{self._sort(shown[0], order)}{shown[0].name}", len(shown) - 1 + self.unlisted)
+        return and_more(f"{self._sort(shown[0], order)}{shown[0].name}", len(shown) - 1 + self.unlisted)
 
     def _sort(self, alert: Alert, order: Sequence[str]) -> str:
         """What stands before an alert's name: a word of ours, or one in quotes, so that no label can begin a sentence
@@ -464,17 +398,3 @@ class AlertGroup:
 
 def _before(one: datetime | None, other: datetime | None) -> bool:
     return one is not None and other is not None and one < other
-
-
-def rank(severity: str, order: Sequence[str]) -> int:
-    """How severe that is, 0 being the worst; so is one that is missing or unknown."""
-    return order.index(severity) if severity in order else 0
-
-
-def _counted(first: str, more: int) -> str:
-    return f"{first}, and {more} more" if more else first
-
-
-def _first_of(alerts: Sequence[Alert], unlisted: int) -> str:
-    more = max(0, len(alerts) - 1) + unlisted
-    return _counted(f"{alerts[0].severity} {alerts[0]}".strip(), more) if alerts else ""

@@ -349,11 +349,11 @@ async def test_a_hostile_label_breaks_no_page(start: Start, label: str) -> None:
 async def test_what_is_known_is_done_and_the_rest_is_named(start: Start) -> None:
     async with start() as engine:
         subject = await engine.report(fires())
-        answer = (await asks(engine, "bob", f"!ack zz9z {subject} thanks")).splitlines()
+        answer = (await asks(engine, "bob", f"!ack zz9z and {subject} soon, please")).splitlines()
         assert set(answer) == {
             ACKED.format(subject),
             "there is no alert 'zz9z': !alerts lists what is open",
-            "there is no alert 'thanks': !alerts lists what is open",
+            "there is no alert 'soon': !alerts lists what is open",
         }
         assert await asks(engine, "bob", "!ack all") == "there is none: !alerts lists what is open"
 

@@ -11,17 +11,17 @@ from tocsin.commands import Call, Command, Handler
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
 from tocsin.domain.message import Message
-from tocsin.domain.words import counted, listed
+from tocsin.domain.words import bare, counted, listed
 from tocsin.errors import Refused
 from tocsin.facts import GROUP
 from tocsin.store import subjects
 from tocsin.transaction import Transaction
 
-Answer = Callable[[Call, Sequence[str], Transaction], Message | str | None]
 Said = Message | str | None
+Answer = Callable[[Call, Sequence[str], Transaction], Said]
 
-OPEN = frozenset({GroupState.TRIGGERED, GroupState.ACKNOWLEDGED, GroupState.SILENCED})
 _EVER = datetime.max.replace(tzinfo=UTC)
+OPEN = frozenset({GroupState.TRIGGERED, GroupState.ACKNOWLEDGED, GroupState.SILENCED})
 NOT_MINE = frozenset({GroupState.TRIGGERED, GroupState.SILENCED})
 
 
@@ -173,7 +173,7 @@ def _ids(call: Call) -> Sequence[str]:
 
 
 def _slot(call: Call) -> list[str]:
-    words = map(_id, re.split(r"[\s,;]+", call["ALERT"]))
+    words = map(bare, re.split(r"[\s,;]+", call["ALERT"]))
     return [word for word in dict.fromkeys(words) if word and word not in _BETWEEN]
 
 
@@ -237,8 +237,3 @@ def _which(groups: Sequence[AlertGroup]) -> str:
     ids = [group.id for group in groups[:MOST_LISTED]]
     more = len(groups) - MOST_LISTED
     return listed([*ids, f"{more} more"] if more > 0 else ids)
-
-
-def _id(word: str) -> str:
-    """An id as it was meant, whatever stands around it."""
-    return word.strip("#:,.!?`'\"<>()[]").lower()

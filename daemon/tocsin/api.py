@@ -38,7 +38,7 @@ from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
 from tocsin.domain.page import PageDelivered, PageFailed
-from tocsin.domain.words import counted, did_you_mean, listed, parse_duration, spelled, time_of_day
+from tocsin.domain.words import bare, counted, did_you_mean, listed, parse_duration, spelled, time_of_day
 from tocsin.errors import (
     BadPayload,
     NotAllowed,
@@ -111,6 +111,7 @@ __all__ = [
     "UnknownSubject",
     "UsageError",
     "announce",
+    "bare",
     "counted",
     "did_you_mean",
     "hookimpl",

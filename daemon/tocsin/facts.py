@@ -26,7 +26,8 @@ class Known:
     """What all turns share: the configuration, the events that are known, and what was replayed already.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
-    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it meant last. people: everybody, as they say.
+    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
+    meant last. people: everybody, as they say.
     """
 
     config: Config

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 from tocsin.commands import Call, Command
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity, QuietHours
-from tocsin.domain.words import counted, did_you_mean, listed, spelled
+from tocsin.domain.words import bare, counted, did_you_mean, listed, spelled
 from tocsin.errors import Refused, UsageError
 from tocsin.store import profiles
 from tocsin.store.outbox import Lane
@@ -94,7 +94,7 @@ def _hours(call: Call, tx: Transaction) -> str:
 
 def _link(call: Call, tx: Transaction) -> Answer:
     """Give a person a code, or take it from somebody by whose account they are not known yet."""
-    code = call["VALUE"].strip(".,:;!?`'\"<>").lower()
+    code = bare(call["VALUE"])
     if not call.place.private:
         if not code:
             raise Refused("not here, where others read: type in private to me: me link")

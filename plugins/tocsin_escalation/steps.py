@@ -34,7 +34,9 @@ class Steps:
 
     routing: Routing
 
-    def start(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
+    def start(
+        self, event: GroupOpened | GroupReopened | GroupUnacknowledged | SilenceEnded, tx: Transaction
+    ) -> None:
         """Take the first step, unless that came about meanwhile: a reaction may come late."""
         group = tx.group(event.subject)
         if group.rings and not progress_of(group.id, tx).walk.begun:
@@ -42,9 +44,7 @@ class Steps:
 
     def start_again(self, event: GroupUnacknowledged | SilenceEnded, tx: Transaction) -> None:
         """Whoever had it has it no more, or it may be heard again: begin with the first step."""
-        group = tx.group(event.subject)
-        if group.rings and not progress_of(group.id, tx).walk.begun:
-            self.go_on(group, tx)
+        self.start(event, tx)
 
     def stop(self, event: GroupAcknowledged | GroupSilenced | GroupResolved, tx: Transaction) -> None:
         """Someone answered, or it is over."""

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tocsin.api import Refused, parse_duration
+from tocsin.api import Refused, bare, parse_duration
 
-_AROUND = "#:,.;!?`'\"<>()[]"
 _UNIT = re.compile("([smhdw])(?:ecs?|econds?|ins?|inutes?|rs?|ours?|ays?|eeks?)?")
 _ALERT = re.compile(r"all|mine|[a-z][0-9][a-z0-9]{2,}")
 
@@ -31,11 +30,9 @@ class Asked:
         while left:
             if left[0].lower() == "for" and left[1:] and left[1][:1].isdigit():
                 left.pop(0)
-            word = left[0].strip(_AROUND).lower()
+            word = bare(left[0])
             if length is None and word[:1].isdigit():
-                unit = (
-                    _UNIT.fullmatch(left[1].strip(_AROUND).lower()) if word.isdigit() and left[1:] else None
-                )
+                unit = _UNIT.fullmatch(bare(left[1])) if word.isdigit() and left[1:] else None
                 if unit:  # 2 hours
                     left.pop(0)
                 length = _length(f"{word}{unit[1]}" if unit else word)
@@ -44,7 +41,7 @@ class Asked:
             else:
                 break
             left.pop(0)
-        if left[:1] and left[0].lower().strip(_AROUND) == "because" and left[1:]:
+        if left[:1] and bare(left[0]) == "because" and left[1:]:
             left.pop(0)
         return cls(" ".join(alerts), length, " ".join(left))
 

@@ -27,6 +27,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return lowered[near[0]] if near else ""
 
 
+def bare(word: str) -> str:
+    """An id, a code or a length as it was meant: in small letters, without what people put around it."""
+    return word.strip("#:,.;!?`'\"<>()[]").lower()
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as a sentence lists them: `a, b and c`."""
     words = list(names)

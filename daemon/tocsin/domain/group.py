@@ -363,6 +363,11 @@ class AlertGroup:
             return "an alert"
         return and_more(f"{self._sort(shown[0], order)}{shown[0].name}", len(shown) - 1 + self.unlisted)
 
+    def called(self, order: Sequence[str]) -> tuple[str, str]:
+        """What `brief` says of the worst alert: its severity as people read it, if it has one; and its name."""
+        shown = self._worst_first(order)
+        return (self._sort(shown[0], order).strip(), shown[0].name) if shown else ("", "alert")
+
     def _sort(self, alert: Alert, order: Sequence[str]) -> str:
         """What stands before an alert's name: a word of ours, or one in quotes, so that no label can begin a sentence
         that passes for one of ours.

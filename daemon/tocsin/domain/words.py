@@ -41,8 +41,8 @@ def listed(names: Iterable[str]) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: `1 person`, `2 people`."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    """A number with its noun: `1 person`, `2 people`, `1,000 people`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def time_of_day(at: datetime, zone: tzinfo, now: datetime) -> str:

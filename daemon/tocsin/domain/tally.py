@@ -1,0 +1,65 @@
+"""Many groups in few words: counted by severity and name, and every one of them in some number. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tocsin.domain.alert import rank
+from tocsin.domain.group import AlertGroup
+from tocsin.domain.message import clean
+from tocsin.domain.words import counted, listed
+
+LONGEST_NAME = 40
+"""Of an alert's name where several are counted, in characters."""
+
+_NO_WORD = re.compile(r"[\s,;'\"]")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The groups whose worst alerts have one severity and one name.
+
+    kind: the severity as people read it, and the name, which is in quotes if it is more than a word, so that what
+    stands in it passes for no number of ours. name: all of it. groups: in the order in which they were given.
+    """
+
+    kind: str
+    name: str
+    groups: tuple[AlertGroup, ...]
+
+    @property
+    def ringing(self) -> int:
+        return sum(group.rings for group in self.groups)
+
+    def bears(self, name: str) -> bool:
+        """Whether that is its name, as somebody types it or copies it from a list."""
+        return name.casefold() in (self.name.casefold(), clean(self.name, LONGEST_NAME).casefold())
+
+
+def tallies(groups: Iterable[AlertGroup], order: Sequence[str]) -> list[Tally]:
+    """Each group in one of them; the most severe first, then what is many. order: the severities, the worst first."""
+    found = defaultdict[tuple[int, str, str], list[AlertGroup]](list)
+    for group in groups:
+        severity, name = group.called(order)
+        name = clean(name) or "alert"
+        shown = clean(name, LONGEST_NAME)
+        if not group.opened_by and _NO_WORD.search(shown):
+            shown = f"'{shown.replace(chr(39), '').replace(chr(34), '')}'"
+        found[rank(severity, order), f"{severity} {shown}".strip(), name].append(group)
+    ranked = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1]), item[0]))
+    return [Tally(kind, name, tuple(alike)) for (_, kind, name), alike in ranked]
+
+
+def named(groups: Iterable[AlertGroup], order: Sequence[str], *, most: int = 3) -> str:
+    """`200 critical DiskFull, 750 warning HighLoad and 48 of 3 other names`: the most severe first.
+
+    order: the severities, the worst first. most: so many names at most; the same name at another severity is another.
+    """
+    found = tallies(groups, order)
+    words = [f"{len(tally.groups):,} {tally.kind}" for tally in found[:most]]
+    rest = found[most:]
+    if rest:
+        left = sum(len(tally.groups) for tally in rest)
+        words.append(f"{left:,} of {counted(len(rest), 'other name' if words else 'name')}")
+    return listed(words)

@@ -98,6 +98,10 @@ class Engine:
     async def advance(self, **length: float) -> None:
         await self.run.advance(timedelta(**length))
 
+    async def state(self, subject: str) -> str:
+        """How an alert stands."""
+        return await self.run.tocsin.turn(lambda tx: str(tx.group(subject).state))
+
     async def sql(self, query: str) -> list[tuple[Any, ...]]:
         """What the store holds."""
         return await self.run.tocsin.turn(

@@ -16,6 +16,7 @@ from tests.engine import Engine
 FACT = "critical DiskFull db1: 97 % of / used"
 
 PEOPLE = """\
+digests = false
 [networks.console]
 [receivers.prod]
 token.file = "prod.token"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from tocsin.alerts import MOST_LISTED, announce_all
 from tocsin.commands import Call, Command, Handler
+from tocsin.digests import DIGEST, alerts_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
 from tocsin.domain.message import Message
@@ -89,11 +90,16 @@ def _named(
         subject = subjects.find(tx.connection, named)
         if subject is None:
             refused.append(f"there is no alert {named!r}: {tx.typed('alerts')} lists what is open")
+        elif subject.kind == DIGEST and GROUP in kinds:
+            try:
+                found[GROUP] += _of_digest(named, call, _FITTING.get(call.name, OPEN), tx)
+            except Refused as error:
+                refused.append(str(error))
         elif subject.kind not in kinds:
             refused.append(f"{named}: there is nothing to {call.name}")
         else:
             found[subject.kind].append(named)
-    return found, refused
+    return {kind: list(dict.fromkeys(ids)) for kind, ids in found.items()}, refused
 
 
 def _waiting(call: Call, kinds: Mapping[str, Answers], tx: Transaction) -> dict[str, Sequence[str]]:
@@ -138,7 +144,7 @@ def _decide(
     call: Call, ids: Sequence[str], tx: Transaction, decide: Callable[[AlertGroup, str, datetime], Event]
 ) -> Said:
     """Decide on each group; all are told of what was decided, the caller of what was refused."""
-    said, events, rang = [], list[Event](), set[str]()
+    said, events, rang, renewed = [], list[Event](), set[str](), []
     for named in ids:
         try:
             group = tx.group(named)
@@ -150,9 +156,11 @@ def _decide(
             rang.add(named)
         tx.record(event)
         if isinstance(event, AcknowledgementRenewed):
-            said.append(f"{named}: you still have it")
+            renewed.append(group)
         else:
             events.append(event)
+    if renewed:
+        said.append(f"{_which(renewed)}: you still have {'it' if len(renewed) == 1 else 'them'}")
     announce_all(tx, events, also=call.place, stopped=rang)
     return _together(said)
 
@@ -163,7 +171,26 @@ def meant(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Seque
 
     fitting: the states in which an alert can be meant. Raises Refused if none is, or it is not clear which.
     """
-    return _ids(call) or _unnamed(call, tx, fitting)
+    ids = list[str]()
+    for named in _ids(call):
+        subject = subjects.find(tx.connection, named)
+        digest = subject is not None and subject.kind == DIGEST
+        ids += _of_digest(named, call, fitting, tx) if digest else [named]
+    return list(dict.fromkeys(ids)) or _unnamed(call, tx, fitting)
+
+
+def _of_digest(digest: str, call: Call, fitting: Collection[GroupState], tx: Transaction) -> Sequence[str]:
+    """The alerts that a digest listed when it was said, as far as they can be meant. Raises Refused if none can."""
+    groups = alerts_of(digest, tx) or ()
+    there = [group for group in groups if group.state in fitting]
+    if fitting == NOT_MINE:  # whoever has them may be asked whether they still do
+        mine = [group for group in groups if group.acknowledged_by == call.by]
+        there = [group for group in there if group.rings] or mine
+    if not there:
+        raise Refused(
+            f"{digest}: nothing of it is left to {call.name}; {tx.typed(f'alerts {digest}')} lists it"
+        )
+    return [group.id for group in there]
 
 
 def _ids(call: Call) -> Sequence[str]:

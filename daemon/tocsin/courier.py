@@ -1,4 +1,7 @@
-"""Carries the outbox to the networks: in order in each place, pages first, until each message is settled."""
+"""Carries the outbox to the networks: in order in each place, pages first, until each message is settled.
+
+What a place hears next `noise` chooses; how it is sent, and what becomes of it, stands here.
+"""
 
 import asyncio
 import logging
@@ -10,13 +13,15 @@ from functools import partial
 from typing import TypeVar
 
 from tocsin.core import Tocsin
+from tocsin.digests import alerts_of
 from tocsin.domain.message import Message, Place
-from tocsin.domain.page import PageDelivered, warned
+from tocsin.domain.page import warned
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network
-from tocsin.safety import page_failed
-from tocsin.store import outbox
+from tocsin.noise import SETTLE_FOR, WHILE_IT_RINGS, Choice, Noise, choose, is_plain, plain
+from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_failed, page_lost
+from tocsin.store import carried, outbox
 from tocsin.store.outbox import Lane, Row, Sending
 from tocsin.transaction import Transaction
 
@@ -30,9 +35,6 @@ LONGEST_PAUSE = {
     Lane.STATUS: timedelta(seconds=60),
     Lane.NEWS: timedelta(seconds=60),
 }
-
-SETTLE_FOR = timedelta(seconds=5)
-"""How long an answer waits for pages under way before it is given with a warning."""
 
 LOOK_EVERY = timedelta(seconds=1)
 
@@ -69,6 +71,7 @@ class Courier:
         self._again: set[Place] = set()
         self._paused: dict[Place, _Pause] = {}
         self._later: dict[Place, timedelta] = {}
+        self._noise: dict[Place, Noise] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -126,20 +129,26 @@ class Courier:
         """Say what waits for a place, one at a time; ends when nothing is to be said now."""
         while True:
             self._again.discard(place)
-            row = await self._tocsin.must(partial(_claim, place))
-            while row is not None:
+            choice = await self._tocsin.must(partial(_claim, place, self._heard(place)))
+            while (row := choice.row) is not None:
                 outcome = await self._send(row)
+                if not (isinstance(outcome, NetworkError) and outcome.unsent):
+                    self._noise[place] = choice.noise
                 # Settled and the next one claimed in one commit, unless the place wants to be left alone.
                 rest = self._rest(row, outcome)
-                row = await self._tocsin.must(partial(self._settle, row, outcome, go_on=rest is None))
+                choice = await self._tocsin.must(partial(self._settle, row, outcome, go_on=rest is None))
                 if rest is not None:
                     self._come_back(place, rest)
                     return
+            self._noise[place] = choice.noise
             if place not in self._again:
                 break
-        at = await self._tocsin.must(lambda tx: outbox.next_try(tx.connection, place, tx.time))
-        if at is not None:
-            self._come_back(place, at * timedelta(microseconds=1) - self._tocsin.clock.boot())
+        if choice.at is not None:
+            self._come_back(place, choice.at - self._tocsin.clock.boot())
+
+    def _heard(self, place: Place) -> Noise:
+        """What a place heard lately."""
+        return self._noise.get(place) or Noise.of(place)
 
     def _come_back(self, place: Place, wait: timedelta) -> None:
         """Carry on after a while."""
@@ -195,36 +204,36 @@ class Courier:
             log.exception("message %d to %s failed", row.id, row.place)
             return NetworkError(f"{type(error).__name__} (see the log)")
 
-    def _settle(self, row: Row, outcome: Outcome, tx: Transaction, *, go_on: bool) -> Row | None:
+    def _settle(self, row: Row, outcome: Outcome, tx: Transaction, *, go_on: bool) -> Choice:
         """Write down what became of a message, and claim the next one for its place."""
         if isinstance(outcome, Taken):
-            outbox.settle(tx.connection, row.id, Sending.CONFIRMED, tx.time, receipt=outcome.receipt)
-            if row.lane is Lane.PAGE:
-                _delivered(row, tx)
+            _taken(row, outcome, tx)
         elif outcome.absent and row.lane is Lane.PAGE:
             self._wait_for(row, outcome, tx)
         elif outcome.permanent or outcome.absent or _is_poison(row, outcome, tx):
             log.error("message %d to %s is given up: %s", row.id, row.place, outcome)
-            outbox.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
             _given_up(row, outcome, tx)
         else:
             log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome)
             wait = (
                 self._backoff(row.attempts + 1, row.lane) if go_on else timedelta(0)
             )  # then the place waits
-            outbox.put_off(tx.connection, row.id, _after(row, outcome), tx.time, wait, error=str(outcome))
+            _put_off(row, outcome, wait, tx)
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
-        return _claim(row.place, tx) if go_on else None
+        noise = self._heard(row.place)
+        return _claim(row.place, noise, tx) if go_on else Choice(None, noise)
 
     def _wait_for(self, row: Row, outcome: NetworkError, tx: Transaction) -> None:
         """Whoever else can be called is called at once; the page stays on its way in case that they come."""
         log.warning("message %d to %s waits: %s", row.id, row.place, outcome)
         wait = self._backoff(row.attempts + 1, row.lane)
-        outbox.put_off(tx.connection, row.id, _after(row, outcome), tx.time, wait, error=str(outcome))
-        if row.failed_at is None:
-            tx.cancel_timer("core.page_deadline", str(row.id))
-            page_failed(tx, row, str(outcome), absent=True)
+        if row.carries:
+            for number in carried.numbers(tx.connection, row.id, new_faults=True):
+                tx.set_timer(PAGE_ABSENT, str(number), after=timedelta(0))
+        _put_off(row, outcome, wait, tx)
+        if row.failed_at is None and not row.carries:
+            page_lost(row, str(outcome), tx)
 
 
 @dataclass(frozen=True)
@@ -233,11 +242,13 @@ class _Pause:
     failures: int
 
 
-def _claim(place: Place, tx: Transaction) -> Row | None:
+def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
     """The next message for a place; from now on it may be seen."""
-    while (row := outbox.next_for(tx.connection, place, tx.time)) is not None:
-        if row.state is Sending.PENDING and row.lane in (Lane.PAGE, Lane.NEWS) and not _rings(row, tx):
+    while (choice := choose(place, noise, tx)).row is not None:
+        row = choice.row
+        if row.state is Sending.PENDING and row.lane in WHILE_IT_RINGS and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
+            carried.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             continue
         under_way = (
             outbox.under_way(tx.connection, row.subject)
@@ -249,11 +260,49 @@ def _claim(place: Place, tx: Transaction) -> Row | None:
             if left > timedelta(0):
                 outbox.put_off(tx.connection, row.id, Sending.PENDING, tx.time, left)
                 continue
-            message = warned(row.message, under_way)
-            row = replace(row, message=message, txn_id=outbox.reword(tx.connection, row.id, message))
+        row = _worded(row, warned(_with_code(row, tx), under_way), tx)
         outbox.claim(tx.connection, row.id)
+        return replace(choice, row=row)
+    return choice
+
+
+def _with_code(row: Row, tx: Transaction) -> Message:
+    """A page as it is said to whoever proves by a code that they have read it."""
+    names_it = row.message.command.split()[1:] == [row.subject]
+    if row.state is Sending.UNKNOWN or row.lane is not Lane.PAGE or not names_it:
+        return row.message
+    return tx.proven(row.place, row.message, about=row.subject, person=row.person)
+
+
+def _worded(row: Row, message: Message, tx: Transaction) -> Row:
+    """The row, with other words if need be."""
+    if message == row.message:
         return row
-    return None
+    return replace(row, message=message, txn_id=outbox.reword(tx.connection, row.id, message))
+
+
+def _taken(row: Row, outcome: Taken, tx: Transaction) -> None:
+    """A network took it, and so each of those that it said."""
+    outbox.settle(tx.connection, row.id, Sending.CONFIRMED, tx.time, receipt=outcome.receipt)
+    if row.carries:
+        carried.settle(tx.connection, row.id, Sending.CONFIRMED, tx.time, receipt=outcome.receipt)
+    if row.lane is Lane.PAGE and row.carries:
+        for number in carried.numbers(tx.connection, row.id):
+            tx.set_timer(PAGE_DELIVERED, str(number), after=timedelta(0))
+    elif row.lane is Lane.PAGE:
+        page_delivered(row, tx)
+
+
+def _put_off(row: Row, outcome: NetworkError, wait: timedelta, tx: Transaction) -> None:
+    """Try it later; what a digest said that surely nobody has seen waits by itself again."""
+    state = _after(row, outcome)
+    if row.carries:
+        carried.failed(tx.connection, row.id, tx.time, error=str(outcome))
+    if row.carries and state is Sending.PENDING:
+        outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time, error=str(outcome))
+        carried.put_back(tx.connection, row.id, tx.time, wait)
+    else:
+        outbox.put_off(tx.connection, row.id, state, tx.time, wait, error=str(outcome))
 
 
 def _after(row: Row, outcome: NetworkError) -> Sending:
@@ -262,6 +311,9 @@ def _after(row: Row, outcome: NetworkError) -> Sending:
 
 
 def _rings(row: Row, tx: Transaction) -> bool:
+    """Whether what a message is about rings, or of a digest anything."""
+    if row.carries:
+        return any(group.rings for group in alerts_of(row.subject, tx) or ())
     group = tx.find_group(row.subject)
     return group is None or group.rings
 
@@ -275,27 +327,29 @@ def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:
     )
 
 
-def _delivered(row: Row, tx: Transaction) -> None:
-    tx.cancel_timer("core.page_deadline", str(row.id))
-    if row.subject:
-        tx.record(
-            PageDelivered(
-                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place)
-            )
-        )
-
-
 def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
     """People are told of a page or an answer that never comes; of anything else, or a stranger's, the log is enough."""
-    if row.lane is Lane.PAGE:
+    outbox.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
+    if row.carries:
+        _digest_given_up(row, outcome, tx)
+    elif row.lane is Lane.PAGE:
         tx.cancel_timer("core.page_deadline", str(row.id))
         page_failed(tx, row, str(outcome), absent=outcome.permanent)
         if not outcome.permanent and _rings(row, tx):
             # Something in the text can't pass: losing the text is allowed, losing the page is not.
-            plain = Message("an alert, whose text could not be sent", row.subject, row.message.command)
-            tx.page(row.place, plain, about=row.subject, person=row.person)
+            text = Message("an alert, whose text could not be sent", row.subject, row.message.command)
+            tx.page(row.place, text, about=row.subject, person=row.person)
     elif row.lane is Lane.ANSWER and not _to_a_stranger(row.place, tx):
         tx.tell(f"could not answer in {row.place}: {outcome}", but_not=row.place)
+
+
+def _digest_given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
+    if not outcome.permanent and not is_plain(row):
+        plain(row, tx)
+        return
+    carried.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
+    for number in carried.numbers(tx.connection, row.id) if row.lane is Lane.PAGE else ():
+        tx.set_timer(PAGE_ABSENT, str(number), after=timedelta(0))
 
 
 def _to_a_stranger(place: Place, tx: Transaction) -> bool:

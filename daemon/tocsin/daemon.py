@@ -21,7 +21,7 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
-from tocsin.domain import duty, group, page
+from tocsin.domain import digest, duty, group, page
 from tocsin.ears import Ears
 from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
@@ -109,7 +109,7 @@ class Daemon:
     ) -> None:
         """Build the parts; nothing moves before `run`."""
         kinds = {
-            **{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS)},
+            **{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS)},
             **declared.events,
         }
         timers = {**safety.timer_kinds(), **intake.timer_kinds(), **oncall.timer_kinds(), **declared.timers}

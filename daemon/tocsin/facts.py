@@ -149,7 +149,7 @@ class Facts:
     def about(
         self, group: AlertGroup, before: str = "", *, command: str = "", lines: Sequence[str] = ()
     ) -> Message:
-        """A message that says which alerts a group is.
+        """A message that says which alerts a group is; among many it may be counted in a digest.
 
         before: what stands before them. command: the word that people may type next on it. lines: further lines,
         which hold nothing from outside.
@@ -163,6 +163,7 @@ class Facts:
             lines=tuple(lines),
             brief=f"{before}{group.brief(order)}",
             brief_lines=tuple(lines),
+            told=before.strip(" :"),
         )
 
     @property

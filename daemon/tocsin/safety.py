@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tocsin.domain.group import GroupResolved
 from tocsin.domain.message import Message
-from tocsin.domain.page import PageFailed
+from tocsin.domain.page import PageDelivered, PageFailed
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
@@ -28,10 +28,23 @@ FIRST_PRUNE = timedelta(minutes=1)
 PRUNE_EVERY = timedelta(hours=1)
 
 
+PAGE_DELIVERED = "core.page_delivered"
+PAGE_ABSENT = "core.page_absent"
+"""What became of a digest becomes of each page that it carried; each in a turn of its own, since they may be
+thousands.
+"""
+
+HELD_FOR = timedelta(seconds=15)
+LONGEST_HELD = 2 * PAGE_DEADLINE
+"""So long a page may wait for a digest while its place takes others."""
+
+
 def timer_kinds() -> Mapping[str, Owned]:
     """The core's own timers."""
     return {
         "core.page_deadline": owned("core", page_deadline),
+        PAGE_DELIVERED: owned("core", delivered_with_others),
+        PAGE_ABSENT: owned("core", absent_with_others),
         "core.reaction": owned("core", react_again),
         "core.watch": owned("core", watch, pages=True),
         SILENCE_OVER: owned("core", silence_over),
@@ -42,8 +55,50 @@ def timer_kinds() -> Mapping[str, Owned]:
 def page_deadline(timer: Timer, tx: Transaction) -> None:
     """A page was not taken in time: ring by what is not chat. It stays on its way nonetheless."""
     row = outbox.find(tx.connection, int(timer.key))
-    if row is not None and row.state in (Sending.PENDING, Sending.SENDING, Sending.UNKNOWN):
+    if row is None or row.state not in (Sending.PENDING, Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN):
+        return
+    if _is_held(row, tx):
+        tx.set_timer("core.page_deadline", timer.key, after=HELD_FOR)
+    else:
         page_failed(tx, row, f"not taken within {PAGE_DEADLINE.seconds} s")
+
+
+def _is_held(row: Row, tx: Transaction) -> bool:
+    """Whether a page only waits for its turn in a storm: nobody tried yet, and its place takes what is said."""
+    waits = (tx.time.boot - row.said_boot) * timedelta(microseconds=1)
+    untried = row.state is Sending.PENDING and row.folds and row.attempts == 0
+    return untried and waits < LONGEST_HELD and outbox.accepted_since(tx.connection, row.place, row.said_at)
+
+
+def page_delivered(row: Row, tx: Transaction) -> None:
+    """A network took a page."""
+    tx.cancel_timer("core.page_deadline", str(row.id))
+    if row.subject:
+        tx.record(
+            PageDelivered(
+                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place)
+            )
+        )
+
+
+def page_lost(row: Row, why: str, tx: Transaction) -> None:
+    """Whom a page calls is not there, or it is given up: no need to wait for its deadline."""
+    tx.cancel_timer("core.page_deadline", str(row.id))
+    page_failed(tx, row, why, absent=True)
+
+
+def delivered_with_others(timer: Timer, tx: Transaction) -> None:
+    """A digest that said this page was taken."""
+    row = outbox.find(tx.connection, int(timer.key))
+    if row is not None and row.state is Sending.CONFIRMED:
+        page_delivered(row, tx)
+
+
+def absent_with_others(timer: Timer, tx: Transaction) -> None:
+    """Nobody was there to hear the digest that said this page, or it can never be sent."""
+    row = outbox.find(tx.connection, int(timer.key))
+    if row is not None and row.state not in (Sending.CONFIRMED, Sending.CANCELLED):
+        page_lost(row, row.error, tx)
 
 
 def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) -> None:
@@ -57,10 +112,10 @@ def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) ->
         message = replace(row.message, subject=row.subject, link="", lines=lines, brief_lines=lines)
         rang = row.place != FALLBACK and tx.fall_back(message, about=row.subject)
         end = "the fallback rings" if rang else "nothing else will ring"
-        tx.tell(
-            Message(f"page to {row.person or row.place} failed: {why}; {end}", subject=row.subject),
-            but_not=row.place,
-        )
+        failed = f"page to {row.person or row.place} failed: {why}; {end}"
+        for room in tx.default_rooms():
+            if room != row.place:
+                tx.news(room, Message(failed, subject=row.subject, told=failed), about=row.subject)
     if row.subject:
         tx.record(
             PageFailed(

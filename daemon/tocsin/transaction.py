@@ -245,9 +245,12 @@ class Transaction(Facts):
         """Call somebody, before anything else is said there; the page's number.
 
         Cancelled if an acknowledgement comes first. If no network takes it in time, the fallback rings, and
-        `PageFailed` is recorded; else `PageDelivered`.
+        `PageFailed` is recorded; else `PageDelivered`. Of many at once a digest is said.
         """
-        message = self.proven(place, message, about=about, person=person)
+        if isinstance(message, str):
+            message = Message(message, subject=about)
+        if message.told is None:
+            message = replace(message, told="")
         row = self._put(place, message, lane=Lane.PAGE, subject=about, person=person)
         if place != FALLBACK:
             self.set_timer("core.page_deadline", str(row), after=PAGE_DEADLINE)
@@ -255,12 +258,15 @@ class Transaction(Facts):
 
     # What the verbs add up to.
 
-    def proven(self, place: Place, message: Message | str, *, about: str, person: str) -> Message | str:
-        """The message with a code for its command, if it goes to somebody in private who can't be known otherwise."""
+    def proven(self, place: Place, message: Message, *, about: str, person: str) -> Message:
+        """The message with a code for its command, if it goes to somebody in private who can't be known otherwise.
+
+        A page gets its code by itself, once it is said.
+        """
         network = self.config.networks.get(place.network)
         if network is None or network.identity is not Identity.CODES or not (place.private and person):
             return message
-        if isinstance(message, str) or not message.command:
+        if not message.command:
             return message
         code = codes.new(self.connection, place.network, person, about, self.now)
         word = message.command.split()[0].removeprefix(self.config.prefix)
@@ -356,8 +362,10 @@ class Transaction(Facts):
     ) -> int:
         if isinstance(message, str):
             message = Message(message, subject=subject)
-        if not self._may_be_typed(message.command, place):
+        if not (lane is Lane.PAGE and person) and not self._may_be_typed(message.command, place):
             message = replace(message, command="")
+        if message.told is not None and self.find_group(subject) is None:
+            message = replace(message, told=None)  # a digest tells alerts and nothing else
         self.places.add(place)
         return outbox.add(
             self.connection,

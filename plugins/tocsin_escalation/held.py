@@ -62,11 +62,12 @@ class Watch:
         tx.set_timer(GIVE_UP, group.id, after=self.grace)
         question = f"you have had it for {_for_how_long(group, tx)}: still on it?"
         text = f"{question} Else it pages again in {spelled(self.grace)}"
-        message = Message(text, subject=group.id, command=tx.typed(f"ack {group.id}"))
+        message = Message(text, subject=group.id, command=tx.typed(f"ack {group.id}"), told=text)
         for place in tx.private_places(holder):
             tx.say(place, tx.proven(place, message, about=group.id, person=holder), about=group.id)
         for room in rooms_so_far(group, tx):
-            tx.say(room, replace(message, text=f"{holder}: {text}"), about=group.id)
+            asked = f"{holder}: {text}"
+            tx.say(room, replace(message, text=asked, told=asked), about=group.id)
 
     def give_up(self, timer: Timer, tx: Transaction) -> None:
         """They did not answer: it rings again."""

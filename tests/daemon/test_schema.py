@@ -47,13 +47,14 @@ def test_they_are_written_as_the_code_would_write_them(database: Database) -> No
 
 
 def definitions(engine: Engine) -> dict[str, set[str]]:
-    """The lines that define each table and index, in whatever order they stand."""
+    """What defines each table and index, in whatever order it stands."""
     query = "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
     with engine.connect() as connection:
-        found = {name: sql.splitlines() for name, sql in connection.exec_driver_sql(query)}
+        found = {name: re.sub(r"\s+", " ", sql) for name, sql in connection.exec_driver_sql(query)}
+    inner = {name: sql.partition("(")[2].rpartition(")") for name, sql in found.items()}
     return {
-        name: {line.strip().rstrip(",") for line in lines}
-        for name, lines in found.items()
+        name: {part.strip() for part in (*re.split(r",(?![^()]*\))", columns), where)}
+        for name, (columns, _, where) in inner.items()
         if name != "schema_core"
     }
 

@@ -109,6 +109,7 @@ class Tables:
     severities: the names that alerts carry, the most severe first.
     prefix: what stands before a command in a room.
     reopen_within: how long after it was resolved a group that fires again is the same one.
+    digests: whether many alerts at once are told in one message, or each alone however many come.
     """
 
     store: Store = Store()
@@ -125,6 +126,7 @@ class Tables:
     )
     prefix: Prefix = "!"
     reopen_within: Duration = timedelta(minutes=10)
+    digests: bool = True
     fallback: Fallback = Fallback()
 
 

@@ -118,6 +118,8 @@ class Message:
     lines: further lines, each for itself.
     brief, brief_lines: what is said instead of text, link and lines where all the world may read; without a brief
     the message holds nothing that not everybody may know.
+    told: what is said of its subject beside which alert it is, such as `alice paged`; where many alerts wait for a
+    place, that is counted in a digest in place of the message. None: it is only ever said as it is.
     All of it is cleaned, whoever wrote it. However short a network's lines are, subject and command stay
     whole: the text is cut first.
     """
@@ -129,8 +131,11 @@ class Message:
     lines: tuple[str, ...] = field(default=())
     brief: str = ""
     brief_lines: tuple[str, ...] = ()
+    told: str | None = None
 
     def __post_init__(self) -> None:
+        if self.told is not None:
+            object.__setattr__(self, "told", clean(self.told))
         for name in ("text", "subject", "command", "link", "brief"):
             object.__setattr__(self, name, clean(getattr(self, name)))
         for name in ("lines", "brief_lines"):

@@ -7,6 +7,8 @@
                           ├─ answer lost, crash ─▶ UNKNOWN, settled by sending it again with the same txn_id
                           └─ can't be sent ─▶ DEAD, and people are told
 
+Where a digest says many at once they are CARRIED, and it goes this way for all of them: `store/carried.py`.
+
 A body never changes once it may have been seen, and its txn_id goes with it: a network that knows the id makes
 two tries one message.
 """
@@ -45,6 +47,7 @@ class Sending(StrEnum):
 
     PENDING = "PENDING"
     SENDING = "SENDING"
+    CARRIED = "CARRIED"
     UNKNOWN = "UNKNOWN"
     CONFIRMED = "CONFIRMED"
     DEAD = "DEAD"
@@ -57,7 +60,9 @@ class Row:
 
     subject: the id of what it is about, or empty. person: who is paged by it, or empty.
     settle: it is said only once the pages of its subject that are under way are settled.
-    attempts: how often it was sent. failed_at: when it failed first.
+    folds: a digest may say it with others. carries: it is a digest. carried_by: the number of the one that says it.
+    attempts: how often it was sent. failed_at: when it failed first. said_at: when it was to be said.
+    error: why it failed last.
     """
 
     id: int
@@ -69,9 +74,14 @@ class Row:
     txn_id: str
     state: Sending
     settle: bool
+    folds: bool
+    carries: bool
+    carried_by: int | None
     said_boot: int
     attempts: int
     failed_at: datetime | None
+    said_at: datetime
+    error: str
 
 
 _MESSAGE = TypeAdapter(Message)
@@ -82,6 +92,7 @@ _REWORD = Statement(
 _EVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = outbox.c.settled_at.is_(None)
 _READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
+_UNDER_WAY_NOW = outbox.c.state.in_([Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN])
 _earlier = outbox.alias("earlier")
 _HELD_BACK = exists().where(
     _earlier.c.place == outbox.c.place,
@@ -91,14 +102,19 @@ _HELD_BACK = exists().where(
     _earlier.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
     _earlier.c.next_try > given("boot"),
 )
-_NEXT = Statement(
-    select(outbox)
-    .where(outbox.c.place == given("one_place"), _READY, outbox.c.next_try <= given("boot"), ~_HELD_BACK)
+_DUE = (outbox.c.place == given("one_place"), _READY, outbox.c.next_try <= given("boot"), ~_HELD_BACK)
+_FOLDS = outbox.c.folds & (outbox.c.state == Sending.PENDING)
+_NEXT = Statement(select(outbox).where(*_DUE).order_by(outbox.c.lane, outbox.c.id).limit(1))
+_NEXT_ALONE = Statement(select(outbox).where(*_DUE, ~_FOLDS).order_by(outbox.c.lane, outbox.c.id).limit(1))
+_FOLDING = Statement(
+    select(outbox.c.id, outbox.c.lane, outbox.c.subject, outbox.c.said_boot)
+    .where(*_DUE, _FOLDS)
     .order_by(outbox.c.lane, outbox.c.id)
-    .limit(1)
 )
 _WHEN = Statement(
-    select(func.min(outbox.c.next_try)).where(outbox.c.place == given("one_place"), _READY, ~_HELD_BACK)
+    select(func.min(outbox.c.next_try)).where(
+        outbox.c.place == given("one_place"), _READY, outbox.c.next_try > given("boot"), ~_HELD_BACK
+    )
 )
 _CLAIM = Statement(
     update(outbox)
@@ -126,7 +142,7 @@ _UNDER_WAY = Statement(
     .where(
         outbox.c.subject == given("one_subject"),
         outbox.c.lane == Lane.PAGE,
-        outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]),
+        _UNDER_WAY_NOW,
     )
     .order_by(outbox.c.id)
 )
@@ -166,7 +182,7 @@ _WAS_PAGED = Statement(
             | ((outbox.c.person == "") & (outbox.c.place == given("one_place"))),
             outbox.c.said_at >= given("since", type_=outbox.c.said_at.type),
             outbox.c.said_at <= given("before", type_=outbox.c.said_at.type),
-            outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN])
+            _UNDER_WAY_NOW
             | (
                 (outbox.c.state == Sending.CONFIRMED)
                 & (outbox.c.settled_at <= given("before", type_=outbox.c.settled_at.type))
@@ -195,9 +211,10 @@ def add(
     subject: str = "",
     person: str = "",
     settle: bool = False,
-    wait: timedelta = timedelta(0),
+    carries: bool = False,
+    attempts: int = 0,
 ) -> int:
-    """Something to be said, after a while; its id."""
+    """Something to be said; its id. carries, attempts: as in `Row`."""
     values = {
         "lane": lane,
         "place": str(place),
@@ -207,10 +224,12 @@ def add(
         "txn_id": _txn_id(),
         "state": Sending.PENDING,
         "settle": settle,
+        "folds": message.told is not None and bool(subject),
+        "carries": carries,
         "said_at": now.at,
         "said_boot": now.boot,
-        "attempts": 0,
-        "next_try": now.boot + microseconds(wait),
+        "attempts": attempts,
+        "next_try": now.boot,
         "receipt": "",
         "error": "",
     }
@@ -228,17 +247,35 @@ def find(connection: Connection, row: int) -> Row | None:
     return None if found is None else _row(found)
 
 
-def next_for(connection: Connection, place: Place, now: Now) -> Row | None:
+def next_for(connection: Connection, place: Place, now: Now, *, alone: bool = False) -> Row | None:
     """What is to be said next in a place: what is in doubt or waits, by lane, then in the order it was said.
 
     A message that waits for another try holds back what was said after it on the same subject, and nothing else.
+    alone: nothing that a digest may say with others.
     """
-    found = _NEXT.run(connection, one_place=str(place), boot=now.boot).first()
+    query = _NEXT_ALONE if alone else _NEXT
+    found = query.run(connection, one_place=str(place), boot=now.boot).first()
     return None if found is None else _row(found)
 
 
+@dataclass(frozen=True)
+class Folding:
+    """What waits for a place and may be said in a digest; as in `Row`."""
+
+    id: int
+    lane: Lane
+    subject: str
+    said_boot: int
+
+
+def folding(connection: Connection, place: Place, now: Now) -> list[Folding]:
+    """All that is to be said in a place now and may be said in a digest, by lane, then in order."""
+    rows = _FOLDING.run(connection, one_place=str(place), boot=now.boot)
+    return [Folding(row.id, Lane(row.lane), row.subject, row.said_boot) for row in rows]
+
+
 def next_try(connection: Connection, place: Place, now: Now) -> int | None:
-    """When the next message for a place is to be tried, in microseconds on the boot clock."""
+    """When the next message for a place that waits for another try is to be tried, in microseconds on the boot clock."""
     values = {"one_place": str(place), "boot": now.boot}
     found: int | None = _WHEN.run(connection, **values).value()
     return found
@@ -375,7 +412,12 @@ def _row(found: Any) -> Row:
         txn_id=found.txn_id,
         state=Sending(found.state),
         settle=found.settle,
+        folds=found.folds,
+        carries=found.carries,
+        carried_by=found.carried_by,
         said_boot=found.said_boot,
         attempts=found.attempts,
         failed_at=found.failed_at,
+        said_at=found.said_at,
+        error=found.error,
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -39,7 +40,7 @@ __all__ = [
     "upsert",
 ]
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -137,6 +138,10 @@ outbox = Table(
     Column("txn_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("settle", Boolean, nullable=False),
+    # Whether a digest may say it with others; whether it is a digest; and which one says it.
+    Column("folds", Boolean, nullable=False, server_default=false()),
+    Column("carries", Boolean, nullable=False, server_default=false()),
+    Column("carried_by", BigInteger),
     Column("said_at", Instant, nullable=False),
     Column("said_boot", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -156,6 +161,8 @@ Index(
     sqlite_where=_LIVE,
     postgresql_where=_LIVE,
 )
+_CARRIED = outbox.c.carried_by.is_not(None)
+Index("ix_outbox_carried_by", outbox.c.carried_by, sqlite_where=_CARRIED, postgresql_where=_CARRIED)
 Index("ix_outbox_subject", outbox.c.subject, outbox.c.id)
 Index("ix_outbox_settled_at", outbox.c.settled_at)
 

@@ -1,0 +1,116 @@
+"""The noise budget: how often a place hears of alerts, so that a thousand at once are told in a few lines."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+MINUTE = timedelta(minutes=1)
+
+SOON = timedelta(seconds=3)
+"""What comes so soon after something was said may be the beginning of a storm."""
+
+CALM = timedelta(seconds=1)
+LONGEST = timedelta(seconds=10)
+FIRST = timedelta(seconds=1.5)
+"""What may be a storm is gathered until nothing has come for CALM; for so long at most, and where nothing was said
+before for FIRST."""
+
+WORSE = timedelta(seconds=2)
+"""So long at most waits what is worse than all that was said."""
+
+MOST_NEW = 3
+"""With more names of the worst severity than so many a further one is nothing new."""
+
+Sort = tuple[int, str]
+"""What an alert is: how severe, 0 being the worst, and its name."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many messages a minute: as long as each alert is said alone, and once there was a digest. apart: how long
+    after a digest the next message comes at the earliest.
+    """
+
+    alone: int
+    storm: int
+    apart: timedelta
+
+
+PRIVATE = Limits(alone=4, storm=2, apart=timedelta(0))
+ROOM = Limits(alone=6, storm=5, apart=timedelta(seconds=15))
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits to be said in one place, on the boot clock.
+
+    oldest, newest: since when the first and the last of it waits. sorts: since when the first of each sort does.
+    """
+
+    count: int
+    oldest: timedelta
+    newest: timedelta
+    sorts: Mapping[Sort, timedelta]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What was said in one place, and so when the next may be.
+
+    said: when, in the last minute. digest_at: when the last digest was. sorts: what was told since the last quiet
+    minute.
+    """
+
+    limits: Limits
+    said: tuple[timedelta, ...] = ()
+    digest_at: timedelta | None = None
+    sorts: frozenset[Sort] = frozenset()
+
+    def due(self, waiting: Waiting, now: timedelta) -> timedelta:
+        """When something of what waits is to be said, as things stand."""
+        said = self._recent(now)
+        calm = waiting.newest + CALM
+        if not said:
+            return now if waiting.count <= 2 else min(calm, waiting.oldest + FIRST)
+        gathered = min(calm, waiting.oldest + LONGEST)
+        alone = said[-1] + SOON <= now
+        worse = [since for sort, since in waiting.sorts.items() if self._is_worse(sort)]
+        if worse:
+            return now if alone else min(gathered, min(worse) + WORSE)
+        most, storm = self._most(now), self._is_storm(now)
+        earliest = now if alone and waiting.count == 1 and not storm else gathered
+        if storm:
+            earliest = max(earliest, said[-1] + self.limits.apart)
+        if len(said) >= most:
+            earliest = max(earliest, said[-most] + MINUTE)
+        return earliest
+
+    def folds(self, count: int, now: timedelta) -> bool:
+        """Whether so many are said in a digest, if they are said now."""
+        return count > 1 and (self._is_storm(now) or count > self._most(now) - len(self._recent(now)))
+
+    def after(self, sorts: Iterable[Sort], now: timedelta, *, digest: bool) -> "Budget":
+        """What it is once these were said."""
+        said = self._recent(now)
+        return replace(
+            self,
+            said=(*said, now),
+            digest_at=now if digest else self.digest_at,
+            sorts=frozenset(sorts) | (self.sorts if said else frozenset()),
+        )
+
+    def _recent(self, now: timedelta) -> tuple[timedelta, ...]:
+        return tuple(at for at in self.said if at > now - MINUTE)
+
+    def _is_storm(self, now: timedelta) -> bool:
+        return self.digest_at is not None and self.digest_at > now - MINUTE
+
+    def _most(self, now: timedelta) -> int:
+        return self.limits.storm if self._is_storm(now) else self.limits.alone
+
+    def _is_worse(self, sort: Sort) -> bool:
+        """Whether it is worse than all that was told, or as bad as can be and something else."""
+        rank, _ = sort
+        known = sum(told == 0 for told, _ in self.sorts)
+        new = rank == 0 and sort not in self.sorts and known <= MOST_NEW
+        return new or rank < min((told for told, _ in self.sorts), default=0)

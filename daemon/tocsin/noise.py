@@ -1,0 +1,227 @@
+"""Keeps the noise budget: chooses what a place hears next, and makes one digest of what would be too many lines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import groupby
+
+from tocsin.digests import digest_of
+from tocsin.domain.alert import rank
+from tocsin.domain.budget import PRIVATE, ROOM, Budget, Limits, Sort, Waiting
+from tocsin.domain.digest import told_of
+from tocsin.domain.group import AlertGroup
+from tocsin.domain.message import Message, Place
+from tocsin.domain.page import warned
+from tocsin.domain.tally import named
+from tocsin.domain.words import counted
+from tocsin.store import carried, outbox
+from tocsin.store.outbox import Folding, Lane, Row, Sending
+from tocsin.transaction import FALLBACK, Transaction
+
+SETTLE_FOR = timedelta(seconds=5)
+"""How long an answer waits for pages under way before it is given with a warning."""
+
+LOOK_AGAIN = timedelta(seconds=0.2)
+"""However fast alerts come in, what waits is counted so often at most."""
+
+_NO_NAMES = "whose names could not be sent"
+
+WHILE_IT_RINGS = (Lane.PAGE, Lane.NEWS)
+"""What is not said any more once somebody has answered."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What one place has heard of alerts, by lane. held_until: what waits is not counted again before that time."""
+
+    limits: Limits
+    budgets: Mapping[Lane, Budget] = field(default_factory=dict)
+    held_until: timedelta = timedelta(0)
+
+    @classmethod
+    def of(cls, place: Place) -> "Noise":
+        """Nothing was heard there lately."""
+        return cls(PRIVATE if place.private or place == FALLBACK else ROOM)
+
+    def budget(self, lane: Lane) -> Budget:
+        return self.budgets.get(lane) or Budget(self.limits)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a place hears next: the message, claimed by nobody yet; if there is none now, when to look again, on the
+    boot clock. noise: as it is after that.
+    """
+
+    row: Row | None
+    noise: Noise
+    at: timedelta | None = None
+
+
+def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
+    """The next message for a place, or when there may be one."""
+    now = tx.time.boot * timedelta(microseconds=1)
+    if not tx.config.digests:
+        row = outbox.next_for(tx.connection, place, tx.time)
+        return Choice(row, noise, None if row else _next_try(place, tx))
+    alone = outbox.next_for(tx.connection, place, tx.time, alone=True)
+    if now < noise.held_until:
+        return Choice(alone, noise, noise.held_until)
+    dues = []
+    for lane, some in groupby(outbox.folding(tx.connection, place, tx.time), lambda one: one.lane):
+        if alone is not None and alone.lane <= lane:
+            break
+        waiting = _Lane.of(lane, some, tx)
+        if not waiting.sorts:
+            continue
+        budget = noise.budget(lane)
+        due = budget.due(waiting.counted(), now)
+        if due > now:
+            dues.append(due)
+            continue
+        row, said = _say(place, waiting, tx, fold=budget.folds(len(waiting.sorts), now))
+        if row is None:
+            dues.append(now + LOOK_AGAIN)
+            continue
+        after = budget.after((waiting.sorts[one] for one in said), now, digest=row.carries)
+        return Choice(row, replace(noise, budgets={**noise.budgets, lane: after}))
+    held = replace(noise, held_until=now + LOOK_AGAIN) if dues else noise
+    at = min(filter(None, [*dues, _next_try(place, tx)]), default=None)
+    return Choice(alone, held, at)
+
+
+def _next_try(place: Place, tx: Transaction) -> timedelta | None:
+    at = outbox.next_try(tx.connection, place, tx.time)
+    return None if at is None else at * timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """What waits in a lane. sorts: of each message. since: when it was said, on the boot clock."""
+
+    lane: Lane
+    sorts: Mapping[int, Sort]
+    since: Mapping[int, int]
+
+    @classmethod
+    def of(cls, lane: Lane, some: Iterable[Folding], tx: Transaction) -> "_Lane":
+        """What waits, and is still to be said."""
+        sorts, since = {}, {}
+        for one in some:
+            group = tx.find_group(one.subject)
+            if group is not None and lane in WHILE_IT_RINGS and not group.rings:
+                outbox.settle(tx.connection, one.id, Sending.CANCELLED, tx.time)
+                continue
+            severity, name = group.called(tx.config.severities) if group is not None else ("", "")
+            # What came to an end, or is only asked, is never worse than something else.
+            worst = rank(severity, tx.config.severities) if lane in WHILE_IT_RINGS else 1
+            sorts[one.id] = (worst, name)
+            since[one.id] = one.said_boot
+        return cls(lane, sorts, since)
+
+    def counted(self) -> Waiting:
+        """As the budget sees it."""
+        first = dict[Sort, int]()
+        for one, sort in self.sorts.items():
+            first[sort] = min(first.get(sort, self.since[one]), self.since[one])
+        micro = timedelta(microseconds=1)
+        oldest, newest = min(self.since.values()), max(self.since.values())
+        since = {sort: at * micro for sort, at in first.items()}
+        return Waiting(len(self.sorts), oldest * micro, newest * micro, since)
+
+    def worst(self) -> int:
+        return min(self.sorts, key=lambda one: (self.sorts[one][0], one))
+
+
+def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[Row | None, Sequence[int]]:
+    """The message to say, alone or as a digest, and which of those that wait it says; none if it must wait."""
+    first = outbox.find(tx.connection, waiting.worst())
+    if first is None:
+        return None, []
+    if not fold:
+        return first, [first.id]
+    rows = [row for one in waiting.sorts if (row := outbox.find(tx.connection, one)) is not None]
+    alike = [row for row in rows if _word(row) == _word(first)]
+    if len(alike) == 1:
+        return first, [first.id]
+    called = _under_way(alike, tx) if any(row.settle for row in alike) else []
+    if called and tx.time.boot - max(row.said_boot for row in alike) < SETTLE_FOR // timedelta(
+        microseconds=1
+    ):
+        return None, []
+    return _fold(place, alike, called, tx), [row.id for row in alike]
+
+
+def _word(row: Row) -> str:
+    """The word that people may type next."""
+    return row.message.command.partition(" ")[0]
+
+
+def _under_way(rows: Sequence[Row], tx: Transaction) -> Sequence[str]:
+    """Whom a page of any of these may reach any moment."""
+    found = carried.under_way(tx.connection)
+    pages = [page for row in rows for page in found.get(row.subject, ())]
+    return list(dict.fromkeys(person or Place.parse(place).name for person, place in pages))
+
+
+def _fold(place: Place, rows: Sequence[Row], called: Sequence[str], tx: Transaction) -> Row:
+    """One digest in place of all these."""
+    groups = [group for one in dict.fromkeys(row.subject for row in rows) if (group := tx.find_group(one))]
+    subject = digest_of(groups, tx)
+    person = rows[0].person or (place.private and tx.person_of(place.network, place.name)) or ""
+    message = warned(_message(subject, groups, rows, tx), called)
+    message = tx.proven(place, message, about=subject, person=person)
+    number = outbox.add(
+        tx.connection,
+        place,
+        message,
+        tx.time,
+        lane=rows[0].lane,
+        subject=subject,
+        person=person,
+        carries=True,
+        attempts=max(row.attempts for row in rows),
+    )
+    carried.take(tx.connection, (row.id for row in rows), number)
+    row = outbox.find(tx.connection, number)
+    assert row is not None  # noqa: S101 (it was added a moment ago)
+    return row
+
+
+def _message(subject: str, groups: Sequence[AlertGroup], rows: Sequence[Row], tx: Transaction) -> Message:
+    """`d4k2 alice paged: 998 alerts: 200 critical DiskFull, … · !ack d4k2`."""
+    what = told_of(row.message.told or "" for row in rows)
+    text = f"{counted(len(groups), 'alert')}: {named(groups, tx.config.severities)}"
+    command = _word(rows[0])
+    first = rows[0].message
+    alike = all(row.message.lines == first.lines for row in rows)
+    text = f"{what}: {text}" if what else text
+    return Message(
+        text,
+        subject=subject,
+        command=f"{command} {subject}" if command else "",
+        lines=first.lines if alike else (),
+        brief=text,
+        brief_lines=first.brief_lines if alike else (),
+    )
+
+
+def plain(row: Row, tx: Transaction) -> None:
+    """Say a digest whose text can't pass anew, without the names of its alerts."""
+    count = len(carried.numbers(tx.connection, row.id))
+    number = outbox.add(
+        tx.connection,
+        row.place,
+        Message(f"{counted(count, 'alert')}, {_NO_NAMES}", row.subject, row.message.command),
+        tx.time,
+        lane=row.lane,
+        subject=row.subject,
+        person=row.person,
+        carries=True,
+    )
+    carried.hand_over(tx.connection, row.id, number)
+
+
+def is_plain(row: Row) -> bool:
+    """Whether a digest goes without names."""
+    return row.message.text.endswith(_NO_NAMES)

@@ -1,30 +1,21 @@
 """Alert groups: how reports become groups, and who is told what became of them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, SilenceEnded
-from tocsin.domain.message import Message, Place, cut
+from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
-from tocsin.domain.words import listed
+from tocsin.domain.words import first_few, listed
 from tocsin.facts import GROUP
+from tocsin.listing import MOST_LISTED, MOST_NAMED, listing
 from tocsin.store import outbox, subjects
 from tocsin.store.outbox import Lane
 from tocsin.transaction import Transaction
-
-MOST_LISTED = 12
-"""How many lines a list has at most."""
-
-MOST_NAMED = 5
-"""How many alerts are described of which the same is told at once; all are named."""
-
-
-LONGEST_LISTED = 240
-"""Of an alert behind whose description something stands, in bytes: with that it fits any network's lines."""
 
 
 def report(tx: Transaction, news: Report) -> str:
@@ -71,9 +62,7 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
     room = Place(network, tx.config.networks[network].room)
     for place in dict.fromkeys([room, *(place for _, place in paged)]):
         ids = ringing if place == room else [name for name, there in paged if there == place]
-        more = len(ids) - MOST_LISTED
-        shown = [*ids[:MOST_LISTED], *([f"{more} more"] if more > 0 else [])]
-        still = f"; {listed(shown)} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
+        still = f"; {first_few(ids, MOST_LISTED)} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
         command = f"ack {ids[0]}" if len(ids) == 1 else "alerts" if ids else ""
         typed = tx.typed(command) if command else ""
         tx.say(place, Message(f"{text}{still}", command=typed), lane=Lane.FIRST)
@@ -159,24 +148,3 @@ def _all_of(events: Sequence[Event], stopped: Collection[str], tx: Transaction) 
     first = next((event for event in events if event.subject in stopped), events[0])
     text = f"{_what(first, stopped)}: {listed([event.subject for event in events])}"
     return listing(tx, text, [tx.group(event.subject) for event in events], most=MOST_NAMED)
-
-
-def _fitting(text: str, end: str) -> str:
-    """What a network's lines have no room for is cut from the text, and never from its end."""
-    return f"{cut(text, LONGEST_LISTED)}{end}" if end else text
-
-
-def listing(
-    tx: Transaction,
-    text: str,
-    groups: Sequence[AlertGroup],
-    *,
-    most: int,
-    end: Callable[[AlertGroup], str] = lambda _: "",
-) -> Message:
-    """A message with a line for each group, as many as `most`. end: what stands behind each."""
-    order = tx.config.severities
-    more = [f"\u2026 and {len(groups) - most} more"] if len(groups) > most else []
-    full = [f"{group.id} {_fitting(group.describe(order), end(group))}" for group in groups[:most]]
-    brief = [f"{group.id} {group.brief(order)}{end(group)}" for group in groups[:most]]
-    return Message(text, lines=(*full, *more), brief=text, brief_lines=(*brief, *more))

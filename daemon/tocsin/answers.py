@@ -6,15 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tocsin.alerts import MOST_LISTED, announce_all
+from tocsin.alerts import announce_all
 from tocsin.commands import Call, Command, Handler
 from tocsin.digests import DIGEST, alerts_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
 from tocsin.domain.message import Message
-from tocsin.domain.words import bare, counted, listed
+from tocsin.domain.words import bare, counted, first_few, listed
 from tocsin.errors import Refused
 from tocsin.facts import GROUP
+from tocsin.listing import MOST_LISTED
 from tocsin.store import subjects
 from tocsin.transaction import Transaction
 
@@ -261,6 +262,4 @@ def _all(call: Call, groups: Sequence[AlertGroup], until: Sequence[str], tx: Tra
 
 
 def _which(groups: Sequence[AlertGroup]) -> str:
-    ids = [group.id for group in groups[:MOST_LISTED]]
-    more = len(groups) - MOST_LISTED
-    return listed([*ids, f"{more} more"] if more > 0 else ids)
+    return first_few([group.id for group in groups], MOST_LISTED)

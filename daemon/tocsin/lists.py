@@ -1,44 +1,131 @@
 """What is open, and all that happened to an alert."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from tocsin.alerts import MOST_LISTED, listing
 from tocsin.commands import Call, Command
 from tocsin.domain.alert import rank
 from tocsin.domain.group import AlertGroup, GroupState
-from tocsin.domain.message import Message
-from tocsin.domain.words import counted, time_of_day
+from tocsin.domain.message import Message, clean
+from tocsin.domain.tally import LONGEST_NAME, tallies
+from tocsin.domain.words import bare, counted, did_you_mean, time_of_day
+from tocsin.errors import Refused
+from tocsin.listing import MOST_LISTED, by_count, counting, listing
 from tocsin.transaction import Transaction
 
 
 def commands() -> Sequence[Command]:
     """The words that change nothing."""
     return [
-        Command("alerts", list_open, "what is open", anyone=True, often=True),
+        Command("alerts [NAME…] [PAGE]", list_open, "what is open", anyone=True, often=True),
         Command("why ALERT", why, "all that happened to it", anyone=True, often=True),
     ]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a list is of.
+
+    title: what stands above it; without one it is a single group, which speaks for itself. singly: each has a line of
+    its own, however many they are. asked: what it was asked by. page: which part of it is wanted, from 1 on.
+    """
+
+    title: str
+    groups: Sequence[AlertGroup]
+    singly: bool = False
+    asked: str = ""
+    page: int = 1
+
+
 def list_open(call: Call, tx: Transaction) -> Message:
     """What rings first, then what somebody has; of either the most severe first, since the list has an end."""
-    order = tx.config.severities
-    groups = sorted(tx.open_groups(), key=lambda group: (not group.rings, rank(group.severity(order), order)))
-    if not groups:
-        return Message("nothing is open")
-    ringing = sum(group.rings for group in groups)
+    wanted = found(call, tx)
+    if not wanted.groups:
+        return Message(wanted.title)
 
     def stands(group: AlertGroup) -> str:
         return f" (since {_clock(group.opened_at or tx.now, call, tx)}; {_who(group)})"
 
-    text = f"{counted(len(groups), 'alert')} open, {ringing} without an answer"
-    return listing(tx, text, groups, most=MOST_LISTED, end=stands)
+    if not wanted.title:
+        (group,) = wanted.groups
+        order = tx.config.severities
+        full, brief = (text + stands(group) for text in (group.describe(order), group.brief(order)))
+        return Message(full, subject=group.id, brief=brief)
+    begin = (wanted.page - 1) * MOST_LISTED
+    if wanted.singly or len(wanted.groups) <= MOST_LISTED:
+        more = _more(wanted, len(wanted.groups), "", tx)
+        return listing(tx, wanted.title, wanted.groups[begin:], end=stands, more=more)
+    counts = by_count(tx, wanted.groups)
+    return counting(wanted.title, counts[begin:], more=_more(wanted, len(counts), " names", tx))
+
+
+def found(call: Call, tx: Transaction) -> Found:
+    """What a call's list is of. Raises Refused."""
+    asked, page = call["NAME"].strip("'\""), _PAGE.fullmatch(call["NAME"])
+    meant = _meant(asked, tx)
+    if meant is None and page:  # of a name that itself ends in a number the whole was tried first
+        asked = (page["of"] or "").strip("'\"")
+        meant = _meant(asked, tx)
+    else:
+        page = None
+    if meant is None:
+        near = did_you_mean(asked, {group.called(tx.config.severities)[1] for group in tx.open_groups()})
+        what = clean(asked, LONGEST_NAME)
+        end = near or f": {tx.typed('alerts')} lists what is open"
+        raise Refused(f"nothing that is open is called {what!r}, and no alert has that id{end}")
+    return replace(meant, asked=asked, page=int(page["number"]) if page else 1)
+
+
+_PAGE = re.compile(r"(?:(?P<of>.*)\s)?(?P<number>[0-9]{1,6})")
+
+
+def _meant(asked: str, tx: Transaction) -> Found | None:
+    """What somebody means by the words behind `alerts`, a page's number apart; None if that is nothing."""
+    order = tx.config.severities
+    groups = sorted(tx.open_groups(), key=lambda group: (not group.rings, rank(group.severity(order), order)))
+    if not asked:
+        return Found(_title(groups, "alert"), groups)
+    alike = [group for tally in tallies(groups, order) if tally.bears(asked) for group in tally.groups]
+    if alike:
+        return Found(
+            _title(alike, "such alert"), sorted(alike, key=lambda group: not group.rings), singly=True
+        )
+    group = tx.find_group(bare(asked))
+    return Found("", [group]) if group is not None else None
+
+
+def _title(groups: Sequence[AlertGroup], noun: str) -> str:
+    if not groups:
+        return "nothing is open"
+    ringing = sum(group.rings for group in groups)
+    return f"{counted(len(groups), noun)} open, {ringing:,} without an answer"
+
+
+def _more(wanted: Found, lines: int, noun: str, tx: Transaction) -> Callable[[int], str]:
+    """The last line of a page, by how many are left. Raises Refused if there is no such page."""
+    pages = -(-lines // MOST_LISTED)
+    if not 1 <= wanted.page <= pages:
+        first = tx.typed(f"alerts {wanted.asked}".rstrip())
+        raise Refused(f"there is no page {wanted.page}: {first} shows the first of {counted(pages, 'page')}")
+    following = tx.typed(
+        " ".join(filter(None, ("alerts", clean(wanted.asked, LONGEST_NAME), str(wanted.page + 1))))
+    )
+
+    def more(left: int) -> str:
+        what = noun.removesuffix("s") if left == 1 else noun
+        return f"\u2026 and {left:,} more{what}: {following} shows {'it' if left == 1 else 'them'}"
+
+    return more
 
 
 def _who(group: AlertGroup) -> str:
     if group.state is GroupState.SILENCED:
         return f"silenced by {group.silenced_by}"
-    return "nobody has answered" if group.rings else f"{group.acknowledged_by} has it"
+    if group.acknowledged_by:
+        return f"{group.acknowledged_by} has it"
+    return "nobody has answered" if group.rings else str(group.state)
 
 
 def _clock(at: datetime, call: Call, tx: Transaction) -> str:

@@ -182,27 +182,6 @@ async def test_an_acknowledgement_is_told_once_to_everybody_concerned(start: Sta
         assert len(engine.chat.said) == before + 4
 
 
-async def test_what_is_open_is_listed_ringing_first(start: Start) -> None:
-    async with start() as engine:
-        subjects = [await engine.report(fires(key=str(number))) for number in range(14)]
-        await engine.says("alice", f"!ack {subjects[0]} {subjects[1]}")
-        head, *lines = (await asks(engine, "bob", "!alerts", room="")).splitlines()
-        assert head == "14 alerts open, 12 without an answer"
-        assert [line.split()[0] for line in lines] == [*subjects[2:], "…"]
-        assert lines[-1] == "… and 2 more"
-        await engine.says("alice", f"!done {' '.join(subjects[2:])}")
-        assert (await asks(engine, "bob", "alerts", room="")).count("(since 03:00:00; alice has it)") == 2
-
-
-async def test_the_list_has_an_end_and_the_worst_stands_before_it(start: Start) -> None:
-    async with start() as engine:
-        for number in range(13):
-            await engine.report(fires(alert(severity="info"), key=str(number)))
-        worst = await engine.report(fires(key="worst"))
-        _, first, *_ = (await asks(engine, "bob", "alerts", room="")).splitlines()
-        assert first.startswith(f"{worst} critical")
-
-
 async def test_a_story_is_told_in_order_in_the_readers_own_time(start: Start) -> None:
     alice = replace(start.config.people["alice"], timezone=ZoneInfo("Asia/Kolkata"))
     start.config = replace(start.config, people={**start.config.people, "alice": alice})

@@ -14,19 +14,27 @@ LONGEST_NAME = 40
 """Of an alert's name where several are counted, in characters."""
 
 _NO_WORD = re.compile(r"[\s,;'\"]")
+_QUOTES = re.compile("['\"]")
 
 
 @dataclass(frozen=True)
 class Tally:
     """The groups whose worst alerts have one severity and one name.
 
-    kind: the severity as people read it, and the name, which is in quotes if it is more than a word, so that what
-    stands in it passes for no number of ours. name: all of it. groups: in the order in which they were given.
+    severity: as people read it, or nothing. shown: the name as it stands between words of ours: cut, and in quotes if
+    it is more than a word, so that what stands in it passes for no number of ours. groups: in the order in which they
+    were given.
     """
 
-    kind: str
+    severity: str
     name: str
+    shown: str
     groups: tuple[AlertGroup, ...]
+
+    @property
+    def kind(self) -> str:
+        """`critical DiskFull`."""
+        return f"{self.severity} {self.shown}".strip()
 
     @property
     def ringing(self) -> int:
@@ -34,21 +42,22 @@ class Tally:
 
     def bears(self, name: str) -> bool:
         """Whether that is its name, as somebody types it or copies it from a list."""
-        return name.casefold() in (self.name.casefold(), clean(self.name, LONGEST_NAME).casefold())
+        ours = (self.name, clean(self.name, LONGEST_NAME), self.shown.strip("'"))
+        return name.casefold() in map(str.casefold, ours)
 
 
 def tallies(groups: Iterable[AlertGroup], order: Sequence[str]) -> list[Tally]:
     """Each group in one of them; the most severe first, then what is many. order: the severities, the worst first."""
-    found = defaultdict[tuple[int, str, str], list[AlertGroup]](list)
+    found = defaultdict[tuple[str, str, str], list[AlertGroup]](list)
     for group in groups:
         severity, name = group.called(order)
         name = clean(name) or "alert"
         shown = clean(name, LONGEST_NAME)
         if not group.opened_by and _NO_WORD.search(shown):
-            shown = f"'{shown.replace(chr(39), '').replace(chr(34), '')}'"
-        found[rank(severity, order), f"{severity} {shown}".strip(), name].append(group)
-    ranked = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1]), item[0]))
-    return [Tally(kind, name, tuple(alike)) for (_, kind, name), alike in ranked]
+            shown = f"'{_QUOTES.sub('', shown)}'"
+        found[severity, name, shown].append(group)
+    counts = [Tally(*kind, tuple(alike)) for kind, alike in found.items()]
+    return sorted(counts, key=lambda tally: (rank(tally.severity, order), -len(tally.groups), tally.kind))
 
 
 def named(groups: Iterable[AlertGroup], order: Sequence[str], *, most: int = 3) -> str:

@@ -40,6 +40,12 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def first_few(names: Sequence[str], most: int) -> str:
+    """As `listed`, but that only so many are named and the rest counted: `a, b and 98 more`."""
+    left = len(names) - most
+    return listed([*names[:most], f"{left:,} more"] if left > 0 else names)
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun: `1 person`, `2 people`, `1,000 people`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

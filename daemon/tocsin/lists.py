@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from tocsin.commands import Call, Command
+from tocsin.digests import alerts_of
 from tocsin.domain.alert import rank
 from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.message import Message, clean
-from tocsin.domain.tally import LONGEST_NAME, tallies
+from tocsin.domain.tally import LONGEST_NAME, named, tallies
 from tocsin.domain.words import bare, counted, did_you_mean, time_of_day
 from tocsin.errors import Refused
 from tocsin.listing import MOST_LISTED, by_count, counting, listing
@@ -93,7 +94,14 @@ def _meant(asked: str, tx: Transaction) -> Found | None:
             _title(alike, "such alert"), sorted(alike, key=lambda group: not group.rings), singly=True
         )
     group = tx.find_group(bare(asked))
-    return Found("", [group]) if group is not None else None
+    if group is not None:
+        return Found("", [group])
+    listed = alerts_of(bare(asked), tx)
+    if listed is None:
+        return None
+    still = [group for group in listed if group.open]
+    title = f"{bare(asked)}: {counted(len(listed), 'alert')} told together; {_title(still, 'alert')}"
+    return Found(title, sorted(listed, key=lambda group: not group.rings))
 
 
 def _title(groups: Sequence[AlertGroup], noun: str) -> str:
@@ -137,7 +145,11 @@ def _clock(at: datetime, call: Call, tx: Transaction) -> str:
 
 def why(call: Call, tx: Transaction) -> Message:
     """All that happened to an alert, in order."""
-    group = tx.group(call["ALERT"].strip("#").lower())
+    asked = bare(call["ALERT"])
+    if (told := alerts_of(asked, tx)) is not None:
+        what = f"{counted(len(told), 'alert')} told together: {named(told, tx.config.severities)}"
+        return Message(what, subject=asked, command=tx.typed(f"alerts {asked}"))
+    group = tx.group(asked)
     lines = [f"{_clock(entry.at, call, tx)} {entry.headline}" for entry in tx.story(group.id)]
     if len(lines) > MOST_LISTED:
         left_out = len(lines) - MOST_LISTED + 1

@@ -57,9 +57,10 @@ async def comes(engine: Engine, count: int, *names: str, severity: str = "warnin
     return ids
 
 
-async def ends(engine: Engine, number: int) -> str:
-    """Such an alert of the first name is over; its id."""
-    subject = await engine.run.tocsin.turn(lambda tx: report(tx, over(f"('HighLoad',) {number}")))
+async def ends(engine: Engine, number: int, *names: str) -> str:
+    """One of those that came under these names is over; its id."""
+    key = f"{names or ('HighLoad',)} {number}"
+    subject = await engine.run.tocsin.turn(lambda tx: report(tx, over(key)))
     await engine.run.settled()
     return subject
 
@@ -303,3 +304,24 @@ async def test_by_codes_a_digest_has_one_of_its_own(
         await engine.chat.hears("", f"ack {found[1]}", claimed="alice")
         await engine.run.settled()
         assert [await engine.state(one) for one in ids] == ["triggered", *["acknowledged"] * 29]
+
+
+async def test_its_id_lists_what_it_told_and_how_that_stands(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        first, *_ = await comes(engine, 31, "HighLoad", "DiskFull")
+        await engine.advance(seconds=3)
+        digest = engine.chat.texts(ALICE)[-1].split()[0]
+        await ends(engine, 2, "HighLoad", "DiskFull")
+        await engine.says("alice", f"alerts {digest}")
+        title, *lines = engine.chat.texts(ALICE)[-1].split("\n")
+        assert title == f"{digest}: 30 alerts told together; 29 alerts open, 29 without an answer"
+        assert [line.split(",")[0] for line in lines] == [
+            "warning DiskFull: 15",
+            "warning HighLoad: 15",
+        ]
+        await engine.says("alice", f"why {digest}")
+        assert engine.chat.texts(ALICE)[-1] == (
+            f"{digest} 30 alerts told together: 15 warning DiskFull and 15 warning HighLoad · !alerts {digest}"
+        )
+        await engine.says("alice", f"alerts {first}")
+        assert engine.chat.texts(ALICE)[-1].startswith(f"{first} warning HighLoad")

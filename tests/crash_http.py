@@ -58,6 +58,7 @@ what came first each time.
 """
 
 CONFIG = """\
+digests = false
 web.listen = "{address}"
 {settings}
 [receivers.prod]

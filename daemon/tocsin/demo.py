@@ -177,7 +177,8 @@ class Play:
         await self._pause(8)
         self.stage.note("Alertmanager posts that the alert no longer fires:")
         await self._post(_alert("DiskFull", "db1", "97 % of / used", status="resolved"))
-        await self.stage.shows("resolved", "#ops", 0)
+        for place in ("#ops", "bob"):
+            await self.stage.shows("resolved", place, 0)
         await self._pause(3)
         self.stage.note("What happened, in order:")
         await self.stage.act("bob", f"!why {alert}")

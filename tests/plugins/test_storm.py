@@ -325,3 +325,18 @@ async def test_its_id_lists_what_it_told_and_how_that_stands(tower: Tower) -> No
         )
         await engine.says("alice", f"alerts {first}")
         assert engine.chat.texts(ALICE)[-1].startswith(f"{first} warning HighLoad")
+
+
+async def test_what_waited_for_the_morning_comes_in_one_digest(tower: Tower) -> None:
+    quiet = '[people.alice]\ntimezone = "Europe/Berlin"\nquiet = "22:00-07:00"\n'  # it is 04:00 there
+    tower.people = tower.people.replace("[people.alice]\n", quiet)
+    low = '[[plugins.escalation.routes]]\nmatch = []\npolicy = "ops"\nurgency = "low"\n'
+    async with storming(tower, low, TWO_STEPS) as engine:
+        await comes(engine, 9, "BackupLate", "DiskFilling", "CertificateOld")
+        await engine.advance(hours=2, minutes=59)
+        assert engine.chat.texts(ALICE) == []
+        assert len(engine.chat.texts(ROOM)) == 2
+        await engine.advance(minutes=1, seconds=3)
+        (digest,) = engine.chat.texts(ALICE)
+        assert re.match(r"\w+ 9 alerts: 3 warning BackupLate, 3 warning C.* and 3 warning D", digest)
+        assert counts(engine.chat.texts(ALICE)) == 9

@@ -19,10 +19,11 @@ from tocsin.domain.page import warned
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network
-from tocsin.noise import SETTLE_FOR, WHILE_IT_RINGS, Choice, Noise, choose, is_plain, plain
+from tocsin.noise import SETTLE_FOR, WHILE_IT_RINGS, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_failed, page_lost
 from tocsin.store import carried, outbox
 from tocsin.store.outbox import Lane, Row, Sending
+from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -221,6 +222,8 @@ class Courier:
             _put_off(row, outcome, wait, tx)
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
+        if row.lane is Lane.PAGE and row.carries:
+            tx.places |= carried.release(tx.connection, row.id, tx.time)
         noise = self._heard(row.place)
         return _claim(row.place, noise, tx) if go_on else Choice(None, noise)
 
@@ -244,7 +247,7 @@ class _Pause:
 
 def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
     """The next message for a place; from now on it may be seen."""
-    while (choice := choose(place, noise, tx)).row is not None:
+    while (choice := _chosen(place, noise, tx)).row is not None:
         row = choice.row
         if row.state is Sending.PENDING and row.lane in WHILE_IT_RINGS and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
@@ -264,6 +267,16 @@ def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
         outbox.claim(tx.connection, row.id)
         return replace(choice, row=row)
     return choice
+
+
+def _chosen(place: Place, noise: Noise, tx: Transaction) -> Choice:
+    """What the place hears next; whatever is wrong with a digest, nothing that waits stays unsaid."""
+    with savepoint(tx.connection) as part:
+        return choose(place, noise, tx)
+    tx.undone()
+    log.error("no digest can be made for %s: each alert is said alone", place, exc_info=part.error)
+    row = outbox.next_for(tx.connection, place, tx.time)
+    return Choice(row, noise, None if row else next_try(place, tx))
 
 
 def _with_code(row: Row, tx: Transaction) -> Message:

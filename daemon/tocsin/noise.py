@@ -63,7 +63,7 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
     now = tx.time.boot * timedelta(microseconds=1)
     if not tx.config.digests:
         row = outbox.next_for(tx.connection, place, tx.time)
-        return Choice(row, noise, None if row else _next_try(place, tx))
+        return Choice(row, noise, None if row else next_try(place, tx))
     alone = outbox.next_for(tx.connection, place, tx.time, alone=True)
     if now < noise.held_until:
         return Choice(alone, noise, noise.held_until)
@@ -86,11 +86,12 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
         after = budget.after((waiting.sorts[one] for one in said), now, digest=row.carries)
         return Choice(row, replace(noise, budgets={**noise.budgets, lane: after}))
     held = replace(noise, held_until=now + LOOK_AGAIN) if dues else noise
-    at = min(filter(None, [*dues, _next_try(place, tx)]), default=None)
+    at = min(filter(None, [*dues, next_try(place, tx)]), default=None)
     return Choice(alone, held, at)
 
 
-def _next_try(place: Place, tx: Transaction) -> timedelta | None:
+def next_try(place: Place, tx: Transaction) -> timedelta | None:
+    """When the next message that waits for another try is to be tried, on the boot clock."""
     at = outbox.next_try(tx.connection, place, tx.time)
     return None if at is None else at * timedelta(microseconds=1)
 
@@ -136,11 +137,9 @@ class _Lane:
 def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[Row | None, Sequence[int]]:
     """The message to say, alone or as a digest, and which of those that wait it says; none if it must wait."""
     first = outbox.find(tx.connection, waiting.worst())
-    if first is None:
-        return None, []
-    if not fold:
-        return first, [first.id]
-    rows = [row for one in waiting.sorts if (row := outbox.find(tx.connection, one)) is not None]
+    if first is None or not fold:
+        return first, [waiting.worst()]
+    rows = outbox.folded(tx.connection, place, waiting.lane, tx.time)
     alike = [row for row in rows if _word(row) == _word(first)]
     if len(alike) == 1:
         return first, [first.id]

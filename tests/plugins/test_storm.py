@@ -340,3 +340,28 @@ async def test_what_waited_for_the_morning_comes_in_one_digest(tower: Tower) -> 
         (digest,) = engine.chat.texts(ALICE)
         assert re.match(r"\w+ 9 alerts: 3 warning BackupLate, 3 warning C.* and 3 warning D", digest)
         assert counts(engine.chat.texts(ALICE)) == 9
+
+
+async def test_an_answer_waits_for_the_digest_that_pages_for_it_and_no_longer(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        ids = await comes(engine, 20)
+        engine.chat.fails = lambda said: NetworkError("answer lost") if said.place.private else None
+        engine.chat.answer_lost = True
+        await engine.advance(seconds=2)
+        await engine.says("bob", f"!ack {ids[5]}", room="#ops")
+        assert not any("acknowledged" in text for text in engine.chat.texts(ROOM))
+        await mends(engine)
+        await engine.advance(seconds=0.3)
+        (answer,) = [text for text in engine.chat.texts(ROOM) if "acknowledged" in text]
+        assert "may still arrive" not in answer
+
+
+async def test_if_no_digest_can_be_made_each_is_said_alone(
+    tower: Tower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.noise.named", lambda *_: 1 / 0)
+    async with storming(tower) as engine:
+        await comes(engine, 20)
+        await engine.advance(seconds=2)
+        assert len(engine.chat.texts(ALICE)) == 20
+        assert await engine.sql("select count(*) from outbox where carries") == [(0,)]

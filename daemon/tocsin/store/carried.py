@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, select, update
 
+from tocsin.domain.message import Place
 from tocsin.store.outbox import Lane, Sending
 from tocsin.store.schema import outbox
 from tocsin.store.statement import Statement, given
@@ -35,6 +36,18 @@ _PUT_BACK = Statement(
 )
 _NUMBERS = Statement(select(outbox.c.id).where(_BY).order_by(outbox.c.id))
 _NEW_FAULTS = Statement(select(outbox.c.id).where(_BY, outbox.c.failed_at.is_(None)).order_by(outbox.c.id))
+_theirs = outbox.alias("theirs")
+_RELEASE = Statement(
+    update(outbox)
+    .where(
+        outbox.c.settle,
+        outbox.c.state == Sending.PENDING,
+        outbox.c.settled_at.is_(None),
+        outbox.c.subject.in_(select(_theirs.c.subject).where(_theirs.c.carried_by == given("digest"))),
+    )
+    .values(next_try=given("boot"))
+    .returning(outbox.c.place)
+)
 _SUBJECTS_UNDER_WAY = Statement(
     select(outbox.c.subject, outbox.c.person, outbox.c.place).where(
         outbox.c.settled_at.is_(None),
@@ -76,6 +89,11 @@ def failed(connection: Connection, digest: int, now: Now, *, error: str) -> None
 def put_back(connection: Connection, digest: int, now: Now, wait: timedelta) -> None:
     """Nobody has seen the digest: each waits by itself again, and for so long."""
     _PUT_BACK.run(connection, digest=digest, try_at=now.boot + microseconds(wait))
+
+
+def release(connection: Connection, digest: int, now: Now) -> set[Place]:
+    """Look anew at the answers that wait for the pages that a digest said; their places."""
+    return {Place.parse(row[0]) for row in _RELEASE.run(connection, digest=digest, boot=now.boot)}
 
 
 def under_way(connection: Connection) -> dict[str, list[tuple[str, str]]]:

@@ -106,6 +106,9 @@ _DUE = (outbox.c.place == given("one_place"), _READY, outbox.c.next_try <= given
 _FOLDS = outbox.c.folds & (outbox.c.state == Sending.PENDING)
 _NEXT = Statement(select(outbox).where(*_DUE).order_by(outbox.c.lane, outbox.c.id).limit(1))
 _NEXT_ALONE = Statement(select(outbox).where(*_DUE, ~_FOLDS).order_by(outbox.c.lane, outbox.c.id).limit(1))
+_FOLDED = Statement(
+    select(outbox).where(*_DUE, _FOLDS, outbox.c.lane == given("one_lane")).order_by(outbox.c.id)
+)
 _FOLDING = Statement(
     select(outbox.c.id, outbox.c.lane, outbox.c.subject, outbox.c.said_boot)
     .where(*_DUE, _FOLDS)
@@ -272,6 +275,11 @@ def folding(connection: Connection, place: Place, now: Now) -> list[Folding]:
     """All that is to be said in a place now and may be said in a digest, by lane, then in order."""
     rows = _FOLDING.run(connection, one_place=str(place), boot=now.boot)
     return [Folding(row.id, Lane(row.lane), row.subject, row.said_boot) for row in rows]
+
+
+def folded(connection: Connection, place: Place, lane: Lane, now: Now) -> list[Row]:
+    """What may be said in a digest of one lane now, in order."""
+    return [_row(row) for row in _FOLDED.run(connection, one_place=str(place), one_lane=lane, boot=now.boot)]
 
 
 def next_try(connection: Connection, place: Place, now: Now) -> int | None:

@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from tocsin import control, daemon, web
+from tocsin import control, daemon
 from tocsin.alerts import report
 from tocsin.config import Document
 from tocsin.errors import BadPayload
 from tocsin.intake import Route
 from tocsin.plugins import Declared
 from tocsin.transaction import Transaction
+from tocsin.web import listener
+from tocsin.web.limits import Shares
 
 from tests.conftest import MINIMAL
 from tests.engine import Engine, Pager, Start, alert, fires
@@ -366,7 +368,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(web, "BODY_WITHIN", timedelta(0))
+        patch.setattr(listener, "BODY_WITHIN", timedelta(0))
         async with sender.begins(b"half") as (answer, _):
             assert b" 408 " in await answer.readline()
     assert (await sender.kept(), sender.heard()) == ([], [])
@@ -399,11 +401,9 @@ async def test_on_a_full_disk_what_cannot_be_read_takes_no_room_either(sender: S
     assert await sender.kept() == []
 
 
-@pytest.mark.parametrize(("limit", "to"), [("MOST_AT_ONCE", 1), ("MOST_BYTES", 4)])
-async def test_what_is_too_much_at_once_is_put_off(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch, limit: str, to: int
-) -> None:
-    monkeypatch.setattr(web, limit, to)
+@pytest.mark.parametrize(("what", "own"), [("posts", 1), ("bytes", 8)])
+async def test_what_is_too_much_at_once_is_put_off(sender: Sender, what: str, own: int) -> None:
+    setattr(sender.engine.run.daemon.web, f"_{what}", Shares(0, own))
     async with sender.begins(b"Held", of=8) as (answer, more):
         while (put_off := await sender.posts(b"Small")).status == 202:
             pass
@@ -419,9 +419,9 @@ async def test_what_is_too_much_at_once_is_put_off(
 
 
 async def test_together_bodies_never_take_more_room_than_that(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch
+    sender: Sender,
 ) -> None:
-    monkeypatch.setattr(web, "MOST_BYTES", 8)
+    sender.engine.run.daemon.web._bytes = Shares(0, 8)  # noqa: SLF001 (as small as a test's posts)
     async with sender.begins(b"1234", of=6) as one, sender.begins(b"1234", of=6) as other:
         for _, more in (one, other):
             more.write(b"56")
@@ -459,7 +459,7 @@ async def test_who_hangs_up_in_the_middle_leaves_nothing(
 async def test_it_stops_in_order_while_a_post_is_under_way(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "CYCLE_WITHIN", timedelta(seconds=0.05))
+    monkeypatch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
     async with start(posts()) as engine, ClientSession() as session:
         sender = Sender(session, engine)
         async with sender.begins(b"half"):
@@ -476,7 +476,7 @@ async def test_health_is_a_whole_cycle_of_the_engine(sender: Sender, monkeypatch
     goes_on = threading.Event()
     turn = asyncio.create_task(sender.engine.run.tocsin.turn(lambda _: goes_on.wait(PATIENCE)))
     with monkeypatch.context() as patch:
-        patch.setattr(web, "CYCLE_WITHIN", timedelta(seconds=0.05))
+        patch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
         answer = await sender.asks("GET", "/healthz")
     assert (answer.status, answer.text) == (503, "the store takes nothing\n")
     goes_on.set()
@@ -490,7 +490,7 @@ async def test_a_part_that_does_not_turn_is_seen(
 ) -> None:
     nudge = getattr(sender.engine.run.daemon, part).nudge
     with monkeypatch.context() as patch:
-        patch.setattr(web, "CYCLE_WITHIN", timedelta(seconds=0.05))
+        patch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
         patch.setattr(nudge, "give", lambda: None)
         answer = await sender.asks("GET", "/healthz")
     assert (answer.status, answer.text) == (503, "timers or bodies are not looked at\n")

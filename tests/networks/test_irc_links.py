@@ -13,7 +13,8 @@ import pytest
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import Message
 from tocsin.domain.oncall import Identity
-from tocsin.networks.irc import link, pace
+from tocsin.domain.pace import Pace
+from tocsin.networks.irc import link
 from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc.settings import Detail, Sasl
 
@@ -104,7 +105,7 @@ async def test_it_comes_back_to_a_server_that_was_killed(make: Make, tmp_path: P
             await ear.hears("welcome")
 
 
-class Brake(pace.Pace):
+class Brake(Pace):
     """Once it is on, one line may go out and no more."""
 
     left: int | None = None

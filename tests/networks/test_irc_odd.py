@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from tocsin.domain.oncall import Identity
+from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import Login
-from tocsin.networks.irc.pace import Pace
 
 from tests.networks.contract import PAGE
 from tests.networks.irc_peers import OPS, ROOM, Fake, come, got, irc, on, private

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from tocsin.config.values import (
     Address,
@@ -59,11 +59,15 @@ class Web:
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who may post alerts: by bearer token, or by user and password (basic auth)."""
+    """Who may post alerts: by bearer token, or by user and password (basic auth).
+
+    limit: how many posts a second are taken of it in the long run.
+    """
 
     token: Secret | None = None
     user: str = ""
     password: Secret | None = None
+    limit: Annotated[int, Field(ge=1)] = 50
 
     def __post_init__(self) -> None:
         if (self.token is None) is (self.password is None):

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
 from tocsin.networks.irc.lines import fold, line
 from tocsin.networks.irc.login import LATER, Login, refused
-from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import LABELLED, Receipts, Spoken
 from tocsin.networks.irc.wire import Heard, Wire
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
+from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
 from tocsin.networks.irc import modes
@@ -18,7 +19,6 @@ from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
-from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import Refusal
 from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings

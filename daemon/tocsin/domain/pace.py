@@ -1,11 +1,11 @@
-"""How fast we talk: below what servers take before they slow a client down, or throw it out."""
+"""How fast something may go: so much at once, and then so much each so often."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 
 class Pace:
-    """So many lines at once, then one each so often, as the generic cell rate algorithm counts them (ITU-T I.371)."""
+    """So many at once, then one each so often, as the generic cell rate algorithm counts them (ITU-T I.371)."""
 
     def __init__(self, burst: int, every: timedelta, now: Callable[[], float]) -> None:
         """now: in seconds, steady."""
@@ -14,10 +14,10 @@ class Pace:
         self._now = now
         self._due = 0.0
 
-    def spend(self) -> None:
-        """A line goes out, allowed or not."""
-        self._due = max(self._due, self._now()) + self._every
+    def spend(self, amount: float = 1) -> None:
+        """One goes out, or more, allowed or not."""
+        self._due = max(self._due, self._now()) + amount * self._every
 
     def wait(self) -> float:
-        """How many seconds until the next line may go out."""
+        """How many seconds until the next one may go out."""
         return max(0.0, self._due - self._now() - self._ahead)

@@ -1,24 +1,25 @@
 """The listener: alerts are posted to it. What it answers with 202 is kept, whatever happens next."""
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import logging
-import secrets
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import cast
 
 from aiohttp import web
 
 from tocsin.config import Address
 from tocsin.core import Nudge, Tocsin
-from tocsin.domain.message import clean
+from tocsin.domain.message import Message, clean
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import BadPayload, StoreUnavailable
 from tocsin.intake import Intake, Route
+from tocsin.transaction import Transaction
+from tocsin.web.connections import Connection, Quiet
+from tocsin.web.limits import Limit, Shares
+from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,12 @@ MOST_AT_ONCE = 256
 MOST_BYTES = 8 * LARGEST_BODY
 """So many posts, of so many bytes together, are taken at once; what is more is asked to come again."""
 
+OWN_AT_ONCE = 32
+OWN_BYTES = LARGEST_BODY
+"""So many more are taken of each receiver whatever the others send."""
+
 COME_AGAIN = timedelta(seconds=5)
-IDLE_FOR = timedelta(seconds=60)
+LOOK_EVERY = timedelta(seconds=1)
 LISTEN_AGAIN = timedelta(seconds=5)
 CYCLE_WITHIN = timedelta(seconds=5)
 """A whole cycle of a healthy engine takes less."""
@@ -55,21 +60,25 @@ class Web:
         self._intake = intake
         self._routes = routes
         self._nudges = nudges
-        self._wanted = {name: _wanted(receiver) for name, receiver in tocsin.config.receivers.items()}
-        self._nobodys = ("bearer", _digest(secrets.token_bytes()))
-        self._posts = 0
-        self._bytes = 0
+        self._proofs = Proofs(tocsin.config.receivers)
+        self._posts = Shares(MOST_AT_ONCE, OWN_AT_ONCE)
+        self._bytes = Shares(MOST_BYTES, OWN_BYTES)
+        self._limits = {
+            name: Limit(name, receiver.limit, lambda: tocsin.clock.boot().total_seconds())
+            for name, receiver in tocsin.config.receivers.items()
+        }
+        self._tick = asyncio.Event()
         self._logged = timedelta(0)
         self._cycle: asyncio.Task[str] | None = None
         self.address = ""
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        loop = asyncio.get_running_loop()
-        manager = web.Server(self._answer)
-        server = await self._listen(lambda: _Connection(manager, self._log, loop))
+        manager, quiet = web.Server(self._answer), Quiet()
+        server = await self._listen(lambda: Connection(manager, quiet, _said, self._log))
+        self._tocsin.clock.every("limits", LOOK_EVERY, self._tick.set)
         try:
-            await asyncio.Event().wait()
+            await self._tell_of_limits()
         finally:
             self.address = ""
             server.close()
@@ -97,7 +106,26 @@ class Web:
     async def _tell(self, text: str) -> None:
         await self._tocsin.must(lambda tx: tx.tell(text))
 
+    async def _tell_of_limits(self) -> None:
+        """Tell people who posts more than they may, past all that it posted, and when that is over."""
+
+        def page(text: str, tx: Transaction) -> None:
+            for room in tx.default_rooms():
+                tx.page(room, Message(text), about="")
+
+        while True:
+            await self._tick.wait()
+            self._tick.clear()
+            for limit in self._limits.values():
+                if text := limit.begins():
+                    log.warning(text)
+                    await self._tocsin.must(partial(page, text))
+                elif text := limit.ends():
+                    log.info(text)
+                    await self._tell(text)
+
     async def _answer(self, request: web.BaseRequest) -> web.Response:
+        cast("Connection", request.protocol).head_is_here()
         match request.path.split("/")[1:], request.method:
             case ["healthz"], "GET" | "HEAD":
                 return await self._health()
@@ -111,7 +139,8 @@ class Web:
     async def _post(self, key: str, receiver: str, request: web.BaseRequest) -> web.Response:
         if objection := self._objection(key, receiver, request):
             return objection
-        self._posts += 1
+        connection = cast("Connection", request.protocol)
+        connection.begin_post()
         try:
             return await self._take(key, receiver, request)
         except StoreUnavailable as error:
@@ -121,14 +150,15 @@ class Web:
             log.exception("a post from %s failed", receiver)
             return _put_off("that failed: see Tocsin's log")
         finally:
-            self._posts -= 1
+            self._posts.give_back(receiver)
+            connection.end_post()
 
     def _objection(self, key: str, receiver: str, request: web.BaseRequest) -> web.Response | None:
-        """Why a post is not even read, if so; a stranger learns nothing but that he is one."""
-        if not self._is_allowed(receiver, request.headers.get("Authorization", "")):
+        """Why a post is not even read, if so; a stranger learns nothing but that he is one. Else it has its share."""
+        if not self._proofs.holds(receiver, request.headers.get("Authorization", "")):
             self._log(
                 "a post to %s from %s is refused: no token, or a wrong one",
-                self._shown(request.path),
+                self._proofs.shown(request.path),
                 request.remote,
             )
             answer = _said(
@@ -145,8 +175,12 @@ class Web:
             return _said(404, f"nothing takes posts here{did_you_mean(key, self._routes)}; there is {there}")
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return _said(415, "send the body as it is, without a Content-Encoding")
-        if self._posts >= MOST_AT_ONCE or self._bytes >= MOST_BYTES:
-            self._log("a post from %s is put off: %s are being taken", receiver, self._posts)
+        limit = self._limits[receiver]
+        if not limit.lets_in():
+            self._tick.set()
+            return _put_off("this receiver posts more than it may: send it again", limit.wait())
+        if not self._posts.take(receiver):
+            self._log("a post from %s is put off: too many are being taken", receiver)
             return _put_off("too much at once: send it again")
         return None
 
@@ -156,13 +190,13 @@ class Web:
         try:
             async with asyncio.timeout(BODY_WITHIN.total_seconds()):
                 async for chunk in request.content.iter_any():
-                    body += chunk
-                    self._bytes += len(chunk)
+                    if not self._bytes.take(receiver, len(chunk)):
+                        self._log("a post from %s is put off: too much is being taken", receiver)
+                        return _put_off("too much at once: send it again")
                     counted += len(chunk)
+                    body += chunk
                     if len(body) > LARGEST_BODY:
                         break
-                    if self._bytes > max(MOST_BYTES, counted):
-                        return _put_off("too much at once: send it again")
             return await self._keep(key, receiver, bytes(body))
         except TimeoutError:
             self._log("a post from %s is refused: its body was not here within %s", receiver, BODY_WITHIN)
@@ -171,7 +205,8 @@ class Web:
             self._log("a post from %s broke off: %s", receiver, type(error).__name__)
             return _said(400, "the body broke off")
         finally:
-            self._bytes -= counted
+            self._bytes.give_back(receiver, counted)
+            self._limits[receiver].read(counted)
 
     async def _keep(self, key: str, receiver: str, body: bytes) -> web.Response:
         if len(body) > LARGEST_BODY:
@@ -195,27 +230,6 @@ class Web:
             await asyncio.to_thread(parse, receiver, body)
         else:
             parse(receiver, body)
-
-    def _is_allowed(self, receiver: str, header: str) -> bool:
-        """Whether the header proves that the receiver posts; takes as long for a receiver that there is not."""
-        scheme, wanted = self._wanted.get(receiver, self._nobodys)
-        said, _, text = header.partition(" ")
-        given = text.strip().encode(errors="surrogateescape")
-        if scheme == "basic":
-            try:
-                given = base64.b64decode(given, validate=True)
-            except binascii.Error:
-                given = b""
-        same = hmac.compare_digest(_digest(given), wanted)
-        return same and said.lower() == scheme
-
-    def _shown(self, path: str) -> str:
-        """A path without a token, which does not belong there."""
-        secret = {digest for _, digest in self._wanted.values()}
-        return "/".join(
-            "…" if _digest(part.encode(errors="surrogateescape")) in secret else part
-            for part in path.split("/")
-        )
 
     def _log(self, text: str, *values: object) -> None:
         """Warn, but not more than now and then: who can post at all can post a lot."""
@@ -245,18 +259,6 @@ class Web:
         return ""
 
 
-def _wanted(receiver: Any) -> tuple[str, bytes]:
-    """How a receiver proves who it is: the scheme, and the digest of what it sends."""
-    if receiver.token is not None:
-        return "bearer", _digest(receiver.token.reveal().encode())
-    return "basic", _digest(f"{receiver.user}:{receiver.password.reveal()}".encode())
-
-
-def _digest(secret: bytes) -> bytes:
-    """Of one length, so that comparing takes as long for any."""
-    return hashlib.sha256(secret).digest()
-
-
 async def _try_to_listen(connected: Callable[[], asyncio.Protocol], wanted: Address) -> asyncio.Server | None:
     try:
         return await asyncio.get_running_loop().create_server(connected, wanted.host, wanted.port)
@@ -265,42 +267,12 @@ async def _try_to_listen(connected: Callable[[], asyncio.Protocol], wanted: Addr
         return None
 
 
-class _Connection(web.RequestHandler):
-    """One of aiohttp's, but for what it does when a request is no HTTP: it would log and echo it."""
-
-    def __init__(
-        self, manager: web.Server, log: Callable[..., None], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type] # no log at all, as its own runner says it
-            auto_decompress=False,
-            keepalive_timeout=IDLE_FOR.total_seconds(),
-        )
-        self._log = log
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 (it quotes the request)
-    ) -> web.StreamResponse:
-        self._log("a request from %s can't be read: %s", request.remote, type(exc).__name__)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        answer = _said(status, "this is no HTTP request that can be read")
-        answer.force_close()
-        return answer
-
-
 def _said(status: int, text: str) -> web.Response:
     # With a Server header of its own aiohttp tells no version.
     return web.Response(status=status, text=f"{text}\n", headers={"Server": "tocsin"})
 
 
-def _put_off(why: str) -> web.Response:
+def _put_off(why: str, wait: float = 0) -> web.Response:
     answer = _said(503, why)
-    answer.headers["Retry-After"] = str(COME_AGAIN.seconds)
+    answer.headers["Retry-After"] = str(max(COME_AGAIN.seconds, math.ceil(wait)))
     return answer

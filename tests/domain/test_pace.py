@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.networks.irc.pace import Pace
+from tocsin.domain.pace import Pace
 
 
 @dataclass

@@ -1,0 +1,5 @@
+"""The listener: alerts are posted to it."""
+
+from tocsin.web.listener import Web
+
+__all__ = ["Web"]

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -22,6 +23,9 @@ from tocsin.transaction import Owned, Transaction, owned
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = timedelta(seconds=1)
+
+READ_AHEAD = 1000
+"""Of so many more bodies than can be taken at a time it is looked whose they are."""
 
 MOST_ATTEMPTS = 3
 """After so many failures a body is given up, and people are told."""
@@ -51,8 +55,41 @@ class Route:
             )
 
 
+class Lines:
+    """Bodies that wait, one line for each receiver, so that nobody waits behind all that another has posted.
+
+    seen: every body up to this id was seen; one that waits again stands in no line, or not yet.
+    """
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self.seen = 0
+        self._lines: dict[str, deque[int]] = {}
+        self._waiting: set[int] = set()
+
+    def add(self, bodies: Iterable[tuple[int, str]]) -> None:
+        """They wait, if they don't already."""
+        for one, receiver in bodies:
+            self.seen = max(self.seen, one)
+            if one not in self._waiting:
+                self._waiting.add(one)
+                self._lines.setdefault(receiver, deque()).append(one)
+
+    def next(self, most: int) -> Sequence[int]:
+        """The first of each line, then the second of each …; they wait no more."""
+        taken: list[int] = []
+        while self._lines and len(taken) < most:
+            receiver, line = next(iter(self._lines.items()))
+            del self._lines[receiver]  # and to the end, so that the next time begins with another
+            taken.append(line.popleft())
+            if line:
+                self._lines[receiver] = line
+        self._waiting.difference_update(taken)
+        return taken
+
+
 class Intake:
-    """The worker that takes kept bodies in, in the order in which they came."""
+    """The worker that takes kept bodies in: of each receiver in the order in which they came, and of all in turn."""
 
     def __init__(self, tocsin: Tocsin, routes: Mapping[str, Route], *, careful: bool) -> None:
         """routes: by what stands in the row. careful: as for the ringer."""
@@ -60,6 +97,7 @@ class Intake:
         self._routes = routes
         self._careful = careful
         self._taken_singly: set[int] = set()
+        self._lines = Lines()
         self._told: dict[str, timedelta] = {}
         self.nudge = Nudge()
 
@@ -117,10 +155,21 @@ class Intake:
                     await asyncio.gather(*map(self._take, waiting))
             except StoreUnavailable:
                 log.warning("what was posted waits: the store is not available")
+                self._lines = Lines()  # some that were next still wait, before those that stand in line
             await self.nudge.wait()
 
     async def _waiting(self) -> Sequence[int]:
-        return await self._tocsin.turn(lambda tx: intake.waiting(tx.connection, MOST_TURNS))
+        """Whose turn it is; the oldest are looked at each time, since among them are those that wait again."""
+
+        def look(tx: Transaction) -> Sequence[tuple[int, str]]:
+            oldest = intake.waiting(tx.connection, MOST_TURNS)
+            if len(oldest) < MOST_TURNS:
+                return oldest
+            seen = max(self._lines.seen, oldest[-1][0])
+            return [*oldest, *intake.waiting(tx.connection, READ_AHEAD, beyond=seen)]
+
+        self._lines.add(await self._tocsin.turn(look))
+        return self._lines.next(MOST_TURNS)
 
     async def take_over(self) -> None:
         """Take the bodies that waited when an earlier daemon stopped."""
@@ -129,6 +178,7 @@ class Intake:
 
     async def _take_singly(self) -> None:
         """Take the bodies that waited while the daemon went down, perhaps because of one of them."""
+        self._lines = Lines()
         while fresh := [one for one in await self._waiting() if one not in self._taken_singly]:
             for one in fresh:
                 goes_on = await self._tocsin.turn(partial(_begin, one))

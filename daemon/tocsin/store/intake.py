@@ -46,8 +46,8 @@ class Body:
 _ADD = Statement(insert(intake))
 _FIND = Statement(select(intake).where(intake.c.id == given("one_id")))
 _WAITING = Statement(
-    select(intake.c.id)
-    .where(intake.c.outcome == literal_column("'waiting'"))
+    select(intake.c.id, intake.c.receiver)
+    .where(intake.c.outcome == literal_column("'waiting'"), intake.c.id > given("beyond"))
     .order_by(intake.c.id)
     .limit(given("most"))
 )
@@ -93,9 +93,9 @@ def find(connection: Connection, body: int) -> Body | None:
     return Body(row.id, row.route, row.receiver, row.received_at, row.body, row.attempts, row.begun)
 
 
-def waiting(connection: Connection, most: int) -> Sequence[int]:
-    """The ids of bodies that wait, the oldest first."""
-    return [row[0] for row in _WAITING.run(connection, most=most)]
+def waiting(connection: Connection, most: int, *, beyond: int = 0) -> Sequence[tuple[int, str]]:
+    """The bodies that wait, the oldest first: their ids, and who posted them. beyond: only those after this id."""
+    return [(row.id, row.receiver) for row in _WAITING.run(connection, most=most, beyond=beyond)]
 
 
 def begin(connection: Connection, body: int) -> None:

@@ -31,6 +31,7 @@ class Guard:
         self._networks = networks
         self._failing_for = 0
         self._told_of_room = False
+        self._told_low = False
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -69,6 +70,12 @@ class Guard:
             state.keep_ballast()
         elif self._told_of_room:
             self._told_of_room = not await self._tell("there is room on the disk again: alerts are taken")
+        elif left := state.low_room():
+            self._told_low = self._told_low or await self._tell(
+                f"the disk has {left // 2**20} MiB left: once it is full, new alerts are refused. Make room!"
+            )
+        else:
+            self._told_low = False
 
     async def _tell(self, text: str) -> bool:
         log.error("%s: %s", self._tocsin.state.folder, text)

@@ -28,6 +28,10 @@ DATABASE = "tocsin.db"
 BALLAST = 8 * 1024 * 1024
 """How much of the disk is kept back for the time when it is full, in bytes."""
 
+LOW = 2 * 1024**3
+"""With less room than this, and than a twentieth of the disk, people are warned: what a receiver may post in the long
+run (32 KiB fifty times a second) takes some twenty minutes to fill it."""
+
 
 class State:
     """The state folder, held for as long as this object is open.
@@ -43,6 +47,7 @@ class State:
         """Whether what was kept of the disk had to be given back."""
         self._lock = lock
         self._record = record
+        self._low = False
 
     @property
     def database(self) -> Path:
@@ -118,6 +123,18 @@ class State:
         except OSError:
             path.unlink(missing_ok=True)
             self.short_of_room = True
+
+    def low_room(self) -> int:
+        """How many bytes the disk has left, if those are so few that people are to make room; else 0."""
+        try:
+            disk = os.statvfs(self.folder)
+        except OSError:
+            return 0
+        left, few = disk.f_bavail * disk.f_frsize, min(LOW, disk.f_blocks * disk.f_frsize // 20)
+        self._low = left < (
+            few * 5 // 4 if self._low else few
+        )  # a disk that hovers there is one thing to tell
+        return left if self._low else 0
 
     def drop_ballast(self) -> bool:
         """Give back what was kept of the disk; False if it was given back before."""

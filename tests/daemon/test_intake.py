@@ -11,16 +11,13 @@ from tocsin.intake import READ_AHEAD, Lines
 from tocsin.store import intake
 from tocsin.transaction import Transaction
 
-from tests.daemon.test_web import posts, take
+from tests.daemon.test_web import posts
 from tests.engine import Start
+from tests.processes import PATIENCE
 
 
 async def test_a_body_waits_for_one_of_each_other_receiver_and_not_for_all(start: Start) -> None:
     taken: list[str] = []
-
-    def noted(text: str, tx: Transaction) -> None:
-        taken.append(text)
-        take(text, tx)
 
     def keep(tx: Transaction) -> None:
         """More of one receiver's than are looked at in one go, and then three of another's."""
@@ -30,10 +27,10 @@ async def test_a_body_waits_for_one_of_each_other_receiver_and_not_for_all(start
         tx.bodies_kept = True
 
     declared = posts()
-    route = replace(declared.routes["post"], take=noted)
+    route = replace(declared.routes["post"], take=lambda text, _: taken.append(text))
     async with start(replace(declared, routes={"post": route})) as engine:
         await engine.run.tocsin.turn(keep)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             while await engine.sql("select 1 from intake where outcome = 'waiting' limit 1"):
                 await asyncio.sleep(0.02)
     assert [taken.index(f"staging {one}") < 200 for one in range(3)] == [True] * 3

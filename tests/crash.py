@@ -21,6 +21,7 @@ from tocsin.config import Config
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import parse_duration
 from tocsin.intake import Route
+from tocsin.networks.base import Rank
 from tocsin.testing import HandClock, Loudspeaker, Running, running
 
 from tests.engine import Pager, alert, fires, over
@@ -64,9 +65,9 @@ class Wire(Loudspeaker):
 
     record: Record
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
         self.record.write(said="\n".join(message.all_lines()), place=str(place), txn_id=txn_id, again=again)
-        return await super().send(place, message, txn_id, again=again)
+        return await super().send(place, message, txn_id, again=again, rank=rank)
 
 
 def play(config: Config, folder: Path, failpoint: str) -> None:

@@ -9,6 +9,7 @@ from tocsin import daemon
 from tocsin.config import Document
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.testing import HandClock, Loudspeaker, Said, running
 
 from tests.engine import Engine
@@ -67,9 +68,9 @@ class Chat(Loudspeaker):
     clock: HandClock = field(default_factory=HandClock)
     times: list[str] = field(default_factory=list)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
         try:
-            return await super().send(place, message, txn_id, again=again)
+            return await super().send(place, message, txn_id, again=again, rank=rank)
         finally:
             self.times += [f"{self.clock.now():%H:%M:%S}"] * (len(self.said) - len(self.times))
 

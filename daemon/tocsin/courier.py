@@ -18,7 +18,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
-from tocsin.networks.base import Network
+from tocsin.networks.base import Network, Rank
 from tocsin.noise import SETTLE_FOR, WHILE_IT_RINGS, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_failed, page_lost
 from tocsin.store import carried, outbox
@@ -35,6 +35,14 @@ LONGEST_PAUSE = {
     Lane.ANSWER: timedelta(seconds=60),
     Lane.STATUS: timedelta(seconds=60),
     Lane.NEWS: timedelta(seconds=60),
+}
+
+RANKS = {
+    Lane.FIRST: Rank.PAGE,  # behind it a page may wait
+    Lane.PAGE: Rank.PAGE,
+    Lane.ANSWER: Rank.ANSWER,
+    Lane.STATUS: Rank.STATUS,
+    Lane.NEWS: Rank.NEWS,
 }
 
 LOOK_EVERY = timedelta(seconds=1)
@@ -193,7 +201,11 @@ class Courier:
             async with asyncio.timeout(network.send_for.total_seconds()):
                 reach("before-send")
                 receipt = await network.send(
-                    row.place, row.message, row.txn_id, again=row.state is Sending.UNKNOWN
+                    row.place,
+                    row.message,
+                    row.txn_id,
+                    again=row.state is Sending.UNKNOWN,
+                    rank=RANKS[row.lane],
                 )
                 reach("after-send")
                 return Taken(receipt)

@@ -20,7 +20,7 @@ from tocsin.clock import Clock, SystemClock
 from tocsin.config import Config, Document
 from tocsin.domain.message import Message, Place
 from tocsin.errors import StateError, TocsinError
-from tocsin.networks.base import Listener, Network
+from tocsin.networks.base import Listener, Network, Rank
 from tocsin.networks.console import Console, ConsoleSettings
 
 WAIT = 20.0
@@ -133,8 +133,8 @@ class ConsoleStage(Console, Stage):
         await super().run(listener)
         self._ready.set_result(listener)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
-        receipt = await super().send(place, message, txn_id, again=again)
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+        receipt = await super().send(place, message, txn_id, again=again, rank=rank)
         self.seen(place.name, message.first_line())
         return receipt
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tocsin.core import Tocsin
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError, StoreUnavailable
-from tocsin.networks.base import Network
+from tocsin.networks.base import Network, Rank
 from tocsin.safety import FIRST_PRUNE
 from tocsin.transaction import FALLBACK, Transaction
 
@@ -99,7 +99,7 @@ class Guard:
             (network, place) for place in self._rooms() if (network := self._networks.get(place.network))
         ]
         sends = [
-            network.send(place, message, f"distress-{self._failing_for}", again=False)
+            network.send(place, message, f"distress-{self._failing_for}", again=False, rank=Rank.PAGE)
             for network, place in with_rooms
         ]
         for result in await asyncio.gather(

@@ -13,7 +13,7 @@ from tocsin.core import Tocsin
 from tocsin.daemon import Daemon
 from tocsin.domain.message import Line, Message, Place
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener, Network
+from tocsin.networks.base import Listener, Network, Rank
 from tocsin.plugins import Declared
 from tocsin.store import Database, State
 
@@ -81,6 +81,7 @@ class Said:
     message: Message
     txn_id: str
     again: bool
+    rank: Rank
 
     def __str__(self) -> str:
         return "\n".join(self.message.all_lines())
@@ -109,9 +110,9 @@ class Loudspeaker:
         listener.up(self.name)
         await asyncio.Event().wait()
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
         """Keep it, or fail as told to."""
-        said = Said(place, message, txn_id, again)
+        said = Said(place, message, txn_id, again, rank)
         error = self.fails(said)
         if error is not None and not self.answer_lost:
             raise error

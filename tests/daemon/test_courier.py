@@ -9,6 +9,7 @@ import pytest
 
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.plugins import Declared
 from tocsin.store.outbox import Lane
 from tocsin.testing import Said
@@ -224,8 +225,8 @@ async def test_an_adapter_that_crashes_is_tried_again(start: Start) -> None:
 async def test_what_was_being_sent_when_the_daemon_fell_is_sent_again_with_its_id(start: Start) -> None:
     begun = asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool) -> str:
-        start.chat.said.append(Said(place, message, txn_id, again))
+    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+        start.chat.said.append(Said(place, message, txn_id, again, rank))
         begun.set()
         await asyncio.Event().wait()
         return ""
@@ -259,7 +260,7 @@ async def test_a_stop_does_not_stumble_over_a_network_that_hangs(
     monkeypatch.setattr("tocsin.daemon.DRAIN_FOR", timedelta(0))
     begun = asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG001
+    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG001
         begun.set()
         await asyncio.Event().wait()
         return ""

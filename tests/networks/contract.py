@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from tocsin.domain.message import Line, Message, Place
-from tocsin.networks.base import Network
+from tocsin.networks.base import Network, Rank
 
 PATIENCE = 10
 """How long, in seconds, to wait for what must come."""
@@ -121,7 +121,9 @@ class Peer(ABC):
         """Say messages one after another, as the courier does: each has some time, and must have a receipt."""
         for number, message in enumerate(messages):
             async with asyncio.timeout(self.network.send_for.total_seconds()):
-                assert await self.network.send(place, message, f"{place}-{id(self)}-{number}", again=False)
+                assert await self.network.send(
+                    place, message, f"{place}-{id(self)}-{number}", again=False, rank=Rank.PAGE
+                )
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -254,7 +256,7 @@ class NetworkContract:
 
     async def test_a_resend_is_the_same_message_or_says_that_it_is_one(self, peer: Peer) -> None:
         for again in (False, True):
-            assert await peer.network.send(peer.place, PAGE, "the same", again=again)
+            assert await peer.network.send(peer.place, PAGE, "the same", again=again, rank=Rank.PAGE)
         assert await peer.lines(peer.room) in (
             [PAGE.first_line()],
             [PAGE.first_line(), f"(again) {PAGE.first_line()}"],

@@ -12,6 +12,7 @@ from tocsin.config import Address
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import IrcSettings
 
@@ -130,7 +131,7 @@ async def got(user: User, room: str = "") -> list[str]:
 async def refuses(network: Irc, place: Place, message: Message = PAGE) -> NetworkError:
     """Say something that can't be said: why."""
     with pytest.raises(NetworkError) as caught:
-        await network.send(place, message, "an id", again=False)
+        await network.send(place, message, "an id", again=False, rank=Rank.PAGE)
     return caught.value
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.networks.fallback import Fallback
 
 from tests.networks.contract import PAGE, PATIENCE, Recorder
@@ -35,7 +36,9 @@ def script(tmp_path: Path) -> Script:
 
 
 async def ring(path: Path, message: Message = PAGE, timeout: timedelta = SOON) -> str:
-    return await Fallback([str(path), "--to", "+1 202"], timeout).send(PLACE, message, "1", again=False)
+    return await Fallback([str(path), "--to", "+1 202"], timeout).send(
+        PLACE, message, "1", again=False, rank=Rank.PAGE
+    )
 
 
 async def test_it_gets_the_page_as_it_is(script: Script, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tocsin.config.values import SecretSource
 from tocsin.domain.message import Message
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
+from tocsin.networks.base import Rank
 from tocsin.networks.irc import link
 from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc.settings import Detail, Sasl
@@ -99,7 +100,7 @@ async def test_it_comes_back_to_a_server_that_was_killed(make: Make, tmp_path: P
             await asyncio.gather(ear.is_up(), come(alice, ircd, "", ROOM))
             assert ear.ups == 2
             for place in (OPS, DB, private("alice")):
-                assert await network.send(place, PAGE, "a page", again=False)
+                assert await network.send(place, PAGE, "a page", again=False, rank=Rank.PAGE)
             assert await got(alice) == [PAGE.first_line()]
             await alice.says(ROOM, "welcome")
             await ear.hears("welcome")
@@ -110,7 +111,7 @@ class Brake(Pace):
 
     left: int | None = None
 
-    def wait(self) -> float:
+    def wait(self, amount: int = 1) -> float:  # noqa: ARG002 (it knows no more)
         if Brake.left is None:
             return 0
         Brake.left -= 1
@@ -142,7 +143,7 @@ async def test_a_server_that_stands_still_is_noticed_and_what_it_may_have_is_kno
             monkeypatch.setattr(link, "ANSWER_WITHIN", 10.0)
             ircd.thaws()
             await ear.is_up()
-            assert await network.send(private("alice"), Message("now"), "a page", again=False)
+            assert await network.send(private("alice"), Message("now"), "a page", again=False, rank=Rank.PAGE)
             assert await got(alice) == ["now"]
 
 
@@ -226,7 +227,7 @@ async def test_a_nick_that_is_taken_comes_back_when_it_is_free(
         await asyncio.gather(come(holder, ircd, "", ROOM), come(alice, ircd, "", ROOM))
         async with on(network) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "one", again=False)
+            assert await network.send(OPS, PAGE, "one", again=False, rank=Rank.PAGE)
             await alice.sync()
             assert alice.said_by("tocsin_", ROOM) == [PAGE.first_line()]
             await alice.says("tocsin_", "I see you")
@@ -235,7 +236,7 @@ async def test_a_nick_that_is_taken_comes_back_when_it_is_free(
 
             holder.send("NICK holder")  # whom we share a room with: seen at once
             await alice.sees(lambda line: (line.command, line.nick) == ("NICK", "tocsin_"))
-            assert await network.send(OPS, PAGE, "two", again=False)
+            assert await network.send(OPS, PAGE, "two", again=False, rank=Rank.PAGE)
             assert await got(alice, ROOM) == [PAGE.first_line()]
             await alice.says("tocsin", "I see you again")
             [line] = await ear.hears("I see you again")
@@ -260,7 +261,7 @@ async def test_without_any_nick_of_ours_one_is_invented(ngircd: Ngircd) -> None:
         network = irc(ngircd.port, identity=NICKS)
         async with on(network) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False)
+            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
             [said] = await alice.sees(f"PRIVMSG {ROOM} :k7f3")
             assert said.nick.startswith("tocsi")  # with its four digits no longer than ngIRCd allows
             assert said.nick not in {first.nick, second.nick}
@@ -283,7 +284,7 @@ async def test_a_wrong_password_is_told_and_not_tried_again_soon(
 
             secret("open")
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False)
+            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
 
 
 @on_both
@@ -309,7 +310,7 @@ async def test_a_server_that_cannot_show_who_it_is_is_not_talked_to(
                 assert ear.ups == 0
         async with on(network := irc(good.tls_port, **trusted)) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False)
+            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
 
 
 @pytest.mark.parametrize("by", ["password", "certificate"])
@@ -377,7 +378,7 @@ async def test_more_rooms_than_a_server_allows_keep_nobody_from_the_others(tmp_p
         network = irc(ngircd.port, identity=NICKS, pace=timedelta(seconds=1), rooms=many)
         async with people("alice") as [alice], on(network) as ear:
             await asyncio.gather(ear.is_up(), come(alice, ngircd, "", ROOM))
-            await network.send(OPS, PAGE, "a page", again=False)
+            await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
             assert await got(alice, ROOM) == [PAGE.first_line()]
             assert ear.downs == []
             assert "I am not in #team17 on irc: we are in too many channels" in ear.told
@@ -391,7 +392,7 @@ async def test_who_is_heard_after_the_link_was_lost_brings_nothing_up(inspircd: 
         ear.gate.clear()
         await eve.says(ROOM, "hold on")
         await bob.says("tocsin", "I am here")
-        await network.send(OPS, PAGE, "behind which all that was read", again=False)
+        await network.send(OPS, PAGE, "behind which all that was read", again=False, rank=Rank.PAGE)
         eve.send(OPER)
         eve.send("KILL tocsin :for a test")
         await ear.knows(lambda: ear.downs)

@@ -9,6 +9,7 @@ import pytest
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import Login
 
@@ -72,7 +73,7 @@ async def test_whatever_somebody_types_the_next_line_is_heard(
             await ear.hears(f"after {name}")
         assert {line.called: line.text for line in ear.lines if line.called != "alice"} == HEARD[type(ircd)]
         assert ear.downs == []
-        assert await network.send(private("alice"), PAGE, "a page", again=False)
+        assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
         assert await got(alice) == [PAGE.first_line()]
         alice.send(OPER)
         alice.send("KILL nul :ngIRCd hears nothing of them any more, nor that they leave")
@@ -171,7 +172,7 @@ async def test_whatever_the_server_says_the_next_line_is_heard() -> None:
             assert "PONG :" in fake.lines
             texts = [line.text for line in ear.lines if line.called == "alice"]
             assert texts == [f"line {number}" for number in range(len(JUNK))]
-            assert await network.send(OPS, PAGE, "a page", again=False)
+            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
             assert (fake.links, ear.downs) == (1, [])
 
 
@@ -213,7 +214,10 @@ async def test_the_refusal_of_a_line_falls_on_its_own_message_however_slowly_the
         )
         try:
             await link.open(HOST, fake.port, None)
-            before, page = link.say(first, ["before"]), link.say("bob", ["page", "more"])
+            before, page = (
+                link.say(first, ["before"], Rank.PAGE),
+                link.say("bob", ["page", "more"], Rank.PAGE),
+            )
             assert (await before.done).startswith("pong")
             with pytest.raises(NetworkError, match="not so fast"):
                 await page.done

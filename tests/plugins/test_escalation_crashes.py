@@ -10,6 +10,7 @@ import pytest
 
 from tocsin.alerts import report
 from tocsin.domain.message import Message, Place
+from tocsin.networks.base import Rank
 from tocsin.transaction import Transaction
 from tocsin_escalation import steps
 from tocsin_escalation.coming import Coming
@@ -22,11 +23,11 @@ from tests.tower import Tower, asks, down, mends, timers
 async def test_a_page_under_way_in_a_crash_is_sent_again_and_its_step_waits_in_full(tower: Tower) -> None:
     usual, begun = tower.chat.send, asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
         if place.private:
             begun.set()
             await asyncio.Event().wait()
-        return await usual(place, message, txn_id, again=again)
+        return await usual(place, message, txn_id, again=again, rank=rank)
 
     tower.chat.send = hangs  # type: ignore[method-assign]
     async with tower(crash=True) as engine:

@@ -10,7 +10,7 @@ class Pace:
     def __init__(self, burst: int, every: timedelta, now: Callable[[], float]) -> None:
         """now: in seconds, steady."""
         self._every = every.total_seconds()
-        self._ahead = (burst - 1) * self._every
+        self._burst = burst
         self._now = now
         self._due = 0.0
 
@@ -18,6 +18,7 @@ class Pace:
         """One goes out, or more, allowed or not."""
         self._due = max(self._due, self._now()) + amount * self._every
 
-    def wait(self) -> float:
-        """How many seconds until the next one may go out."""
-        return max(0.0, self._due - self._now() - self._ahead)
+    def wait(self, amount: int = 1) -> float:
+        """How many seconds until so many may go out at once, or as many as ever may."""
+        ahead = max(self._burst - amount, 0) * self._every
+        return max(0.0, self._due - self._now() - ahead)

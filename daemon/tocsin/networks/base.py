@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import IntEnum
 from typing import Protocol
 
 from tocsin.domain.message import Line, Message, Place
+
+
+class Rank(IntEnum):
+    """What goes first where more waits for one network than it lets out at once, in whatever place it is said."""
+
+    PAGE = 0
+    """Somebody is to wake up, or must know this before anything else."""
+    ANSWER = 1
+    STATUS = 2
+    NEWS = 3
 
 
 class Listener(Protocol):
@@ -47,11 +58,12 @@ class Network(Protocol):
         Returns only if there will never be anything to hear again; `send` may work on nonetheless.
         """
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
         """Say a message, and return the receipt: that the network took it, in its own words.
 
         txn_id: the same for each try of one message; a network that can makes them one.
         again: an earlier try may have been seen, so one that can't makes them recognisable.
+        rank: what goes first among all that is to be said at the same time; where nothing waits, it is no matter.
         Raises NetworkError, `unsent` if surely nobody can have seen it. Cancelled, it may have been seen.
         """
 

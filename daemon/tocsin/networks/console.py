@@ -20,7 +20,7 @@ from tocsin.domain.message import Line, Message, Place, clean
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import listed
 from tocsin.errors import KeyPath, NetworkError
-from tocsin.networks.base import Listener
+from tocsin.networks.base import Listener, Rank
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Console:
         with contextlib.suppress(OSError, ValueError):
             await asyncio.wrap_future(self._print())  # the last words are out
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (what is on paper can't be made one)
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG002 (what is on paper can't be made one; nothing waits)
         """Print all of it: who sits at this terminal may know. Raises NetworkError if nobody can read any more."""
         first, *more = message.all_lines()
         first = f"(again) {first}" if again else first

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener
+from tocsin.networks.base import Listener, Rank
 
 
 class Fallback:
@@ -28,7 +28,7 @@ class Fallback:
         """A program is always there, and says nothing."""
         listener.up(self.name)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (a program has no memory)
+    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG002 (a program has no memory, and waits for no other)
         """Start the program. Raises NetworkError if it fails, or takes too long."""
         text = "\n".join(message.all_lines()) + "\n"
         try:

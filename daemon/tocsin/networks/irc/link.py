@@ -11,9 +11,11 @@ from typing import Any
 
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
+from tocsin.networks.base import Rank
 from tocsin.networks.irc.lines import fold, line
 from tocsin.networks.irc.login import LATER, Login, refused
 from tocsin.networks.irc.receipts import LABELLED, Receipts, Spoken
+from tocsin.networks.irc.turns import Turns
 from tocsin.networks.irc.wire import Heard, Wire
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,12 @@ QUIET = 40.0
 """After so many seconds of silence the link is dead."""
 
 LOOK_EVERY = 1.0
+
+RESERVE = 2
+"""So many lines of those that may go at once are for pages alone: they go out though much has just been said."""
+
+CHORE_AFTER = 4
+"""Where messages don't end, one command that can wait goes behind so many of their lines."""
 
 UNFIT = "it may no longer be said there like this"
 
@@ -62,9 +70,11 @@ class Link:
         self._lines = asyncio.Queue[str]()
         self._wire = Wire(self._lines.put_nowait, self._end)
         self._receipts = Receipts()
-        self._waiting = deque[Spoken]()
+        self._turns = Turns()
+        self._questions = deque[str]()
+        self._asked_last = False
         self._chores = deque[str]()
-        self._current: Spoken | None = None
+        self._since_chore = 0
         self._something = asyncio.Event()
         self._asked: dict[str, tuple[Whois, asyncio.Future[Whois]]] = {}
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -135,21 +145,24 @@ class Link:
         self._wire.send_raw(text)
 
     def command_some_time(self, text: str) -> None:
-        """Write a line of ours once nothing else is to be said, and the pace allows it."""
+        """Write a line of ours once nothing else is to be said, and the pace allows it; sooner if that never ends."""
         self._chores.append(text)
         self._something.set()
 
-    def say(self, target: str, texts: list[str], fits: Callable[[], bool] = lambda: True) -> Spoken:
-        """Write messages as soon as the pace allows it. Raises ValueError for what is no line.
+    def say(
+        self, target: str, texts: list[str], rank: Rank, fits: Callable[[], bool] = lambda: True
+    ) -> Spoken:
+        """Write a message's lines as soon as its turn comes and the pace allows it.
 
-        fits: whether they may be said there; what no longer may when its turn comes is not.
+        fits: whether they may be said there; what no longer may when its turn comes is not. Raises ValueError for
+        what is no line.
         """
         lines = [line("PRIVMSG", target, text=text) for text in texts]
         spoken = Spoken(target, lines, self._loop.create_future(), fits)
         if self.ended.done():
             spoken.fail(self.ended.result())
         else:
-            self._waiting.append(spoken)
+            self._turns.add(spoken, rank)
             self._something.set()
         return spoken
 
@@ -157,10 +170,10 @@ class Link:
         """Who that is now. Raises NetworkError if the server doesn't say."""
         key = fold(nick)
         if key not in self._asked:
-            try:
-                self.command(line("WHOIS", nick))
-            except ConnectionError as error:
-                raise NetworkError(str(error), unsent=True) from None
+            if self.ended.done():
+                raise NetworkError(self.ended.result(), unsent=True)
+            self._questions.append(line("WHOIS", nick))
+            self._something.set()
             self._asked[key] = (Whois(), self._loop.create_future())
         _, answer = self._asked[key]
         try:
@@ -255,9 +268,8 @@ class Link:
         self.ended.set_result(why)
         (hang_up or self._wire.abort)()
         self._receipts.end(why)
-        for spoken in (*filter(None, [self._current]), *self._waiting):
+        for spoken in self._turns:
             spoken.fail(why)
-        self._waiting.clear()
         for _, answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(NetworkError(why, unsent=True))
@@ -267,53 +279,83 @@ class Link:
 
     async def _speak(self) -> None:
         while True:
+            self._something.clear()
             try:
-                if self._waiting:
-                    self._current = self._waiting.popleft()
-                    await self._write(self._current)
-                    self._current = None
-                    continue
-                self._ask_for_receipts()
-                if self._chores and self._pace.wait() <= 0:
-                    self.command(self._chores.popleft())
-                    continue
+                wait = self._say_next()
             except ConnectionError as error:
                 self._end(str(error))
                 return
-            self._something.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.wait() if self._chores else None):
-                    await self._something.wait()
+            if wait != 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._something.wait()
 
-    async def _write(self, spoken: Spoken) -> None:
-        await self._turn()
+    def _say_next(self) -> float | None:
+        """Write a line if one may go out now; else how many seconds until it may, or None if there is none.
+
+        A question is as urgent as a page, for behind it somebody may be who answers one. But whoever makes us ask
+        again and again holds up nobody: every other line is a message's.
+        """
+        first = self._turns.first()
+        if self._questions and not (first and self._asked_last):
+            wait: float | None = self._pace.wait()
+            if not wait:
+                self._asked_last = True
+                self._ask(self._questions)
+        elif self._chores and (first is None or (self._since_chore >= CHORE_AFTER and first[1] > Rank.PAGE)):
+            wait = self._pace.wait()
+            if not wait:
+                self._since_chore = 0
+                self._ask(self._chores)
+        elif first is not None:
+            spoken, rank = first
+            wait = self._pace.wait(self._needs(rank))
+            if not wait:
+                self._asked_last = False
+                self._since_chore += 1
+                self._write(spoken)
+        else:
+            wait = None
+        if wait != 0:
+            self._ask_for_receipts()
+        return wait
+
+    def _ask(self, commands: deque[str]) -> None:
+        self._ask_for_receipts()  # so that what is refused from now on is no message
+        self.command(commands.popleft())
+
+    def _needs(self, rank: Rank) -> int:
+        """So many lines must be free for one of that rank, so that pages find some."""
+        return 1 if rank is Rank.PAGE else 1 + (not self.caps >= LABELLED) + RESERVE  # a PING is a line too
+
+    def _write(self, spoken: Spoken) -> None:
+        """Write the next line of a message, if it may still be said."""
         if not spoken.fits():
             spoken.fail(UNFIT)
-        if spoken.done.done():
-            return  # given up meanwhile
+        else:
+            if spoken.out == 0:
+                self._begin(spoken)
+            number = spoken.out
+            spoken.out += 1
+            text = spoken.lines[number]
+            self.command(f"@label={spoken.labels[number]} {text}" if spoken.labels else text)
+            if spoken.labels:
+                self._receipts.sent(spoken.labels[number], self._loop.time())
+            if not spoken.over:
+                return
+        if spoken.out > 0 and not spoken.labels:
+            self._receipts.written(spoken)
+        self._turns.end(spoken)
+
+    def _begin(self, spoken: Spoken) -> None:
         spoken.begun.set()
-        labels = self._receipts.labels(spoken) if self.caps >= LABELLED else ()
-        if not labels:
+        self._turns.begin(spoken)
+        if self.caps >= LABELLED:
+            self._receipts.labels(spoken)
+        else:
             if len(spoken.lines) > 1:
                 self._ask_for_receipts()  # so that what is refused from now on is its own
             self._receipts.begin(spoken)
-        for number, text in enumerate(spoken.lines):
-            if number > 0:
-                await self._turn()
-            if not spoken.fits():
-                spoken.fail(UNFIT)
-                break
-            self.command(f"@label={labels[number]} {text}" if labels else text)
-            if labels:
-                self._receipts.sent(labels[number], self._loop.time())
-        if not labels:
-            self._receipts.written(spoken)
-
-    async def _turn(self) -> None:
-        """Wait until the pace allows another line."""
-        while (wait := self._pace.wait()) > 0:
-            self._ask_for_receipts()
-            await asyncio.sleep(wait)
 
     def _ask_for_receipts(self) -> None:
         if self._receipts.uncovered:

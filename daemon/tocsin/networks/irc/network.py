@@ -13,7 +13,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener
+from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
@@ -191,7 +191,15 @@ class Irc:
 
     # What is said.
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool) -> str:  # noqa: ARG002 (IRC knows no such thing)
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,  # noqa: ARG002 (IRC knows no such thing)
+        *,
+        again: bool,
+        rank: Rank,
+    ) -> str:
         """Say it in a channel, as far as all may read it who can come there, or to every nick of an account.
 
         Raises NetworkError.
@@ -204,12 +212,15 @@ class Irc:
         if not full:
             message = message.summary()
 
+        if place.private and fold(place.name) in self._accounts:
+            rank = min(rank, Rank.ANSWER)  # a page to them may come behind it
+
         def fits() -> bool:
             return room is None or not full or room.full
 
         targets = [room.name] if room is not None else await self._nicks(link, place.name)
         results = await asyncio.gather(
-            *(self._say(link, target, message, again=again, fits=fits) for target in targets),
+            *(self._say(link, target, message, again=again, rank=rank, fits=fits) for target in targets),
             return_exceptions=True,
         )
         receipts = [result for result in results if isinstance(result, str)]
@@ -236,12 +247,19 @@ class Irc:
             self._listener.tell(f"I can't speak in {room.name} on {self.name}: {error}")
 
     async def _say(
-        self, link: Link, target: str, message: Message, *, again: bool, fits: Callable[[], bool]
+        self,
+        link: Link,
+        target: str,
+        message: Message,
+        *,
+        again: bool,
+        rank: Rank,
+        fits: Callable[[], bool],
     ) -> str:
         limit = room_for(link.nick, target) - MARKED - (len(AGAIN) if again else 0)
         first, *more = message.all_lines(limit)
         texts = [harmless(text) for text in (f"{AGAIN}{first}" if again else first, *more)]
-        spoken = link.say(target, [text for text in texts if text] or ["…"], fits)
+        spoken = link.say(target, [text for text in texts if text] or ["…"], rank, fits)
         try:
             async with asyncio.timeout(WAIT_AT_MOST):
                 await spoken.begun.wait()

@@ -35,7 +35,8 @@ class Spoken:
     """Lines for one target.
 
     lines: as they are written. done: the receipt, or NetworkError. fits: asked before each line whether it may still
-    be said there. begun: set once one of them may be on its way, or never will. labelled: each with a label.
+    be said there. begun: set once one of them may be on its way, or never will. out: so many of them are written, or
+    never will be. labels: one for each, if the server has labels.
     """
 
     target: str
@@ -43,10 +44,16 @@ class Spoken:
     done: asyncio.Future[str]
     fits: Callable[[], bool] = lambda: True
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    labelled: bool = False
+    out: int = 0
+    labels: Sequence[str] = ()
     refusal: Heard | None = None
     echoed: set[str] = field(default_factory=set)
     waits_for: set[str] = field(default_factory=set)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is to be written any more: it is all out, or was given up before it was begun."""
+        return self.out == len(self.lines) or (self.out == 0 and self.done.done())
 
     def settle(self, receipt: str) -> None:
         """The server has answered for all of it."""
@@ -60,7 +67,7 @@ class Spoken:
     @property
     def _seen_by_nobody(self) -> bool:
         """Without labels it can't be known which of several lines were refused."""
-        return not self.echoed if self.labelled else len(self.lines) == 1
+        return not self.echoed if self.labels else len(self.lines) == 1
 
     def fail(self, why: str) -> None:
         """Nobody will answer for it any more."""
@@ -78,6 +85,24 @@ class Refusal(NetworkError):
         super().__init__(f"{heard.last} ({heard.command})", unsent=unsent, retry_after=wait)
 
 
+@dataclass(frozen=True)
+class _Barrier:
+    """A PING that asks for what was written before it.
+
+    covered: what its answer is the receipt of. in_part: of these some lines were written before it, and some will be
+    after it: their receipt is another's, but what is refused before the answer may be theirs.
+    """
+
+    token: str
+    since: float
+    covered: Sequence[Spoken]
+    in_part: Sequence[Spoken]
+
+    @property
+    def before(self) -> Sequence[Spoken]:
+        return [*self.covered, *self.in_part]
+
+
 class Receipts:
     """What is under way on one link."""
 
@@ -86,8 +111,8 @@ class Receipts:
         self._labels: dict[str, Spoken] = {}
         self._batches: dict[str, str] = {}
         self._nested: set[str] = set()
-        self._writing: Spoken | None = None
-        self._barriers: deque[tuple[str, float, list[Spoken]]] = deque()
+        self._writing: list[Spoken] = []
+        self._barriers: deque[_Barrier] = deque()
         self._uncovered: list[Spoken] = []
         self._since: dict[str, float] = {}
 
@@ -98,13 +123,13 @@ class Receipts:
 
     def oldest(self) -> float | None:
         """Since when the longest has been waited for."""
-        barriers = [since for _, since, _ in itertools.islice(self._barriers, 1)]
+        barriers = [barrier.since for barrier in itertools.islice(self._barriers, 1)]
         return min([*barriers, *itertools.islice(self._since.values(), 1)], default=None)
 
     def labels(self, spoken: Spoken) -> Sequence[str]:
         """A label for each of its lines."""
         found = [f"t{next(self._numbers)}" for _ in spoken.lines]
-        spoken.labelled = True
+        spoken.labels = found
         self._labels |= dict.fromkeys(found, spoken)
         spoken.waits_for.update(found)
         return found
@@ -114,18 +139,21 @@ class Receipts:
         self._since[label] = at
 
     def begin(self, spoken: Spoken) -> None:
-        """Its lines are being written, without labels; some may be refused before the last one is out."""
-        self._writing = spoken
+        """Its lines are being written, without labels; some may be refused before the last one is out.
+
+        Others, to other targets, may be begun and written meanwhile.
+        """
+        self._writing.append(spoken)
 
     def written(self, spoken: Spoken) -> None:
         """All its lines were."""
         self._uncovered.append(spoken)
-        self._writing = None
+        self._writing = [other for other in self._writing if other is not spoken]
 
     def barrier(self, at: float) -> str:
         """What a PING has to carry that asks for everything written before it."""
         token = f"t{next(self._numbers)}"
-        self._barriers.append((token, at, self._uncovered))
+        self._barriers.append(_Barrier(token, at, self._uncovered, list(self._writing)))
         self._uncovered = []
         return token
 
@@ -155,12 +183,12 @@ class Receipts:
     def _under_way(self) -> Iterator[Spoken]:
         yield from self._labels.values()
         yield from self._unasked()
-        for _, _, covered in self._barriers:
-            yield from covered
+        for barrier in self._barriers:
+            yield from barrier.covered
 
     def _unasked(self) -> list[Spoken]:
         """What was written, or is being written, for which no PING asks yet."""
-        return [*self._uncovered, *filter(None, [self._writing])]
+        return [*self._uncovered, *self._writing]
 
     def _batch(self, name: str, label: str | None, *, nested: bool) -> None:
         if name.startswith("+") and label:
@@ -185,17 +213,18 @@ class Receipts:
             spoken.settle(f"echo {label}")
 
     def _pong(self, token: str) -> None:
-        if not any(token == known for known, _, _ in self._barriers):
+        if not any(token == barrier.token for barrier in self._barriers):
             return
         known = ""
         while known != token:
-            known, _, covered = self._barriers.popleft()
-            for spoken in covered:
+            barrier = self._barriers.popleft()
+            known = barrier.token
+            for spoken in barrier.covered:
                 spoken.settle(f"pong {token}")
 
     def _blamed(self, heard: Heard) -> Sequence[Spoken]:
         """What a refusal is about: the oldest that is unanswered and fits; some servers name it in the text alone."""
-        pending = self._barriers[0][2] if self._barriers else self._unasked()
+        pending = self._barriers[0].before if self._barriers else self._unasked()
         if heard.command in _ABOUT_A_LINE:
             return pending
         named = {fold(word) for part in heard.words[1:] for word in part.split()}

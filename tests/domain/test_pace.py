@@ -74,3 +74,16 @@ def test_in_no_window_are_there_more_lines_than_the_burst_and_one_each_so_often(
         for windows in range(10):
             inside = sum(at <= begin + windows * every for at in sent[first:])
             assert inside <= burst + windows
+
+
+def test_so_many_lines_can_be_waited_for_or_as_many_as_ever_go_at_once() -> None:
+    clock = Stopwatch()
+    pace = Pace(3, timedelta(seconds=2), clock)
+    assert [pace.wait(lines) for lines in (1, 2, 3, 4, 100)] == [0] * 5
+    pace.spend()
+    assert [pace.wait(lines) for lines in (1, 2, 3, 4, 100)] == [0, 0, 2, 2, 2]
+    pace.spend()
+    pace.spend()
+    assert [pace.wait(lines) for lines in (1, 2, 3, 4)] == [2, 4, 6, 6]
+    clock.now += 5
+    assert [pace.wait(lines) for lines in (1, 2, 3)] == [0, 0, 1]

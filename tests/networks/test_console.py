@@ -378,8 +378,6 @@ from datetime import UTC, datetime
 from tocsin.domain.message import Message, Place
 from tocsin.networks.base import Rank
 from tocsin.networks.console import Console, ConsoleSettings
-from tocsin.networks.base import Rank
-from tocsin.networks.base import Rank
 
 class Listener:
     def up(self, network): pass

@@ -35,7 +35,8 @@ QUIET = 40.0
 LOOK_EVERY = 1.0
 
 RESERVE = 2
-"""So many lines of those that may go at once are for pages alone: they go out though much has just been said."""
+"""Of the lines that may go at once so many are left by all but pages: enough for one, and the PING behind what was
+said before it."""
 
 CHORE_AFTER = 4
 """Where messages don't end, one command that can wait goes behind so many of their lines."""
@@ -309,7 +310,7 @@ class Link:
                 self._ask(self._chores)
         elif first is not None:
             spoken, rank = first
-            wait = self._pace.wait(self._needs(rank))
+            wait = self._pace.wait(1 if rank is Rank.PAGE else 1 + RESERVE)
             if not wait:
                 self._asked_last = False
                 self._since_chore += 1
@@ -323,10 +324,6 @@ class Link:
     def _ask(self, commands: deque[str]) -> None:
         self._ask_for_receipts()  # so that what is refused from now on is no message
         self.command(commands.popleft())
-
-    def _needs(self, rank: Rank) -> int:
-        """So many lines must be free for one of that rank, so that pages find some."""
-        return 1 if rank is Rank.PAGE else 1 + (not self.caps >= LABELLED) + RESERVE  # a PING is a line too
 
     def _write(self, spoken: Spoken) -> None:
         """Write the next line of a message, if it may still be said."""

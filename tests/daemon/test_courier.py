@@ -41,6 +41,19 @@ async def test_pages_come_before_answers_before_status_and_each_in_order(start: 
         assert [int(text.split()[1]) for text in engine.chat.texts()] == [2, 5, 8, 1, 4, 7, 0, 3, 6]
 
 
+async def test_a_network_is_told_what_goes_first_among_its_places(start: Start) -> None:
+    async with start() as engine:
+        for lane in Lane:
+            await say(engine, (lane.name, lane))
+        assert {str(said): said.rank for said in engine.chat.said} == {
+            "FIRST": Rank.PAGE,
+            "PAGE": Rank.PAGE,
+            "ANSWER": Rank.ANSWER,
+            "STATUS": Rank.STATUS,
+            "NEWS": Rank.NEWS,
+        }
+
+
 async def test_a_page_is_confirmed_and_the_journal_knows(start: Start) -> None:
     async with start() as engine:
         subject = await engine.report(fires())

@@ -16,7 +16,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.networks.base import Rank
 from tocsin.networks.irc import network as network_module
-from tocsin.networks.irc import rooms
+from tocsin.networks.irc import rooms, whereabouts
 
 from tests.networks.contract import PAGE
 from tests.networks.irc_peers import (
@@ -77,7 +77,7 @@ async def test_a_page_to_a_nick_that_nobody_has_fails_at_once(ircd: Ircd) -> Non
 async def test_a_page_to_somebody_who_lets_nobody_in_fails_at_once(
     inspircd: Inspircd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_module, "LOOK_AGAIN", 0)
+    monkeypatch.setattr(whereabouts, "LOOK_AGAIN", 0)
     network = irc(inspircd.port)
     async with people("alice") as [alice], on(network) as ear:
         await asyncio.gather(ear.is_up(), come(alice, inspircd, "alice"))

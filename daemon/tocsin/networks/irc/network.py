@@ -1,4 +1,4 @@
-"""The IRC network: joins the rooms, comes back when it must, and knows where people are."""
+"""The IRC network: joins the rooms, says what is to be said there and to people, and comes back when it must."""
 
 import asyncio
 import contextlib
@@ -16,25 +16,24 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
+from tocsin.networks.irc.knocking import Knocking
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
 from tocsin.networks.irc.receipts import Refusal
 from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings
-from tocsin.networks.irc.users import WHO_FORM, Users
+from tocsin.networks.irc.users import WHO_FORM
+from tocsin.networks.irc.whereabouts import Whereabouts
 from tocsin.networks.irc.wire import Heard
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE = 0.5
 SHORT_LIFE = 20.0
 """A link that lasts no longer than so many seconds counts as one that failed."""
 
-LONGEST_PAUSE = 60.0
-KNOCK_EVERY = 1.5
-MOST_KNOCKS = 200
-"""How many seconds lie between two tries at most where nobody answers at all; after so many tries, ten times as many."""
+ANSWERED_WITHIN = 60.0
+"""How many seconds a server has to answer a JOIN before it is asked again."""
 
 JOIN_WITHIN = 10.0
 """How many seconds the rooms have to let us in before we talk in those that did."""
@@ -51,9 +50,6 @@ WAIT_AT_MOST = 20.0
 
 NICK_EVERY = 30.0
 ROOMS_EVERY = 1.0
-
-LOOK_AGAIN = 10.0
-"""Whom the server did not know it is asked for again after so many seconds."""
 
 AGAIN = "(again) "
 
@@ -80,8 +76,8 @@ class Irc:
         self._settings = settings
         self._accounts = {fold(account): account for account in accounts}
         self._rooms = Rooms([settings.room, *rooms], settings.keys, settings.detail)
-        self._jitter = jitter
-        self._users = Users()
+        self._knocking = Knocking(jitter)
+        self._people = Whereabouts(name, settings.identity, self._accounts)
         self._link: Link | None = None
         self._why = "not connected yet"
         self._up = False
@@ -94,11 +90,7 @@ class Irc:
             link=lambda: self._link,
             on_spoke=self._spoke,
         )
-        self._knocks = 0
-        self._turned_away = 0
         self._nick_at = 0.0
-        self._missed: dict[str, tuple[float, str]] = {}
-        self._wanted: set[str] = set()
         self._changed = asyncio.Event()
 
     async def run(self, listener: Listener) -> None:
@@ -110,7 +102,7 @@ class Irc:
             while True:
                 self._why, asked = await self._once(pace)
                 self._listener.down(self.name, self._why)
-                await asyncio.sleep(self._pause(asked))
+                await asyncio.sleep(self._knocking.pause(asked))
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
@@ -135,27 +127,6 @@ class Irc:
             if link is not None:
                 await link.close()
             self._forget()
-
-    def _pause(self, asked: timedelta | None) -> float:
-        """How many seconds to wait before the next try.
-
-        asked: the first time that we were turned away; None if nobody was there at all, which costs a server nothing.
-        """
-        if asked is None:
-            self._knocks += 1
-            often = self._knocks < MOST_KNOCKS
-            return (
-                self._jitter(FIRST_PAUSE, KNOCK_EVERY)
-                if often
-                else self._jitter(5 * KNOCK_EVERY, 10 * KNOCK_EVERY)
-            )
-        self._knocks = 0
-        if not asked:
-            self._turned_away = 0
-            return self._jitter(0, FIRST_PAUSE)
-        longest = min(LONGEST_PAUSE, asked.total_seconds() * 2 ** min(self._turned_away, 10))
-        self._turned_away += 1
-        return self._jitter(longest / 2, longest)
 
     def _login(self) -> Login:
         """Reads secrets, so in a thread. Raises ValueError if one can't be read."""
@@ -184,8 +155,7 @@ class Irc:
         """What we knew of others holds no more."""
         self._link = None
         self._up = False
-        self._users.clear()
-        self._missed.clear()
+        self._people.forget()
         self._hearing.forget()
         self._rooms.leave_all()
 
@@ -218,7 +188,11 @@ class Irc:
         def fits() -> bool:
             return room is None or not full or room.full
 
-        targets = [room.name] if room is not None else await self._nicks(link, place.name)
+        targets = (
+            [room.name]
+            if room is not None
+            else await self._people.nicks(link, place.name, self._last_nick(place.name))
+        )
         results = await asyncio.gather(
             *(self._say(link, target, message, again=again, rank=rank, fits=fits) for target in targets),
             return_exceptions=True,
@@ -231,8 +205,10 @@ class Irc:
         error = [*in_doubt, *errors][0]
         if isinstance(error, Refusal) and place.private and error.retry_after is None:
             for target in targets if error.code == "401" else ():
-                self._users.gone(target)
-            raise self._absent(place.name, f"{place.name} can't be reached: {error}", unsent=error.unsent)
+                self._people.gone(target)
+            raise self._people.absent(
+                place.name, f"{place.name} can't be reached: {error}", unsent=error.unsent
+            )
         if isinstance(error, Refusal) and not place.private:
             self._silenced(place.name, error)
         raise error
@@ -271,41 +247,8 @@ class Irc:
                 spoken.done.cancel()  # so that it is never begun
         return await spoken.done
 
-    async def _nicks(self, link: Link, account: str) -> Sequence[str]:
-        """By which nicks to reach an account. Raises NetworkError if there is none."""
-        self._still_absent(account)
-        if self._settings.identity is not Identity.ACCOUNTS:
-            return [account]
-        if account.startswith("~"):
-            return [account[1:]]
-        nicks = self._users.nicks_of(account)
-        if not nicks:
-            tries = dict.fromkeys((account, self._hearing.last_nick.get(fold(account), account)))
-            found = [(await link.whois(nick)).account for nick in tries]
-            nicks = [nick for nick, theirs in zip(tries, found, strict=True) if fold(theirs) == fold(account)]
-        if not nicks:
-            raise self._absent(account, f"{account} is nowhere online on {self.name}")
-        return nicks
-
-    def _absent(self, account: str, why: str, *, unsent: bool = True) -> NetworkError:
-        """Somebody can't be reached now, and need not be tried again before a while, unless they are seen to come."""
-        now = asyncio.get_running_loop().time()
-        self._missed = {key: missed for key, missed in self._missed.items() if missed[0] > now}
-        self._missed[fold(account)] = (now + LOOK_AGAIN, why)
-        if fold(account) in self._accounts:
-            self._wanted.add(fold(account))
-        return NetworkError(why, unsent=unsent, absent=True)
-
-    def _still_absent(self, account: str) -> None:
-        """Raises NetworkError for whom the server did not know a moment ago."""
-        until, why = self._missed.get(fold(account), (0.0, ""))
-        if until > asyncio.get_running_loop().time() and not self._sees(account):
-            raise NetworkError(why, unsent=True, absent=True)
-
-    def _sees(self, account: str) -> bool:
-        """Whether they are in a channel with us."""
-        by_account = self._settings.identity is Identity.ACCOUNTS
-        return bool(self._users.nicks_of(account)) if by_account else account in self._users
+    def _last_nick(self, account: str) -> str:
+        return self._hearing.last_nick.get(fold(account), account)
 
     def _entered(self, name: str) -> Room:
         room = self._rooms.find(name)
@@ -318,7 +261,7 @@ class Irc:
         """Take these for the accounts of the people; who was a stranger may be one of them now."""
         self._accounts.clear()
         self._accounts.update((fold(account), account) for account in accounts)
-        self._wanted.intersection_update(self._accounts)
+        self._people.other_people()
         self._hearing.forget()
 
     async def _decided(self, room: Room) -> Room:
@@ -332,7 +275,7 @@ class Irc:
 
     def reaches(self, account: str) -> bool:
         """Whether somebody with that account, or by that nick, is where we see them."""
-        return self._up and fold(account) in self._accounts and self._sees(account)
+        return self._up and fold(account) in self._accounts and self._people.sees(account)
 
     # Being there.
 
@@ -380,7 +323,7 @@ class Irc:
         due = [room for room in self._rooms if not room.joined and room.at <= now]
         keys: dict[str, str] = {}
         for room in due:
-            room.at = now + LONGEST_PAUSE  # unless the server answers
+            room.at = now + ANSWERED_WITHIN  # unless the server answers
             try:
                 key = await asyncio.to_thread(room.key.reveal) if room.key is not None else ""
                 keys[room.name] = checked_key(key)
@@ -424,23 +367,17 @@ class Irc:
 
     def _follow(self, heard: Heard, link: Link) -> None:
         """See who comes and goes: one of them may be somebody for whom there is a page."""
-        self._users.take(heard, link.caps)
+        self._people.follow(heard, link.caps)
         if heard.command in {"324", "MODE"}:
             self._modes(heard, link)
         if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
             self._hearing.changed_hands(heard.sender)
-        if not (self._up and self._wanted) or heard.command not in {"JOIN", "ACCOUNT", "NICK", "354"}:
-            return
-        self._have_come({key for key in self._wanted if self.reaches(self._accounts[key])})
+        if self._up and self._people.have_come(heard):
+            self._listener.up(self.name)  # what waits for them goes on
 
     def _spoke(self, account: str) -> None:
-        self._missed.pop(account, None)
-        self._have_come({account} & self._wanted)
-
-    def _have_come(self, wanted: set[str]) -> None:
-        if wanted and self._up:
-            self._wanted -= wanted
-            self._listener.up(self.name)  # what waits for them goes on
+        if self._people.spoke(account) and self._up:
+            self._listener.up(self.name)
 
     def _joined(self, name: str, link: Link) -> None:
         room = self._rooms.find(name)
@@ -496,7 +433,7 @@ class Irc:
             log.info("%s: %s is %s; see networks.%s.detail", self.name, room.name, what, self.name)
 
     def _out(self, name: str, why: str) -> None:
-        self._users.closed(name)
+        self._people.closed(name)
         room = self._rooms.find(name)
         if room is None:
             return

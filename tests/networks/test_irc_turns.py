@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin.domain.pace import Pace
 from tocsin.networks.base import Rank
 from tocsin.networks.irc.link import CHORE_AFTER, Link
 from tocsin.networks.irc.login import Login
-from tocsin.networks.irc.pace import Pace
 from tocsin.networks.irc.receipts import Receipts, Spoken
 from tocsin.networks.irc.turns import Turns
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -27,7 +28,7 @@ class Known:
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
-    meant last. people: everybody, as they say.
+    meant last. people: everybody, as they say. replays: what else was made of the events of these groups.
     """
 
     config: Config
@@ -35,6 +36,17 @@ class Known:
     groups: dict[str, AlertGroup] = field(default_factory=dict)
     on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
     people: People | None = None
+    replays: dict[str, dict[type["Replay"], "Replay"]] = field(default_factory=dict)
+
+
+class Replay(Protocol):
+    """What somebody makes of all that happened to an alert group, one event after another."""
+
+    def apply(self, event: Event) -> None:
+        """Go on by one event; those of others are passed over."""
+
+
+R = TypeVar("R", bound=Replay)
 
 
 class Facts:
@@ -88,6 +100,9 @@ class Facts:
             self._seen.add(event.schedule)
             self._known.on_call[event.schedule] = event.people
             return
+        for replay in self._known.replays.get(event.subject, {}).values():
+            self._seen.add(event.subject)
+            replay.apply(event)
         group = self._known.groups.get(event.subject)
         if group is None and isinstance(event, GroupOpened):
             group = AlertGroup(event.subject)
@@ -114,6 +129,22 @@ class Facts:
         """
         kinds = tuple(kind.kind for kind in only)
         return list(journal.read(self.connection, self._known.kinds, subject, kinds, after=after))
+
+    def replay(self, subject: str, make: type[R], only: Iterable[type[Event]]) -> R:
+        """What is made of all that happened to an alert group. Like the group it is remembered, and goes on by each
+        event that is recorded: whoever keeps what it says now takes a copy.
+
+        make: without arguments, as it is before anything happened. only: as for `story`.
+        """
+        of_subject = self._known.replays.setdefault(subject, {})
+        if make not in of_subject:
+            replay = make()
+            for entry in self.story(subject, only):
+                if entry.event is not None:
+                    replay.apply(entry.event)
+            self._seen.add(subject)
+            of_subject[make] = replay
+        return cast("R", of_subject[make])
 
     def paged(self, subject: str) -> set[str]:
         """Everybody who was paged for a subject, or may have been."""
@@ -222,12 +253,14 @@ class Facts:
         """The turn is over: what has ended is asked about no more."""
         for subject in self._seen:
             group = self._known.groups.get(subject)
-            if group is not None and not group.open:
-                del self._known.groups[subject]
+            if group is None or not group.open:
+                self._known.groups.pop(subject, None)
+                self._known.replays.pop(subject, None)
 
     def forget_replayed(self) -> None:
         """What this turn replayed or changed may have been undone."""
         self._known.people = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)
+            self._known.replays.pop(subject, None)
             self._known.on_call.pop(subject, None)

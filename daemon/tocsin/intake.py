@@ -27,6 +27,18 @@ LOOK_EVERY = timedelta(seconds=1)
 READ_AHEAD = 1000
 """Of so many more bodies than can be taken at a time it is looked whose they are."""
 
+CROWD = 8
+PORTION = 16
+GIVE_WAY = timedelta(seconds=0.05)
+MOST_GIVEN_WAY = 20
+"""While such a crowd of posts waits to be kept, they come first: bodies are taken in so many at once, with a pause
+after them. They are safe once they are kept, and their senders wait for it. So often at most, one second in all:
+else a crowd without end would keep everybody from being paged.
+"""
+
+MOST_READ = 2**20
+"""Of so many bytes of bodies it is remembered what was read in them until they are taken in; others are read again."""
+
 MOST_ATTEMPTS = 3
 """After so many failures a body is given up, and people are told."""
 
@@ -41,7 +53,7 @@ class Route:
     """Takes what is posted to `/hooks/PLUGIN/PATH/RECEIVER`, or `/hooks/PLUGIN/RECEIVER` if the path is empty.
 
     parse: the receiver's name and the body into anything; pure. Raises BadPayload.
-    take: what came of it, later, in a turn.
+    take: what came of it, later, in a turn; it is not changed by that, since a turn may be run twice.
     """
 
     path: str
@@ -88,6 +100,14 @@ class Lines:
         return taken
 
 
+@dataclass(frozen=True)
+class Read:
+    """What its plugin read in a body of so many bytes."""
+
+    size: int
+    parsed: Any
+
+
 class Intake:
     """The worker that takes kept bodies in: of each receiver in the order in which they came, and of all in turn."""
 
@@ -99,9 +119,12 @@ class Intake:
         self._taken_singly: set[int] = set()
         self._lines = Lines()
         self._told: dict[str, timedelta] = {}
+        self._keeping = 0
+        self._read: dict[int, Read] = {}
+        self._bytes_read = 0
         self.nudge = Nudge()
 
-    async def keep(self, route: str, receiver: str, body: bytes) -> int:
+    async def keep(self, route: str, receiver: str, body: bytes, read: Read | None = None) -> int:
         """Keep a body; when this returns, it is never lost. Raises StoreUnavailable."""
         self._refuse_if_full()
 
@@ -109,7 +132,15 @@ class Intake:
             tx.bodies_kept = True
             return intake.add(tx.connection, route=route, receiver=receiver, body=body, at=tx.now)
 
-        return await self._tocsin.turn(keep)
+        self._keeping += 1
+        try:
+            kept = await self._tocsin.turn(keep)
+        finally:
+            self._keeping -= 1
+        if read is not None and self._bytes_read + read.size <= MOST_READ:
+            self._read[kept] = read
+            self._bytes_read += read.size
+        return kept
 
     async def refuse(self, route: str, receiver: str, body: bytes, why: str) -> int:
         """Keep a body that can't be read, and tell people now and then. Raises StoreUnavailable."""
@@ -151,14 +182,26 @@ class Intake:
         self._tocsin.clock.every("intake", LOOK_EVERY, self.nudge.give)
         while True:
             try:
-                while waiting := await self._waiting():
-                    await asyncio.gather(*map(self._take, waiting))
+                await self._take_all()
             except StoreUnavailable:
                 log.warning("what was posted waits: the store is not available")
                 self._lines = Lines()  # some that were next still wait, before those that stand in line
             await self.nudge.wait()
 
-    async def _waiting(self) -> Sequence[int]:
+    async def _take_all(self) -> None:
+        """Take in all that waits, and give way to what is to be kept."""
+        left = MOST_GIVEN_WAY
+        while waiting := await self._waiting(PORTION if self._is_crowded and left else MOST_TURNS):
+            await asyncio.gather(*map(self._take, waiting))
+            if self._is_crowded and left:
+                left -= 1
+                await asyncio.sleep(GIVE_WAY.total_seconds())
+
+    @property
+    def _is_crowded(self) -> bool:
+        return self._keeping >= CROWD
+
+    async def _waiting(self, most: int = MOST_TURNS) -> Sequence[int]:
         """Whose turn it is; the oldest are looked at each time, since among them are those that wait again."""
 
         def look(tx: Transaction) -> Sequence[tuple[int, str]]:
@@ -169,7 +212,7 @@ class Intake:
             return [*oldest, *intake.waiting(tx.connection, READ_AHEAD, beyond=seen)]
 
         self._lines.add(await self._tocsin.turn(look))
-        return self._lines.next(MOST_TURNS)
+        return self._lines.next(most)
 
     async def take_over(self) -> None:
         """Take the bodies that waited when an earlier daemon stopped."""
@@ -187,8 +230,10 @@ class Intake:
                     await self._take(one)
 
     async def _take(self, one: int) -> None:
+        read = self._read.pop(one, None)
+        self._bytes_read -= read.size if read else 0
         try:
-            await self._tocsin.turn(partial(self._take_in, one))
+            await self._tocsin.turn(partial(self._take_in, one, read))
         except StoreUnavailable:
             raise
         except Exception as error:
@@ -196,7 +241,7 @@ class Intake:
             why = str(error) if isinstance(error, TocsinError) else type(error).__name__
             await self._tocsin.turn(partial(_failed, one, why))
 
-    def _take_in(self, one: int, tx: Transaction) -> None:
+    def _take_in(self, one: int, read: Read | None, tx: Transaction) -> None:
         reach("before-take")
         body = intake.find(tx.connection, one)
         if body is None:
@@ -204,7 +249,7 @@ class Intake:
         route = self._routes.get(body.route)
         if route is None:
             raise BadPayload(f"no plugin that runs takes {body.route}")
-        route.take(route.parse(body.receiver, body.body), tx)
+        route.take(read.parsed if read else route.parse(body.receiver, body.body), tx)
         intake.settle(tx.connection, one, Outcome.TAKEN, attempts=body.attempts, detail="; ".join(tx.faults))
 
 

@@ -17,7 +17,7 @@ MORNING = "escalation.morning"
 
 def progress_of(subject: str, tx: Transaction) -> Progress:
     """How far the escalation of a group has come."""
-    return Progress.of(entry.event for entry in tx.story(subject, TELLING))
+    return tx.replay(subject, Progress, TELLING).as_it_is()
 
 
 def wakes_at(person: str, tx: Transaction) -> datetime | None:

@@ -1,7 +1,7 @@
 """How far an alert's escalation has come, as its events tell. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tocsin.api import (
@@ -62,7 +62,7 @@ class Walk:
     asleep: frozenset[str] = frozenset()
     exhausted: int = 0
 
-    def apply(self, event: Event | None) -> None:
+    def apply(self, event: Event) -> None:
         """Go on by one event; those of others are passed over."""
         match event:
             case StepTaken():
@@ -125,15 +125,12 @@ class Progress:
     reopened: bool = False
     walk: Walk = field(default_factory=Walk)
 
-    @classmethod
-    def of(cls, events: Iterable[Event | None]) -> "Progress":
-        """Replay what happened."""
-        progress = cls()
-        for event in events:
-            progress._apply(event)
-        return progress
+    def as_it_is(self) -> "Progress":
+        """A copy, which no event changes."""
+        return replace(self, walk=replace(self.walk))
 
-    def _apply(self, event: Event | None) -> None:
+    def apply(self, event: Event) -> None:
+        """Go on by one event; those of others are passed over."""
         match event:
             case EscalationStarted():
                 self.plan, self.severity, self.walk = event.plan, event.severity, Walk()

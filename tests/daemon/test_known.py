@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
@@ -60,8 +60,19 @@ def says_of_themselves(tx: Transaction, key: str) -> None:
     tx.change_people()
 
 
+@dataclass
+class Seen:
+    """All that happened, in words."""
+
+    headlines: list[str] = field(default_factory=list)
+
+    def apply(self, event: Event) -> None:
+        self.headlines.append(event.headline())
+
+
 def looks(tx: Transaction, key: str) -> None:
-    list(tx.open_groups())
+    for group in tx.open_groups():
+        tx.replay(group.id, Seen, ())
     tx.on_call_before(key)
     tx.person_of("console", "alice")
 
@@ -88,9 +99,26 @@ def same(known: Known, tx: Transaction) -> None:
     for subject, group in known.groups.items():
         assert group.open
         assert fresh.find_group(subject) == group
+    assert known.replays.keys() <= known.groups.keys()
+    for subject, replays in known.replays.items():
+        for make, replay in replays.items():
+            assert fresh.replay(subject, make, ()) == replay
     for schedule, people in known.on_call.items():
         assert fresh.on_call_before(schedule) == people
     assert known.people in (None, fresh.people)
+
+
+async def test_a_replay_goes_on_by_each_event_and_reads_once(start: Start) -> None:
+    async with start() as engine:
+        one = await engine.report(fires(key="one"))
+        turn, known = engine.run.tocsin.turn, engine.run.tocsin.known
+        first = await turn(lambda tx: list(tx.replay(one, Seen, ()).headlines))
+        replay = known.replays[one][Seen]
+        await engine.says("alice", f"ack {one}")
+        assert await turn(lambda tx: tx.replay(one, Seen, ())) is replay
+        assert replay == Seen([*first, "acknowledged by alice"])
+        await engine.says("alice", f"done {one}")
+        assert not known.replays
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

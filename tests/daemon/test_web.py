@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from tocsin import control, daemon
+from tocsin import control, daemon, intake
 from tocsin.alerts import report
 from tocsin.config import Document
 from tocsin.errors import BadPayload
@@ -468,6 +468,36 @@ async def test_it_stops_in_order_while_a_post_is_under_way(
     async with start(posts()) as engine:
         assert not engine.run.tocsin.state.unclean
         assert await engine.sql(KEPT) == [("taken", b"Disk")]
+
+
+@pytest.mark.parametrize(("remembered", "often"), [(3, 1), (2, 2)])
+async def test_a_body_is_read_once_if_there_is_room_to_remember_what_was_read(
+    start: Start, monkeypatch: pytest.MonkeyPatch, remembered: int, often: int
+) -> None:
+    bodies = list[bytes]()
+
+    def reads(receiver: str, body: bytes) -> str:
+        bodies.append(body)
+        return read(receiver, body)
+
+    monkeypatch.setattr(intake, "MOST_READ", remembered)
+    routes = {"post": Route("", reads, take)}
+    async with start(replace(Pager().declared(), routes=routes)) as engine, ClientSession() as session:
+        sender = Sender(session, engine)
+        for body in (b"one", b"two"):
+            await sender.posts(body)
+        assert bodies == [b"one"] * often + [b"two"] * often
+        assert set(await sender.kept()) == {("taken", b"one"), ("taken", b"two")}
+
+
+async def test_a_crowd_without_end_keeps_nobody_from_being_paged(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"CROWD": 0, "PORTION": 1, "MOST_GIVEN_WAY": 2, "GIVE_WAY": timedelta(0)}.items():
+        monkeypatch.setattr(intake, name, value)
+    bodies = [f"disk{number}".encode() for number in range(5)]
+    await asyncio.gather(*map(sender.posts, bodies))
+    assert set(await sender.kept()) == {("taken", body) for body in bodies}
 
 
 async def test_health_is_a_whole_cycle_of_the_engine(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ SOON = timedelta(seconds=3)
 
 CALM = timedelta(seconds=1)
 LONGEST = timedelta(seconds=10)
-FIRST = timedelta(seconds=1.5)
+FIRST = timedelta(seconds=0.3)
 """What may be a storm is gathered until nothing has come for CALM; for so long at most, and where nothing was said
 before for FIRST."""
 

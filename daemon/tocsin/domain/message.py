@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -25,6 +26,8 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
 
     longest: in characters; what is cut ends in `…`.
     """
+    if len(text) <= longest and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # nearly always, and several times for each message
     read = _BLANKS.sub(" ", _UNWANTED.sub(" ", text[:_LONGEST_READ])).strip()
     if len(read) <= longest and len(text) <= _LONGEST_READ:
         return read
@@ -56,6 +59,7 @@ _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f.]*:[0-9a
 _IN_LINKS = "!#$%&'()*+,/:;=?@[]~"
 
 
+@lru_cache(maxsize=64)  # whoever reads an alert asks before it, and the alert does again
 def safe_link(url: str) -> str:
     """The link as people may be given it to click, or nothing if it is unfit for that.
 

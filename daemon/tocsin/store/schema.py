@@ -1,6 +1,7 @@
 """The tables of the core. SQL stays portable: what differs between databases stands here and in `database`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -51,10 +52,16 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 (SQLAlchemy's signature)
-        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+        return None if value is None else _as_text(value.astimezone(UTC))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's signature)
         return None if value is None else datetime.fromisoformat(value)
+
+
+@lru_cache(maxsize=16)
+def _as_text(at: datetime) -> str:
+    """Of UTC; a turn keeps its own time a dozen times."""
+    return at.isoformat(timespec="microseconds")
 
 
 BigKey = BigInteger().with_variant(Integer, "sqlite")

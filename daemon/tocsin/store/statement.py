@@ -32,9 +32,8 @@ class Statement:
     def __init__(self, built: ClauseElement) -> None:
         self._built = built.inline() if isinstance(built, Insert) else built
         self.text = ""
-        self._order: Sequence[str] = ()
+        self._order: Sequence[tuple[str, Change | None]] = ()
         self._fixed: Mapping[str, Any] = {}
-        self._to_driver: Mapping[str, Change] = {}
         self._from_driver: Sequence[tuple[int, Change]] = ()
         self._row: Callable[[Any], Any] = tuple
 
@@ -45,11 +44,9 @@ class Statement:
         raw = cast("sqlite3.Connection", connection.connection.dbapi_connection)
         if not raw.in_transaction:  # a full disk ends it from below, and this would be committed by itself
             raise StoreUnavailable("the transaction is gone")
-        for name, change in self._to_driver.items():
-            if name in values:
-                values[name] = change(values[name])
         values = {**self._fixed, **values}
-        return Result(raw.execute(self.text, [values[name] for name in self._order]), self._rows)
+        given = [change(values[name]) if change else values[name] for name, change in self._order]
+        return Result(raw.execute(self.text, given), self._rows)
 
     def _write(self, dialect: Dialect, values: Mapping[str, Any]) -> None:
         insert = isinstance(self._built, Insert)
@@ -58,17 +55,9 @@ class Statement:
             column_keys=list(values) if insert else None,
             compile_kwargs={"render_postcompile": True},
         )
-        self._order = compiled.positiontup or ()
-        self._to_driver = {
-            name: change
-            for name, bound in compiled.binds.items()
-            if (change := _processor(bound.type, dialect, "bind"))
-        }
-        self._fixed = {
-            name: self._to_driver.get(name, _as_it_is)(value)
-            for name, value in compiled.params.items()
-            if name not in values
-        }
+        changes = {name: _processor(bound.type, dialect, "bind") for name, bound in compiled.binds.items()}
+        self._order = [(name, changes.get(name)) for name in compiled.positiontup or ()]
+        self._fixed = {name: value for name, value in compiled.params.items() if name not in values}
         if isinstance(self._built, Select):
             columns = list(self._built.selected_columns)
             names = [getattr(column, "name", None) or "value" for column in columns]
@@ -123,7 +112,3 @@ def _processor(kind: TypeEngine[Any], dialect: Dialect, way: str) -> Change | No
     made = kind.dialect_impl(dialect)
     found = made.bind_processor(dialect) if way == "bind" else made.result_processor(dialect, None)
     return cast("Change | None", found)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value

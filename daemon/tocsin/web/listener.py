@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 
@@ -15,7 +15,7 @@ from tocsin.core import Nudge, Tocsin
 from tocsin.domain.message import Message, clean
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import BadPayload, StoreUnavailable
-from tocsin.intake import Intake, Route
+from tocsin.intake import Intake, Read, Route
 from tocsin.transaction import Transaction
 from tocsin.web.connections import Connection, Quiet
 from tocsin.web.limits import Limit, Shares
@@ -213,23 +213,23 @@ class Web:
             why = f"it is larger than {LARGEST_BODY // 2**20} MiB"
             await self._intake.refuse(key, receiver, body[:KEPT_OF_LARGER], why)
             return _said(413, why)
+        read = None
         try:
-            await self._read(key, receiver, body)
+            read = Read(len(body), await self._read(key, receiver, body))
         except BadPayload as error:
             await self._intake.refuse(key, receiver, body, str(error))
             return _said(400, str(error))
         except Exception as error:  # noqa: BLE001 (taken in from the store it fails again, and people are told)
             self._log("what %s posted stumbles its reader: %s", receiver, type(error).__name__)
-        await self._intake.keep(key, receiver, body)
+        await self._intake.keep(key, receiver, body, read)
         return _said(202, "accepted")
 
-    async def _read(self, key: str, receiver: str, body: bytes) -> None:
-        """Whether the plugin can read a body; a large one must not hold up the event loop."""
+    async def _read(self, key: str, receiver: str, body: bytes) -> Any:
+        """What the plugin reads in a body; a large one must not hold up the event loop."""
         parse = self._routes[key].parse
         if len(body) > LARGE_BODY:
-            await asyncio.to_thread(parse, receiver, body)
-        else:
-            parse(receiver, body)
+            return await asyncio.to_thread(parse, receiver, body)
+        return parse(receiver, body)
 
     def _log(self, text: str, *values: object) -> None:
         """Warn, but not more than now and then: who can post at all can post a lot."""

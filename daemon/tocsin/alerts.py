@@ -1,14 +1,16 @@
 """Alert groups: how reports become groups, and who is told what became of them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
+from tocsin.domain.flapping import Flap, FlappingBegan, FlappingEnded
 from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, SilenceEnded
 from tocsin.domain.message import Message, Place
+from tocsin.domain.news import changes, opening, reopening
 from tocsin.domain.page import warned
 from tocsin.domain.words import first_few, listed
 from tocsin.facts import GROUP
@@ -16,6 +18,9 @@ from tocsin.listing import MOST_LISTED, MOST_NAMED, listing
 from tocsin.store import outbox, subjects
 from tocsin.store.outbox import Lane
 from tocsin.transaction import Transaction
+
+FLAPPING_OVER = "core.flapping_over"
+"""Rings when a group that flaps has stayed as it is for long enough."""
 
 
 def report(tx: Transaction, news: Report) -> str:
@@ -29,21 +34,30 @@ def report(tx: Transaction, news: Report) -> str:
     if known is None and not fires:
         return ""
     lately = subjects.last_closed(tx.connection, GROUP, key, tx.now - tx.config.reopen_within)
-    events: Iterable[Event]
+    events: Sequence[Event]
     if known is not None:
         subject = known.id
-        events = tx.group(subject).news(news, tx.now)
+        events = changes(tx.group(subject), news, tx.now)
     elif lately is not None:
         subject = lately.id
-        events = tx.group(subject).reopening(news, tx.now)
+        events = reopening(tx.group(subject), news, tx.now, tx.config.flapping)
     else:
         subject = tx.open(GROUP, key)
-        events = AlertGroup.opening(subject, news, tx.now)
+        events = opening(subject, news, tx.now)
     for event in events:
         tx.record(event)
         if isinstance(event, GroupResolved):
             announce(tx, event)
+        elif isinstance(event, FlappingBegan):
+            announce(tx, event, said=event.said())
+    _hold(tx, tx.group(subject), events)
     return subject
+
+
+def _hold(tx: Transaction, group: AlertGroup, events: Sequence[Event]) -> None:
+    """With each change of a group that flaps, the time for which it has to stay as it is begins anew."""
+    if group.flapping and any(isinstance(event, Flap | FlappingBegan) for event in events):
+        tx.set_timer(FLAPPING_OVER, group.id, after=group.flapping.hold)
 
 
 def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
@@ -52,7 +66,7 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
     since: when it went down; None if that was before the daemon came up.
     """
     groups = list(tx.open_groups())
-    ringing = [group.id for group in groups if group.rings]
+    ringing = [group.id for group in groups if group.unanswered]
     if not groups:
         return
     began = f"{since.astimezone(UTC):%H:%M}\u2013" if since else "until "
@@ -132,11 +146,12 @@ def _tell(
 ) -> None:
     """Only once no page can be seen any moment: nobody should be called after they read that it stops."""
     group = tx.group(event.subject)
-    message = replace(tx.about(group, f"{said}: "), link="")
+    command = "ack" if isinstance(event, FlappingBegan) and group.rings else ""
+    message = replace(tx.about(group, f"{said}: ", command=command), link="")
     if brief:
         message = replace(message, brief=tx.about(group, f"{brief}: ").brief)
     # What rings again need not wait for the pages that it brings.
-    stops = not isinstance(event, GroupUnacknowledged | SilenceEnded)
+    stops = not isinstance(event, GroupUnacknowledged | SilenceEnded | FlappingBegan | FlappingEnded)
     tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=stops)
 
 

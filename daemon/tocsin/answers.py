@@ -153,7 +153,7 @@ def _decide(
         except Refused as error:
             said.append(str(error))
             continue
-        if group.rings:
+        if group.unanswered:
             rang.add(named)
         tx.record(event)
         if isinstance(event, AcknowledgementRenewed):
@@ -211,12 +211,12 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
     there = [group for group in tx.open_groups() if (_since(group, tx) or said_at) <= said_at]
     groups = [group for group in there if group.state in fitting]
     if fitting == NOT_MINE:  # a silence goes on while something rings
-        groups = [group for group in groups if group.rings] or groups
+        groups = [group for group in groups if group.unanswered] or groups
     words = _slot(call)
     own = [group.id for group in groups if _is_own(group, call, said_at, tx)]
     if call.name == "ack" and not own and words[:1] != ["all"]:
         held = [group.id for group in there if group.acknowledged_by == call.by]
-        if held and (words or call.place.private or not any(group.rings for group in groups)):
+        if held and (words or call.place.private or not any(group.unanswered for group in groups)):
             return held  # they were asked whether they still have it
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")

@@ -19,6 +19,7 @@ from tocsin.core import Tocsin
 from tocsin.domain.alert import Alert, Report, rank
 from tocsin.domain.duty import OnCallChanged
 from tocsin.domain.event import Event
+from tocsin.domain.flapping import FlappingBegan, FlappingEnded, GroupFiredAgain, GroupQuieted
 from tocsin.domain.group import (
     AcknowledgementRenewed,
     AlertFired,
@@ -73,8 +74,12 @@ __all__ = [
     "Duration",
     "Event",
     "FilePath",
+    "FlappingBegan",
+    "FlappingEnded",
     "GroupAcknowledged",
+    "GroupFiredAgain",
     "GroupOpened",
+    "GroupQuieted",
     "GroupReopened",
     "GroupResolved",
     "GroupSilenced",

@@ -19,7 +19,7 @@ from tocsin.domain.page import warned
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network, Rank
-from tocsin.noise import SETTLE_FOR, WHILE_IT_RINGS, Choice, Noise, choose, is_plain, next_try, plain
+from tocsin.noise import SETTLE_FOR, UNTIL_ANSWERED, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_failed, page_lost
 from tocsin.store import carried, outbox
 from tocsin.store.outbox import Lane, Row, Sending
@@ -261,7 +261,7 @@ def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
     """The next message for a place; from now on it may be seen."""
     while (choice := _chosen(place, noise, tx)).row is not None:
         row = choice.row
-        if row.state is Sending.PENDING and row.lane in WHILE_IT_RINGS and not _rings(row, tx):
+        if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             carried.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             continue
@@ -338,9 +338,9 @@ def _after(row: Row, outcome: NetworkError) -> Sending:
 def _rings(row: Row, tx: Transaction) -> bool:
     """Whether what a message is about rings, or of a digest anything."""
     if row.carries:
-        return any(group.rings for group in alerts_of(row.subject, tx) or ())
+        return any(group.unanswered for group in alerts_of(row.subject, tx) or ())
     group = tx.find_group(row.subject)
-    return group is None or group.rings
+    return group is None or group.unanswered
 
 
 def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:

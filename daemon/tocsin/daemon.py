@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, intake, lists, me, networks, oncall, plugins, safety
+from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
@@ -112,7 +112,13 @@ class Daemon:
             **{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS)},
             **declared.events,
         }
-        timers = {**safety.timer_kinds(), **intake.timer_kinds(), **oncall.timer_kinds(), **declared.timers}
+        timers = {
+            **safety.timer_kinds(),
+            **intake.timer_kinds(),
+            **oncall.timer_kinds(),
+            **flapping.timer_kinds(),
+            **declared.timers,
+        }
         rules = Rules(by_event(declared.reactions), timers)
         self.tocsin = Tocsin(
             clock=clock, state=state, database=database, known=Known(config, kinds), rules=rules

@@ -1,19 +1,22 @@
 """What is open, and all that happened to an alert."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 from tocsin.commands import Call, Command
 from tocsin.digests import alerts_of
 from tocsin.domain.alert import rank
+from tocsin.domain.flapping import Flap, GroupFiredAgain
 from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.message import Message, clean
 from tocsin.domain.tally import LONGEST_NAME, named, tallies
 from tocsin.domain.words import bare, counted, did_you_mean, time_of_day
 from tocsin.errors import Refused
 from tocsin.listing import MOST_LISTED, by_count, counting, listing
+from tocsin.store.journal import Entry
 from tocsin.transaction import Transaction
 
 
@@ -107,8 +110,8 @@ def _meant(asked: str, tx: Transaction) -> Found | None:
 def _title(groups: Sequence[AlertGroup], noun: str) -> str:
     if not groups:
         return "nothing is open"
-    ringing = sum(group.rings for group in groups)
-    return f"{counted(len(groups), noun)} open, {ringing:,} without an answer"
+    unanswered = sum(group.unanswered for group in groups)
+    return f"{counted(len(groups), noun)} open, {unanswered:,} without an answer"
 
 
 def _more(wanted: Found, lines: int, noun: str, tx: Transaction) -> Callable[[int], str]:
@@ -132,8 +135,14 @@ def _who(group: AlertGroup) -> str:
     if group.state is GroupState.SILENCED:
         return f"silenced by {group.silenced_by}"
     if group.acknowledged_by:
-        return f"{group.acknowledged_by} has it"
-    return "nobody has answered" if group.rings else str(group.state)
+        return f"{group.acknowledged_by} has it{_flaps(group)}"
+    return "nobody has answered" + _flaps(group) if group.unanswered else str(group.state)
+
+
+def _flaps(group: AlertGroup) -> str:
+    if not group.flapping:
+        return ""
+    return f"; flapping, {counted(group.times, 'time')}" + (", quiet now" if group.quiet else "")
 
 
 def _clock(at: datetime, call: Call, tx: Transaction) -> str:
@@ -150,15 +159,29 @@ def why(call: Call, tx: Transaction) -> Message:
         what = f"{counted(len(told), 'alert')} told together: {named(told, tx.config.severities)}"
         return Message(what, subject=asked, command=tx.typed(f"alerts {asked}"))
     group = tx.group(asked)
-    lines = [f"{_clock(entry.at, call, tx)} {entry.headline}" for entry in tx.story(group.id)]
+    lines = list(_lines(tx.story(group.id), lambda at: _clock(at, call, tx)))
     if len(lines) > MOST_LISTED:
         left_out = len(lines) - MOST_LISTED + 1
         lines = [*lines[:3], f"… {left_out} more …", *lines[3 + left_out :]]
     order = tx.config.severities
     return Message(
-        f"{group.state}: {group.describe(order)}",
+        f"{group.state}{_flaps(group)}: {group.describe(order)}",
         subject=group.id,
         link=group.link,
         lines=tuple(lines),
-        brief=f"{group.state}: {group.brief(order)}",
+        brief=f"{group.state}{_flaps(group)}: {group.brief(order)}",
     )
+
+
+def _lines(story: Iterable[Entry], clock: Callable[[datetime], str]) -> Iterator[str]:
+    """A line for each thing that happened; one for all that happened while it came and went."""
+    for flaps, some in groupby(story, key=lambda entry: isinstance(entry.event, Flap)):
+        entries = list(some)
+        if flaps and len(entries) > 1:
+            times = sum(isinstance(entry.event, GroupFiredAgain) for entry in entries)
+            last = entries[-1]
+            yield (
+                f"{clock(entries[0].at)} came and went until {clock(last.at)}: fired {counted(times, 'time')}"
+            )
+        else:
+            yield from (f"{clock(entry.at)} {entry.headline}" for entry in entries)

@@ -26,7 +26,7 @@ LOOK_AGAIN = timedelta(seconds=0.2)
 
 _NO_NAMES = "whose names could not be sent"
 
-WHILE_IT_RINGS = (Lane.PAGE, Lane.NEWS)
+UNTIL_ANSWERED = (Lane.PAGE, Lane.NEWS)
 """What is not said any more once somebody has answered."""
 
 
@@ -110,12 +110,12 @@ class _Lane:
         sorts, since = {}, {}
         for one in some:
             group = tx.find_group(one.subject)
-            if group is not None and lane in WHILE_IT_RINGS and not group.rings:
+            if group is not None and lane in UNTIL_ANSWERED and not group.unanswered:
                 outbox.settle(tx.connection, one.id, Sending.CANCELLED, tx.time)
                 continue
             severity, name = group.called(tx.config.severities) if group is not None else ("", "")
             # What came to an end, or is only asked, is never worse than something else.
-            worst = rank(severity, tx.config.severities) if lane in WHILE_IT_RINGS else 1
+            worst = rank(severity, tx.config.severities) if lane in UNTIL_ANSWERED else 1
             sorts[one.id] = (worst, name)
             since[one.id] = one.said_boot
         return cls(lane, sorts, since)

@@ -107,7 +107,7 @@ def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) ->
     absent: whom it calls is not there, or it is given up.
     """
     group = tx.find_group(row.subject)
-    if group is not None and group.rings:
+    if group is not None and group.unanswered:
         lines = (f"{row.place}: {why}",)
         message = replace(row.message, subject=row.subject, link="", lines=lines, brief_lines=lines)
         rang = row.place != FALLBACK and tx.fall_back(message, about=row.subject)

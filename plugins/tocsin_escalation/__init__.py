@@ -16,6 +16,7 @@ from tocsin.api import (
     Duration,
     Event,
     GroupAcknowledged,
+    GroupFiredAgain,
     GroupOpened,
     GroupReopened,
     GroupResolved,
@@ -81,10 +82,13 @@ class Escalation:
 
     @hookimpl
     def register_reactions(self) -> Iterable[Reaction[Any]]:
-        steps, members, watch = self._steps, self._members, self._watch
+        steps, members, watch, duty = self._steps, self._members, self._watch, Duty(self._steps)
         return [
             on(GroupOpened, steps.start),
-            on(GroupReopened, steps.start),
+            on(GroupReopened, steps.reopen),
+            on(GroupFiredAgain, members.fired_again),
+            on(GroupFiredAgain, steps.fired_again),
+            on(GroupFiredAgain, duty.fired_again),
             on(GroupUnacknowledged, steps.start_again),
             on(GroupUnacknowledged, watch.end),
             on(SilenceEnded, steps.start_again),
@@ -101,7 +105,7 @@ class Escalation:
             on(PageFailed, steps.begin_wait),
             on(AlertFired, members.changed),
             on(AlertResolved, members.changed),
-            on(OnCallChanged, Duty(steps).changed),
+            on(OnCallChanged, duty.changed),
         ]
 
     @hookimpl

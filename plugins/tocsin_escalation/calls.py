@@ -116,20 +116,21 @@ def rooms_so_far(group: AlertGroup, tx: Transaction) -> list[Place]:
     return list(dict.fromkeys([*tx.default_rooms(), *others]))
 
 
-def join(people: Iterable[str], because: str, group: AlertGroup, progress: Progress, tx: Transaction) -> None:
-    """Page people outside of the steps, and tell the rooms why."""
+def join(people: Iterable[str], because: str, group: AlertGroup, progress: Progress, tx: Transaction) -> bool:
+    """Page people outside of the steps, and tell the rooms why; whether anybody is paged, now or in the morning."""
     plan = progress.plan
     called = Called.people(people, plan, tx) if plan is not None else None
     if plan is None or called is None or not (called.awake or called.asleep):
-        return
+        return False
     called.page(group, plan, tx)
     joined = PeopleJoined(
         subject=group.id, at=tx.now, people=tuple(called.awake), because=because, asleep=tuple(called.asleep)
     )
     tx.record(joined)
     told = tx.about(group, f"{joined.headline()}: ", command="ack")
-    for room in rooms_told(plan, progress.names, tx):
+    for room in dict.fromkeys([*rooms_told(plan, progress.names, tx), *rooms_so_far(group, tx)]):
         tx.news(room, told, about=group.id)
+    return True
 
 
 def wake(timer: Timer, tx: Transaction) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tocsin.api import AlertGroup, OnCallChanged, Transaction, listed
+from tocsin.api import AlertGroup, GroupFiredAgain, OnCallChanged, Transaction, listed
 from tocsin_escalation.calls import join, progress_of
 from tocsin_escalation.steps import Steps
 
@@ -20,6 +20,13 @@ class Duty:
         for group in tx.open_groups() if new else ():
             if group.rings:
                 self._page(new, event.schedule, group, tx)
+
+    def fired_again(self, event: GroupFiredAgain, tx: Transaction) -> None:
+        """It flaps: who came on call while it was quiet is paged now."""
+        group = tx.group(event.subject)
+        if group.rings:
+            for schedule in sorted(progress_of(group.id, tx).names & set(tx.config.schedules)):
+                self._page(list(tx.callees(schedule)), schedule, group, tx)
 
     def _page(self, new: list[str], schedule: str, group: AlertGroup, tx: Transaction) -> None:
         progress = progress_of(group.id, tx)

@@ -10,6 +10,7 @@ from tocsin.api import (
     AlertGroup,
     AlertResolved,
     GroupAcknowledged,
+    GroupFiredAgain,
     GroupSilenced,
     GroupState,
     GroupUnacknowledged,
@@ -59,8 +60,14 @@ class Members:
     def look(self, timer: Timer, tx: Transaction) -> None:
         """Worse than what people know of: begin anew."""
         group = tx.find_group(timer.key)
-        if group is None or not group.open:
-            return
+        if group is not None and group.open:
+            self._look(group, tx)
+
+    def fired_again(self, event: GroupFiredAgain, tx: Transaction) -> None:
+        """Of a group that flaps: look at once, before a step of the old plan comes."""
+        self._look(tx.group(event.subject), tx)
+
+    def _look(self, group: AlertGroup, tx: Transaction) -> None:
         order = tx.config.severities
         severity, progress = group.severity(order), progress_of(group.id, tx)
         worse = bool(group.firing) and rank(severity, order) < rank(progress.severity, order)

@@ -8,6 +8,7 @@ from tocsin.api import (
     PAGE_DEADLINE,
     Event,
     GroupReopened,
+    GroupResolved,
     GroupUnacknowledged,
     PageDelivered,
     PageFailed,
@@ -29,6 +30,7 @@ TELLING = (
     EscalationStarted,
     AnsweredFor,
     GroupReopened,
+    GroupResolved,
     GroupUnacknowledged,
     SilenceEnded,
     StepTaken,
@@ -40,6 +42,9 @@ TELLING = (
 )
 """The events that tell how far it has come."""
 
+CALLING = StepTaken | StepPutOff | PeopleJoined | EscalationExhausted
+"""Those by which somebody was called, or would have been."""
+
 
 @dataclass
 class Walk:
@@ -48,7 +53,8 @@ class Walk:
     position: the last step that came; None before the first. at: when. round: the steps of its round that came.
     pages: those of that step. first: the first outcome of one of them; with it the wait for the next step begins.
     lost: those to people who are not there. put_off: what the next step waits for. called: who was paged. asleep:
-    who is paged when their quiet hours are over. exhausted: how often the end was reached.
+    who is paged when their quiet hours are over. paused: for how long it was over since then, for a while. exhausted: how
+    often the end was reached.
     """
 
     position: Position | None = None
@@ -60,6 +66,7 @@ class Walk:
     put_off: StepPutOff | None = None
     called: frozenset[str] = frozenset()
     asleep: frozenset[str] = frozenset()
+    paused: timedelta = NO_TIME
     exhausted: int = 0
 
     def apply(self, event: Event) -> None:
@@ -69,7 +76,7 @@ class Walk:
                 same = self.position is not None and self.position.round == event.at_step.round
                 self.round = (*(self.round if same else ()), event.at_step.step)
                 self.position, self.at, self.pages = event.at_step, event.at, frozenset(event.pages)
-                self.first, self.lost, self.put_off = None, frozenset(), None
+                self.first, self.lost, self.put_off, self.paused = None, frozenset(), None, NO_TIME
                 self._calls(event.people, event.asleep)
             case StepPutOff():
                 self.put_off, self.pages = event, frozenset()
@@ -110,19 +117,21 @@ class Walk:
         known = self.first is not None or not self.pages
         since = self.first.at if self.first is not None else self.at
         whole = wait if known else PAGE_DEADLINE + wait
-        return min(max(since + whole - now, NO_TIME), whole)
+        return min(max(since + whole + self.paused - now, NO_TIME), whole)
 
 
 @dataclass
 class Progress:
     """plan: None if no policy was chosen yet. severity: for which it was; empty for the worst.
 
-    reopened: it fires again, and no step came since. walk: along the plan.
+    over: how it ended last. reopened: it fires again, and nobody was called since. walk: along the plan; it goes on where
+    it stood if nobody had answered when it was over.
     """
 
     plan: Plan | None = None
     severity: str = ""
     reopened: bool = False
+    over: GroupResolved | None = None
     walk: Walk = field(default_factory=Walk)
 
     def as_it_is(self) -> "Progress":
@@ -136,14 +145,18 @@ class Progress:
                 self.plan, self.severity, self.walk = event.plan, event.severity, Walk()
             case AnsweredFor():
                 self.severity = event.severity
+            case GroupResolved():
+                self.over = event
             case GroupReopened():
-                self.plan, self.severity, self.walk, self.reopened = None, "", Walk(), True
+                self.reopened = True
+                if self.over is None or self.over.acknowledged or self.walk.exhausted:
+                    self.plan, self.severity, self.walk = None, "", Walk()
+                else:
+                    self.walk.paused += max(event.at - self.over.at, NO_TIME)
             case GroupUnacknowledged() | SilenceEnded():
                 self.walk = Walk()
-            case StepTaken() | StepPutOff() | EscalationExhausted():
-                self.reopened = False
-                self.walk.apply(event)
             case _:
+                self.reopened = self.reopened and not isinstance(event, CALLING)
                 self.walk.apply(event)
 
     @property

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tocsin.api import (
     PAGE_DEADLINE,
     AlertGroup,
     Call,
     GroupAcknowledged,
+    GroupFiredAgain,
     GroupOpened,
     GroupReopened,
     GroupResolved,
@@ -20,12 +22,15 @@ from tocsin.api import (
     Timer,
     Transaction,
     meant,
+    rank,
 )
-from tocsin_escalation.calls import progress_of
+from tocsin_escalation.calls import MORNING, join, progress_of
 from tocsin_escalation.coming import STEP, Coming, exhaust, nobody_there
 from tocsin_escalation.events import EscalationStarted
 from tocsin_escalation.plan import Plan, Routing
 from tocsin_escalation.progress import Outcome, Progress, Walk
+
+FIRES_AGAIN = "fires again"
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,7 @@ class Steps:
 
     routing: Routing
 
-    def start(
-        self, event: GroupOpened | GroupReopened | GroupUnacknowledged | SilenceEnded, tx: Transaction
-    ) -> None:
+    def start(self, event: GroupOpened | GroupUnacknowledged | SilenceEnded, tx: Transaction) -> None:
         """Take the first step, unless that came about meanwhile: a reaction may come late."""
         group = tx.group(event.subject)
         if group.rings and not progress_of(group.id, tx).walk.begun:
@@ -45,6 +48,39 @@ class Steps:
     def start_again(self, event: GroupUnacknowledged | SilenceEnded, tx: Transaction) -> None:
         """Whoever had it has it no more, or it may be heard again: begin with the first step."""
         self.start(event, tx)
+
+    def reopen(self, event: GroupReopened, tx: Transaction) -> None:
+        """It fires again shortly after its end: anew if somebody had answered, else it goes on where it stood.
+
+        Who was called so far was told that it is over, so they are called again, and have what was left of their time.
+        """
+        group = tx.group(event.subject)
+        progress = progress_of(group.id, tx)
+        if not group.rings or not progress.reopened:
+            return  # this may come late
+        plan, walk, order, severity = progress.plan, progress.walk, tx.config.severities, _severity(group, tx)
+        worse = rank(severity, order) < rank(progress.severity, order)
+        if plan is not None and (worse or plan != self._plan(group)[0]):
+            self.choose(group, tx)
+        elif plan is not None and walk.position is not None and walk.put_off is None:
+            left = walk.left(plan, walk.next_position(plan, severity), tx.now)
+            people = dict.fromkeys(one for name in sorted(progress.names) for one in tx.callees(name))
+            if left and join(people, FIRES_AGAIN, group, progress, tx):
+                tx.set_timer(STEP, group.id, after=left)
+                return
+        self.go_on(group, tx)
+
+    def fired_again(self, event: GroupFiredAgain, tx: Transaction) -> None:
+        """It flaps: what came due while it was quiet comes now."""
+        group = tx.group(event.subject)
+        if not group.rings:
+            return
+        walk = progress_of(group.id, tx).walk
+        for person in walk.asleep:
+            tx.set_timer(MORNING, f"{group.id}/{person}", after=timedelta(0))
+        sleeps = walk.put_off is not None and not walk.exhausted
+        if sleeps or not tx.timer_is_set(STEP, group.id):
+            self.go_on(group, tx)
 
     def stop(self, event: GroupAcknowledged | GroupSilenced | GroupResolved, tx: Transaction) -> None:
         """Someone answered, or it is over."""
@@ -58,7 +94,7 @@ class Steps:
         are out of reach, the next step comes at once.
         """
         group = tx.find_group(event.subject)
-        if group is None or not group.rings:
+        if group is None or not group.unanswered:
             return
         progress = progress_of(group.id, tx)
         plan, walk = progress.plan, progress.walk
@@ -66,7 +102,7 @@ class Steps:
             return
         following = walk.next_position(plan, _severity(group, tx))
         if walk.reached_nobody and following.round == walk.position.round:
-            self.go_on(group, tx)
+            self._go_on_if_it_fires(group, tx)
         elif event == walk.first:
             tx.set_timer(STEP, group.id, after=plan.wait(walk.position, following))
 
@@ -82,8 +118,15 @@ class Steps:
     def next_step(self, timer: Timer, tx: Transaction) -> None:
         """Nobody has answered in time."""
         group = tx.find_group(timer.key)
-        if group is not None and group.rings:
+        if group is not None and group.unanswered:
+            self._go_on_if_it_fires(group, tx)
+
+    def _go_on_if_it_fires(self, group: AlertGroup, tx: Transaction) -> None:
+        """What flaps, and is quiet now, wakes nobody; without a timer the step comes once it fires again."""
+        if group.rings:
             self.go_on(group, tx)
+        else:
+            tx.cancel_timer(STEP, group.id)
 
     def still_asleep(self, timer: Timer, tx: Transaction) -> None:
         """A step waits for a morning that may have come, or be another one by now."""
@@ -131,8 +174,7 @@ class Steps:
 
     def choose(self, group: AlertGroup, tx: Transaction) -> Plan:
         """The plan that the group takes from now on, as it fires now; it begins with the first step."""
-        fires = [group.alerts[one] for one in group.firing] or list(group.alerts.values())
-        plan, because = self.routing.plan([alert.labels for alert in fires])
+        plan, because = self._plan(group)
         tx.record(
             EscalationStarted(
                 subject=group.id, at=tx.now, plan=plan, because=because, severity=_severity(group, tx)
@@ -140,13 +182,17 @@ class Steps:
         )
         return plan
 
+    def _plan(self, group: AlertGroup) -> tuple[Plan, str]:
+        fires = [group.alerts[one] for one in group.firing] or list(group.alerts.values())
+        return self.routing.plan([alert.labels for alert in fires])
+
     def go_on(self, group: AlertGroup, tx: Transaction, *, by: str = "", because: str = "") -> str:
         """Take the next step that can page somebody; what was done, in words.
 
         by: who asked for it, if anybody did, who means those too who sleep. because: what led to it, for the rooms.
         """
         progress = progress_of(group.id, tx)
-        because = because or ("fires again" if progress.reopened else "")
+        because = because or (FIRES_AGAIN if progress.reopened else "")
         plan, walk, severity = progress.plan, progress.walk, _severity(group, tx)
         if plan is None:
             plan, walk = self.choose(group, tx), Walk()
@@ -187,6 +233,6 @@ def _refuse_unless_it_rings(group: AlertGroup, tx: Transaction) -> None:
         raise Refused(f"{group.id}: is already resolved")
     if group.state is GroupState.SILENCED:
         raise Refused(f"{group.id}: is silenced by {group.silenced_by}")
-    if not group.rings:
+    if not group.unanswered:
         again = f"{tx.typed('unack')} {group.id} pages from the first step on"
         raise Refused(f"{group.id}: {group.acknowledged_by} has it; {again}")

@@ -12,7 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic import TypeAdapter
 
 from tocsin.domain.event import Event
-from tocsin.domain.group import GroupAcknowledged, GroupReopened, GroupUnacknowledged, SilenceEnded
+from tocsin.domain.group import (
+    GroupAcknowledged,
+    GroupReopened,
+    GroupResolved,
+    GroupUnacknowledged,
+    SilenceEnded,
+)
 from tocsin.domain.labels import Matchers
 from tocsin.domain.page import PageDelivered, PageFailed
 from tocsin_escalation.events import (
@@ -398,11 +404,45 @@ def test_the_next_step_follows_from_what_happened(events: Sequence[Event], follo
     assert replayed(events).walk.next_position(plan(), "critical") == following
 
 
-def test_what_fires_again_has_no_plan_until_one_is_chosen() -> None:
-    again = GroupReopened(subject="k7f3", at=AT, alerts=())
-    assert replayed([STARTED, ONE, again]) == Progress(reopened=True)
-    assert replayed([STARTED, ONE, again, STARTED]) == Progress(plan=STARTED.plan, reopened=True)
-    assert not replayed([STARTED, ONE, again, STARTED, ONE]).reopened
+AGAIN = GroupReopened(subject="k7f3", at=AT, alerts=())
+
+
+def over(at: datetime = AT, *, acknowledged: bool) -> GroupResolved:
+    return GroupResolved(subject="k7f3", at=at, acknowledged=acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("before", "end"),
+    [([ONE], over(acknowledged=True)), ([ONE, EXHAUSTED], over(acknowledged=False)), ([ONE], None)],
+)
+def test_what_fires_again_has_no_plan_until_one_is_chosen(
+    before: list[Event], end: GroupResolved | None
+) -> None:
+    again = [STARTED, *before, *([end] if end else []), AGAIN]
+    assert replayed(again) == Progress(reopened=True, over=end)
+    assert replayed([*again, STARTED]) == Progress(plan=STARTED.plan, reopened=True, over=end)
+    assert not replayed([*again, STARTED, ONE]).reopened
+
+
+def test_what_fires_again_goes_on_with_its_plan_if_nobody_had_answered() -> None:
+    end = over(acknowledged=False)
+    again = [STARTED, ONE, end, AGAIN]
+    assert replayed(again) == replace(replayed([STARTED, ONE]), reopened=True, over=end)
+    for called in (JOINED, TWO):
+        assert not replayed([*again, called]).reopened
+    answered = [STARTED, ONE, over(acknowledged=True), AGAIN]
+    anew = [*answered, STARTED, ONE, over(acknowledged=False), AGAIN]
+    assert replayed(anew).walk == replayed([STARTED, ONE]).walk
+
+
+def test_while_it_was_over_nobody_s_time_ran() -> None:
+    first = [STARTED, ONE, delivered(1)]
+    for minute in (1, 4):  # a minute of three each time
+        end = over(AT + minute * MINUTE, acknowledged=False)
+        first += [end, replace(AGAIN, at=end.at + 2 * MINUTE)]
+    walk = replayed(first).walk
+    assert walk.left(plan(), Position(0, 1), AT + 6 * MINUTE) == FIVE - 2 * MINUTE
+    assert walk.left(plan(), Position(0, 1), AT + 8 * MINUTE) == FIVE - 4 * MINUTE
 
 
 def test_the_names_of_a_round_are_those_of_its_steps_that_came() -> None:

@@ -12,6 +12,7 @@ from tocsin.config.values import (
     Address,
     AddressSetting,
     Command,
+    Count,
     Duration,
     FilePath,
     Name,
@@ -20,6 +21,7 @@ from tocsin.config.values import (
     Quiet,
     Secret,
 )
+from tocsin.domain.flapping import FlapRule
 from tocsin.domain.oncall import Identity, Responder, Schedule, Team
 from tocsin.errors import KeyPath
 
@@ -94,6 +96,15 @@ class Person(Responder):
     quiet: Quiet | None = None
 
 
+@dataclass(frozen=True)
+class Flapping(FlapRule):
+    """When an alert flaps, as the file says it."""
+
+    after: Count = 3
+    within: Duration = timedelta(minutes=30)
+    hold: Duration = timedelta(minutes=15)
+
+
 def _severities(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError("names a severity twice")
@@ -131,6 +142,7 @@ class Tables:
     prefix: Prefix = "!"
     reopen_within: Duration = timedelta(minutes=10)
     digests: bool = True
+    flapping: Flapping = Flapping()
     fallback: Fallback = Fallback()
 
 

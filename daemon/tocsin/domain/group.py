@@ -1,15 +1,22 @@
 """The groups that alerts ring in: what is paged for, acknowledged and resolved; and what happens to them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
-from tocsin.domain.alert import Alert, Report, and_more, first_of, rank
+from tocsin.domain.alert import Alert, and_more, first_of, rank
 from tocsin.domain.event import Event
-from tocsin.domain.words import counted
+from tocsin.domain.flapping import (
+    MOST_STARTS,
+    FlappingBegan,
+    FlappingEnded,
+    GroupFiredAgain,
+    GroupQuieted,
+)
+from tocsin.domain.words import counted, spelled
 from tocsin.errors import Refused
 
 LONGEST_SEVERITY = 20
@@ -142,14 +149,21 @@ class SilenceEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupResolved(Event):
-    """acknowledged: whether a human had answered; if not, the source may have died rather than healed."""
+    """acknowledged: whether a human had answered; if not, the source may have died rather than healed.
+
+    flapped: how often it fired before it was quiet for so long; 0 if it did not flap.
+    """
 
     kind: ClassVar[str] = "group.resolved"
     acknowledged: bool
+    flapped: int = 0
+    quiet_for: timedelta = timedelta(0)
 
     def headline(self) -> str:
-        who = f"by {self.by}" if self.by else "by its source"
-        return f"resolved {who}" + ("" if self.acknowledged else ", without an answer")
+        how = f" by {self.by}" if self.by else " by its source"
+        if self.flapped:
+            how = f": quiet for {spelled(self.quiet_for)} after flapping {counted(self.flapped, 'time')}"
+        return f"resolved{how}" + ("" if self.acknowledged else ", without an answer")
 
 
 EVENTS: Sequence[type[Event]] = (
@@ -163,6 +177,10 @@ EVENTS: Sequence[type[Event]] = (
     GroupUnacknowledged,
     GroupSilenced,
     SilenceEnded,
+    FlappingBegan,
+    GroupQuieted,
+    GroupFiredAgain,
+    FlappingEnded,
     GroupResolved,
 )
 
@@ -173,6 +191,8 @@ class AlertGroup:
 
     opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time.
     alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
+    starts: when it began to fire, since people were told last that it stays as it is. flapping: since it flaps.
+    times: how often it has fired then. quiet: it flaps, and does not fire now.
     """
 
     id: str
@@ -189,6 +209,10 @@ class AlertGroup:
     acknowledged_at: datetime | None = None
     silenced_by: str = ""
     silenced_until: datetime | None = None
+    starts: tuple[datetime, ...] = ()
+    flapping: FlappingBegan | None = None
+    times: int = 0
+    quiet: bool = False
 
     def apply(self, event: Event) -> None:
         """Go on by one event; those of others are passed over."""
@@ -215,17 +239,47 @@ class AlertGroup:
             case GroupSilenced():
                 self._answer(GroupState.SILENCED)
                 self.silenced_by, self.silenced_until = event.by, event.until
+                self._settle(event.at)
             case GroupResolved():
                 self._answer(GroupState.RESOLVED)
+                self._end(event)
+            case _:
+                self._flap(event)
+
+    def _flap(self, event: Event) -> None:
+        match event:
+            case FlappingBegan():
+                self.flapping, self.times = event, event.times
+            case GroupQuieted():
+                self.firing, self.unlisted, self.quiet = set(), 0, True
+            case GroupFiredAgain():
+                self._fire(event)
+                self.times, self.quiet = event.times, False
+            case FlappingEnded():
+                self._settle(event.at)
             case _:
                 pass
 
     def _begin(self, event: GroupOpened | GroupReopened) -> None:
+        self._fire(event)
+        self.began_at = event.at
+        self.starts = (*self.starts, event.at)[-MOST_STARTS:]
+
+    def _fire(self, event: GroupOpened | GroupReopened | GroupFiredAgain) -> None:
         fires = {alert.fingerprint: alert for alert in event.alerts}
         self.alerts |= fires
         self.firing = set(fires)
         self.unlisted = event.unlisted
-        self.began_at = event.at
+
+    def _end(self, event: GroupResolved) -> None:
+        """Of an end that its source alone has said it is counted how soon it fires again."""
+        if self.flapping or event.by:
+            self._settle()
+
+    def _settle(self, *starts: datetime) -> None:
+        """What was counted until now counts no more."""
+        self.starts = starts
+        self.flapping, self.times, self.quiet = None, 0, False
 
     def _answer(self, state: GroupState) -> None:
         self.state = state
@@ -233,9 +287,14 @@ class AlertGroup:
         self.silenced_by, self.silenced_until = "", None
 
     @property
-    def rings(self) -> bool:
-        """Nobody has answered yet, and it goes on."""
+    def unanswered(self) -> bool:
+        """Nobody has answered yet."""
         return self.state is GroupState.TRIGGERED
+
+    @property
+    def rings(self) -> bool:
+        """Nobody has answered yet, and it goes on: whoever pages should. While it flaps, not in its quiet parts."""
+        return self.unanswered and not self.quiet
 
     @property
     def open(self) -> bool:
@@ -245,58 +304,6 @@ class AlertGroup:
     def fires(self) -> bool:
         """Something of it fires, listed or not."""
         return bool(self.firing or self.unlisted)
-
-    @staticmethod
-    def opening(subject: str, report: Report, at: datetime) -> Iterator[Event]:
-        """What opens a group."""
-        firing = {alert.fingerprint: alert for alert in report.firing}
-        yield GroupOpened(
-            subject=subject,
-            at=at,
-            key=report.key,
-            receiver=report.receiver,
-            alerts=tuple(firing.values()),
-            unlisted=report.unlisted,
-        )
-
-    def reopening(self, report: Report, at: datetime) -> Iterator[Event]:
-        """What opens it again."""
-        firing = {alert.fingerprint: alert for alert in report.firing}
-        yield GroupReopened(subject=self.id, at=at, alerts=tuple(firing.values()), unlisted=report.unlisted)
-
-    def news(self, report: Report, at: datetime) -> list[Event]:
-        """What a report changes; nothing if it only repeats what is known."""
-        fires_on = {alert.fingerprint: alert for alert in report.firing}
-        found: list[Event] = [
-            AlertFired(subject=self.id, at=at, alert=alert)
-            for fingerprint, alert in fires_on.items()
-            if fingerprint not in self.firing or _before(self.alerts[fingerprint].starts_at, alert.starts_at)
-        ]
-        silenced = self.state is GroupState.SILENCED
-        unlisted = 0 if report.over else report.unlisted
-        if unlisted != self.unlisted and (silenced or not report.over):
-            found.append(AlertsUnlisted(subject=self.id, at=at, count=unlisted))
-        # A report may come late: of an end, after which the alert began anew.
-        stale = {one for one, ended in report.resolved.items() if self._began_after(one, ended, at)}
-        over = report.over and not stale
-        gone = (self.firing if over else self.firing & set(report.resolved)) - set(fires_on) - stale
-        found += [
-            AlertResolved(subject=self.id, at=at, fingerprint=one, called=str(self.alerts[one]))
-            for one in sorted(gone)
-        ]
-        # With some left out, the end of those that are listed says nothing about the rest.
-        all_known = not (report.unlisted or self.unlisted)
-        # A silence outlasts the end: what fires again before it is over rings no more than before.
-        if not silenced and not fires_on and (over or (gone and gone == self.firing and all_known)):
-            found.append(GroupResolved(subject=self.id, at=at, acknowledged=not self.rings))
-        return found
-
-    def _began_after(self, fingerprint: str, end: datetime | None, now: datetime) -> bool:
-        """Whether it fires since a time after that end; one in the future says nothing."""
-        if fingerprint not in self.firing:
-            return False
-        began = self.alerts[fingerprint].starts_at
-        return _before(end, began) and not _before(now, began)
 
     def acknowledge(
         self, by: str, at: datetime
@@ -336,6 +343,16 @@ class AlertGroup:
         """It is over, whatever its source says. Raises Refused."""
         self._refuse_resolved()
         return GroupResolved(subject=self.id, at=at, by=by, acknowledged=True)
+
+    def settle(self, at: datetime) -> GroupResolved | FlappingEnded:
+        """It flaps no more: it has stayed as it is for long enough. Raises Refused."""
+        if self.flapping is None:
+            raise Refused(f"{self.id}: does not flap")
+        hold, times = self.flapping.hold, self.times
+        if not self.quiet:
+            return FlappingEnded(subject=self.id, at=at, times=times, fired_for=hold)
+        answered = not self.unanswered
+        return GroupResolved(subject=self.id, at=at, acknowledged=answered, flapped=times, quiet_for=hold)
 
     def _over(self, at: datetime) -> GroupResolved:
         """Its source said so while it was silenced, and says it once: nobody else would ever resolve it."""
@@ -399,7 +416,3 @@ class AlertGroup:
     def _shown(self) -> Iterable[Alert]:
         """What fires, or what did when nothing fires any more."""
         return [self.alerts[one] for one in self.alerts if one in self.firing] or self.alerts.values()
-
-
-def _before(one: datetime | None, other: datetime | None) -> bool:
-    return one is not None and other is not None and one < other

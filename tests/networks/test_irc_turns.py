@@ -313,3 +313,17 @@ async def test_whoever_makes_us_ask_who_they_are_holds_up_no_page() -> None:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_pages_that_go_on_and_on_leave_room_for_the_rest() -> None:
+    """As long as they come more slowly than they can go out, which is seen to before they are said."""
+    every = 0.02
+    async with linked(5, timedelta(seconds=every)) as (link, _):
+        rest = [link.say("#ops", [rank.name], rank) for rank in list(Rank)[1:] * 3]
+        pages = []
+        while not all(each.done.done() for each in rest):
+            pages.append(link.say("alice", ["page"], Rank.PAGE))
+            await pages[-1].done
+            await asyncio.sleep(3 * every)  # a page, its PING, and a line for others
+            assert len(pages) < 100
+        assert len(pages) > 3

@@ -18,6 +18,7 @@ test: ## set up .venv if need be, then run every check
 
 bench: ## measure beside the floors; writes benchmarks/RESULTS.md (some minutes)
 	@.ci/setup
+	@.ci/servers
 	@.venv/bin/python -m benchmarks
 
 lock: ## pin the newest versions that pyproject.toml allows

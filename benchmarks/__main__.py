@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bursts, calm, memory, starts, timers, turns
+from benchmarks import bursts, calm, irc, memory, starts, timers, turns
+from benchmarks.ircds import NotThere
 from benchmarks.results import About, Row, write
 from benchmarks.servers import Lost
 from benchmarks.size import TINY, WHOLE, Size
@@ -15,6 +16,7 @@ from benchmarks.size import TINY, WHOLE, Size
 MEASURES: dict[str, Callable[[Size], AsyncIterator[Row]]] = {
     "bursts": bursts.measure,
     "calm": calm.measure,
+    "irc": irc.measure,
     "timers": timers.measure,
     "starts": starts.measure,
     "memory": memory.measure,
@@ -35,8 +37,8 @@ def main(only: tuple[str, ...], into: Path | None, *, tiny: bool) -> None:
     click.echo(f"{about.processors} processors; the disk takes {about.sync_ms} ms to keep 4 KiB")
     try:
         rows = asyncio.run(_measure(only or tuple(MEASURES), TINY if tiny else WHOLE))
-    except Lost as lost:
-        raise click.ClickException(str(lost)) from None
+    except (Lost, NotThere) as problem:
+        raise click.ClickException(str(problem)) from None
     if into is None and not only and not tiny:
         into = Path(__file__).parent
     if into is not None:

@@ -85,9 +85,9 @@ class Burst:
     ended: float
 
 
-async def burst(port: int, posts: Sequence[bytes]) -> Burst:
+async def burst(port: int, posts: Sequence[bytes], connections: int = CONNECTIONS) -> Burst:
     """Post all of them, over as many connections as Alertmanager would open at most; nothing is tried again."""
-    links = [await Link.open(port) for _ in range(min(CONNECTIONS, len(posts)))]
+    links = [await Link.open(port) for _ in range(min(connections, len(posts)))]
     left: Iterator[bytes] = iter(posts)
     answers: list[float] = []
     statuses: list[int] = []

@@ -1,4 +1,4 @@
-"""The floors: the least that anything must do that takes an alert over HTTP and says it.
+"""The floors: the least that anything must do that takes an alert over HTTP and says it, on its output or on IRC.
 
 *direct* says it at once and stores nothing. *durable* keeps the body before it answers, then says it: SQLite with
 a write-ahead log and full sync, one commit for all that wait.
@@ -12,10 +12,13 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import click
 from aiohttp import web
+
+from benchmarks.raw_irc import ROOM, RawIrc
 
 Job = tuple[bytes, "asyncio.Future[None]"]
 
@@ -62,22 +65,26 @@ def _answer(batch: list[Job]) -> None:
         kept.set_result(None)
 
 
-def say(body: bytes) -> None:
-    """Write the alert to the same sort of place as Tocsin's console does."""
+def _sentence(body: bytes) -> str:
     alert = json.loads(body)["alerts"][0]
     labels = alert["labels"]
-    summary = alert["annotations"]["summary"]
-    line = f"@alice <floor> {labels['severity']} {labels['alertname']} {labels['instance']}: {summary}\n"
-    os.write(sys.stdout.fileno(), line.encode())
+    return (
+        f"{labels['severity']} {labels['alertname']} {labels['instance']}: {alert['annotations']['summary']}"
+    )
 
 
-def serve(keep: Callable[[bytes], Awaitable[None]]) -> web.Application:
+def _write(sentence: str) -> None:
+    """Write the alert to the same sort of place as Tocsin's console does."""
+    os.write(sys.stdout.fileno(), f"@alice <floor> {sentence}\n".encode())
+
+
+def serve(keep: Callable[[bytes], Awaitable[None]], say: Callable[[str], None]) -> web.Application:
     """Takes posts anywhere. keep: what is done with a body before it is said and answered."""
 
     async def take(request: web.Request) -> web.Response:
         body = await request.read()
         await keep(body)
-        say(body)
+        say(_sentence(body))
         return web.Response(status=202, text="accepted\n")
 
     async def health(_: web.Request) -> web.Response:
@@ -97,11 +104,13 @@ async def _nothing(_: bytes) -> None:
 @click.argument("kind", type=click.Choice(["direct", "durable"]))
 @click.argument("port", type=int)
 @click.argument("folder", type=click.Path(path_type=Path))
-def main(kind: str, port: int, folder: Path) -> None:
+@click.option("--irc", type=int, help="Say it in a room of the IRC server at this port, not on the output.")
+def main(kind: str, port: int, folder: Path, irc: int | None) -> None:
     """Serve one of the floors."""
 
     async def app() -> web.Application:
-        return serve(_nothing if kind == "direct" else Store(folder / "floor.db").keep)
+        say = _write if irc is None else partial((await RawIrc.enter(irc, kind)).say, ROOM)
+        return serve(_nothing if kind == "direct" else Store(folder / "floor.db").keep, say)
 
     web.run_app(app(), host="127.0.0.1", port=port, print=None, access_log=None)
 

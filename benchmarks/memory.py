@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.engine import engine
 from benchmarks.results import Row
-from benchmarks.servers import Lost, serving
+from benchmarks.servers import Chat, Lost, serving
 from benchmarks.size import Size
 from benchmarks.turns import page
 from tocsin import control
@@ -24,7 +24,7 @@ async def measure(size: Size) -> AsyncIterator[Row]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         await _open(size.groups, folder)
-        async with serving("tocsin", folder, ready=False) as server:
+        async with serving("tocsin", folder, ready=False, chat=Chat(alone=False)) as server:
             yield Row(f"start with {size.groups:,} open groups, to healthy", {"": await server.ready()}, "s")
             found = await asyncio.to_thread(control.ask, folder / "state", "status")
             if found["open alerts"] != size.groups:

@@ -14,13 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from benchmarks.numbers import number
+from benchmarks.peers import tables
+
 
 @dataclass(frozen=True)
 class Row:
     """One thing that was measured.
 
     measured: each figure by what it is. unit: of all of them. goal: what we hold ourselves to, if anything.
-    direct, durable: how many times as much as that floor in the same run; less is better.
+    direct, durable: how many times as much as that floor in the same run; less is better. beside: which figure of
+    others (`peers.py`) it is to be read beside, if any.
     """
 
     what: str
@@ -29,6 +33,7 @@ class Row:
     goal: str = ""
     direct: float | None = None
     durable: float | None = None
+    beside: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ def render(results: Mapping[str, Any]) -> str:
         *(_line(row) for row in results["rows"]),
         "",
         *_NOT_YET,
+        "",
+        *tables(results["rows"]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -102,23 +109,25 @@ _ON = (
     "{sync_ms} ms to keep 4 KiB."
 )
 _HOW = [
-    "A real `tocsin run` with the escalation of two people pages on its console, which is a pipe; whoever posts is",
-    "another process on the same processors. Beside it, in the same rounds, run two floors (`floors.py`): *direct*",
-    "takes the post and says it at once, storing nothing; *durable* keeps it in SQLite before it answers. Absolute",
-    "figures are this machine's; the ratios say how many times as long as the floor it takes. Medians of the rounds.",
+    "A real `tocsin run` with the escalation of two people pages on its console, which is a pipe, and tells each alert",
+    "alone (`digests = false`), as the floors do; whoever posts is another process on the same processors. Beside it,",
+    "in the same rounds, run two floors (`floors.py`): *direct* takes the post and says it at once, storing nothing;",
+    "*durable* keeps it in SQLite before it answers. Absolute figures are this machine's; the ratios say how many times",
+    "as long as the floor it takes. Medians of the rounds.",
+    "",
+    "On IRC the server is a real one, and alice, a plain client, notes what she sees: Tocsin pages her in private and",
+    'tells the room, a floor tells the room alone. *Each told alone*: `pace = "0s"` as well, and the server punishes',
+    "nobody. *As it comes*: nothing of that is set, and the server limits who is too fast, as it does if nobody says",
+    "otherwise. An alert counts once it is named in a line of its own, or counted in a digest.",
 ]
 _NOT_YET = [
-    "Nothing was lost or refused, or there would be no such file. Not measured yet: IRC and Matrix, outages of a",
-    "chat server, pages begun after an acknowledgement, and kills under load (the tests kill, but count no time).",
+    "Nothing was lost or refused, or there would be no such file. Not measured yet: Matrix, outages of a chat",
+    "server, pages begun after an acknowledgement, and kills under load (the tests kill, but count no time).",
 ]
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    figures = ", ".join(f"{name} {_number(value)}".strip() for name, value in row["measured"].items())
+    figures = ", ".join(f"{name} {number(value)}".strip() for name, value in row["measured"].items())
     cells = [row["what"], row["goal"], f"{figures} {row['unit']}".strip()]
-    cells += ["" if row[floor] is None else _number(row[floor]) for floor in ("direct", "durable")]
+    cells += ["" if row[floor] is None else number(row[floor]) for floor in ("direct", "durable")]
     return f"| {' | '.join(cells)} |"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

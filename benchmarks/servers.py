@@ -1,4 +1,4 @@
-"""Tocsin and the floors, each a process of its own that takes alerts over HTTP and says them on its output."""
+"""Tocsin and the floors, each a process of its own that takes alerts over HTTP and says them, here on its output."""
 
 import asyncio
 import os
@@ -21,13 +21,15 @@ FLOORS = ("direct", "durable")
 
 CONFIG = """\
 web.listen = "127.0.0.1:{port}"
-[networks.console]
+{everywhere}\
+[networks.{network}]
+{settings}\
 [receivers.prod]
 token.file = "prod.token"
 [people.alice]
-accounts.console = "alice"
+accounts.{network} = "alice"
 [people.bob]
-accounts.console = "bob"
+accounts.{network} = "bob"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
@@ -36,6 +38,20 @@ steps = [{{ page = "alice" }}, {{ page = "bob", after = "5m" }}]
 """
 
 _PAGE = re.compile(rb"@alice .* Load(\d+) ")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Where they say it: a network of Tocsin's, and its settings.
+
+    alone: whether each alert is told alone, however many come. irc: the port of the IRC server where a floor says it;
+    without one, on its output.
+    """
+
+    network: str = "console"
+    settings: str = ""
+    alone: bool = True
+    irc: int = 0
 
 
 class Lost(Exception):
@@ -102,14 +118,17 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(name: str, folder: Path | None = None, *, ready: bool = True) -> AsyncIterator[Server]:
+async def serving(
+    name: str, folder: Path | None = None, *, ready: bool = True, chat: Chat | None = None
+) -> AsyncIterator[Server]:
     """Tocsin, or the floor of that name; killed at the end. folder: of its state, if it is to be found again."""
+    chat = chat or Chat()
     with TemporaryDirectory() as own:
         folder = folder or Path(own)
         port = _free_port()
         with _log(folder) as log:
             process = await asyncio.create_subprocess_exec(
-                *_command(name, folder, port),
+                *_command(name, folder, port, chat),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=-1,
                 stderr=log,
@@ -128,19 +147,24 @@ async def serving(name: str, folder: Path | None = None, *, ready: bool = True) 
             await listening
 
 
-def _command(name: str, folder: Path, port: int) -> list[str]:
+def _command(name: str, folder: Path, port: int, chat: Chat) -> list[str]:
     if name in FLOORS:
-        return [sys.executable, "-m", "benchmarks.floors", name, str(port), str(folder)]
-    return [sys.executable, "-m", "tocsin", "run", "--config", str(write_config(folder, port))]
+        command = [sys.executable, "-m", "benchmarks.floors", name, str(port), str(folder)]
+        return command + ([f"--irc={chat.irc}"] if chat.irc else [])
+    return [sys.executable, "-m", "tocsin", "run", "--config", str(write_config(folder, port, chat))]
 
 
-def write_config(folder: Path, port: int = 0) -> Path:
-    """A configuration for two people at a console; its path."""
+def write_config(folder: Path, port: int = 0, chat: Chat | None = None) -> Path:
+    """A configuration for two people, at a console if nothing else is said; its path."""
+    chat = chat or Chat()
     token = folder / "prod.token"
     token.write_text(TOKEN + "\n")
     token.chmod(0o600)
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port))
+    everywhere = "digests = false\n" if chat.alone else ""
+    path.write_text(
+        CONFIG.format(port=port, network=chat.network, settings=chat.settings, everywhere=everywhere)
+    )
     path.chmod(0o644)
     return path
 

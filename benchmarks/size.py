@@ -11,7 +11,9 @@ class Size:
     third as many page. posts, large_posts: in a burst, of one alert and of 100. calm: posts one at a time.
     pending: timers that wait, spread over a minute. watched: for how many seconds of it. ahead: how
     long setting them may take. at_once: timers due at one
-    instant. starts: of each sort. groups: that are open at once.
+    instant. starts: of each sort. groups: that are open at once. irc_calm: alerts at five a second on IRC. storm:
+    alerts in one on IRC. minute: for how many seconds it is watched. rest: for how many before it Tocsin is left alone, so that
+    a server has forgotten what it holds against whoever comes in.
     """
 
     rounds: int
@@ -25,6 +27,10 @@ class Size:
     at_once: int
     starts: int
     groups: int
+    irc_calm: int
+    storm: int
+    minute: float
+    rest: float
 
 
 WHOLE = Size(
@@ -39,6 +45,10 @@ WHOLE = Size(
     at_once=1000,
     starts=3,
     groups=10_000,
+    irc_calm=150,
+    storm=1000,
+    minute=60,
+    rest=10,
 )
 TINY = Size(
     rounds=1,
@@ -52,4 +62,8 @@ TINY = Size(
     at_once=20,
     starts=1,
     groups=50,
+    irc_calm=3,
+    storm=8,
+    minute=3,
+    rest=0,
 )

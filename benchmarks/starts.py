@@ -32,10 +32,10 @@ async def measure(size: Size) -> AsyncIterator[Row]:
                         server.process.terminate()
                         await server.process.wait()
     for which, goal in (("first", ""), ("later", "≤ 0.8 s")):
-        floors = {floor: ratio(took[which], took[floor]) for floor in FLOORS}
-        yield Row(f"{which} start: exec to first alert taken", {"": middle(took[which])}, "s", goal, **floors)
-        floors = {floor: ratio(well[which], well[floor]) for floor in FLOORS}
-        yield Row(f"{which} start: exec to healthy", {"": middle(well[which])}, "s", "", **floors)
+        floors = [ratio(took[which], took[floor]) for floor in FLOORS]
+        yield Row(f"{which} start: exec to first alert taken", {"": middle(took[which])}, "s", goal, *floors)
+        floors = [ratio(well[which], well[floor]) for floor in FLOORS]
+        yield Row(f"{which} start: exec to healthy", {"": middle(well[which])}, "s", "", *floors)
 
 
 async def _first_taken(server: Server) -> float:

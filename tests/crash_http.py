@@ -419,9 +419,10 @@ def _left_behind(path: Path) -> Mapping[str, int]:
 _PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}
 
 
-def payload(name: str, status: str) -> Mapping[str, Any]:
-    """What Alertmanager posts of a group with one alert."""
-    labels = {"alertname": name, "severity": "critical"}
+def payload(name: str, status: str, *, severity: str = "critical", instance: str = "") -> Mapping[str, Any]:
+    """What Alertmanager posts of a group with one alert, which no other has with that name and instance."""
+    group = {"alertname": name, **({"instance": instance} if instance else {})}
+    labels = {**group, "severity": severity}
     alert = {
         "status": status,
         "labels": labels,
@@ -429,15 +430,16 @@ def payload(name: str, status: str) -> Mapping[str, Any]:
         "startsAt": "2026-01-01T00:00:00Z",
         "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-01-01T00:05:00Z",
         "generatorURL": "http://prometheus.example/graph",
-        "fingerprint": name,
+        "fingerprint": name + instance,
     }
+    key = ", ".join(f'{label}="{value}"' for label, value in group.items())
     return {
         "version": "4",
-        "groupKey": f'{{}}:{{alertname="{name}"}}',
+        "groupKey": f"{{}}:{{{key}}}",
         "truncatedAlerts": 0,
         "status": status,
         "receiver": "tocsin",
-        "groupLabels": {"alertname": name},
+        "groupLabels": group,
         "commonLabels": labels,
         "commonAnnotations": alert["annotations"],
         "externalURL": "http://alertmanager.example",

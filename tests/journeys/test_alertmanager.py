@@ -20,6 +20,8 @@ FACT = "critical DiskFull db1: 97 % of / used"
 # The next step comes so soon that a test can wait for it.
 HASTY = RUNNABLE.replace('"5m" }]', '"1s" }]\nrepeat_after = "1s"')
 
+EACH_ALONE = f"digests = false\n{RUNNABLE}"
+
 LINE = re.compile(r"\d\d:\d\d:\d\d (#ops|@alice|@bob) +<(tocsin|alice|bob)> (.*)")
 
 
@@ -224,7 +226,7 @@ def test_what_is_posted_while_tocsin_is_killed_pages_once(
     write_config: Callable[..., Path], alertmanager: Post
 ) -> None:
     alerts = [alert(f"Disk{number}", severity="critical") for number in range(20)]
-    config = write_config(RUNNABLE)
+    config = write_config(EACH_ALONE)
     with talk(config) as tocsin:
         address = tocsin.status()["listening on"]
         sender = alertmanager(tocsin)
@@ -233,7 +235,7 @@ def test_what_is_posted_while_tocsin_is_killed_pages_once(
         tocsin.process.ends(SIGKILL)
     sender.fires(*alerts[10:])
     until(lambda: sender.failed() >= 10)
-    config.write_text(RUNNABLE.replace("127.0.0.1:0", address))
+    config.write_text(EACH_ALONE.replace("127.0.0.1:0", address))
     with talk(config) as tocsin:
         groups = [tocsin.page(f"critical Disk{number}") for number in range(20)]
         until(lambda: sender.accepted() >= 20)

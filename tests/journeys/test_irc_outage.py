@@ -5,7 +5,6 @@
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -18,15 +17,13 @@ import pytest
 from tests.conftest import RUNNABLE
 from tests.crash_http import payload
 from tests.crash_irc import SETTINGS, held
+from tests.digest_lines import NEWS, PAGE, Told, counted, told
 from tests.processes import Process, started, until
-from tests.servers.irc_user import Line, User, people
+from tests.servers.irc_user import User, people
 from tests.servers.ircd import HOST, Ngircd, running
 
 OUTAGE = float(os.environ.get("TOCSIN_IRC_OUTAGE", "2"))
 ROOM = "#ops"
-PAGE = re.compile(
-    r"(?P<id>\w+) (?:paging alice: )?critical (?P<name>alert-\d+): invented · !ack (?P=id) · .*"
-)
 
 
 @pytest.fixture
@@ -82,22 +79,27 @@ async def accepts(tocsin: Process, count: int) -> Sequence[str]:
     return names
 
 
-def page(line: Line) -> str:
-    """The name of the alert that it calls for, in private or in the room; empty if it calls for none."""
-    words = line.params[-1] if (line.nick, line.command) == ("tocsin", "PRIVMSG") else ""
-    found = PAGE.fullmatch(words)
-    return found["name"] if found else ""
+def paged(user: User, place: str) -> Sequence[Told]:
+    """What calls for alerts there, each alone or many in a digest."""
+    found = (told(words) for words in user.said_by("tocsin", place))
+    return [one for one in found if one and one.kind in (PAGE, NEWS)]
 
 
 async def shown(tocsin: Process, alice: User, names: Sequence[str]) -> None:
-    """Each of them is shown to alice and in the room, once."""
-    await alice.sees(page, times=2 * len(names))
+    """Each of them is shown to alice and in the room, once: by its name, or in a number."""
+
+    def counts() -> Sequence[int]:
+        return [counted(paged(alice, place)) for place in ("alice", ROOM)]
+
+    await alice.sees(lambda _: min(counts()) >= len(names))
     await asyncio.to_thread(until, lambda: not status(tocsin)["messages waiting"])
     await alice.sync()
+    assert counts() == [len(names)] * 2
     for place in ("alice", ROOM):
-        assert sorted(page(line) for line in alice.lines if page(line) and line.params[0] == place) == sorted(
-            names
-        )
+        named = [kind.removeprefix("critical ") for one in paged(alice, place) for kind in one.named]
+        assert all(one.adds_up and one.command == f"!ack {one.id}" for one in paged(alice, place))
+        assert len(set(named)) == len(named)
+        assert set(named) <= set(names)
 
 
 async def test_what_comes_while_the_server_is_away_is_shown_when_it_is_back(

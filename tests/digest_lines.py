@@ -30,7 +30,7 @@ class Told:
     """What one line tells.
 
     id: of the alert's group, or of the digest. digest: which of the two. kind: PAGE, which calls whoever reads it;
-    NEWS of a page; ACKNOWLEDGED, RESOLVED, or OTHER. what: the words that say so, if there are any.
+    NEWS of a page; ACKNOWLEDGED, RESOLVED, or OTHER, such as the line of a list. what: the words that say so, if there are any.
     count: how many alerts it speaks of. named: severity and name -> how many of them; what is in no name is in `others`.
     command: what to type next. again: whether the line is marked as one that may have been seen before.
     """
@@ -68,15 +68,16 @@ def told(words: str) -> Told | None:
         count = 1
     else:
         return None
+    command = _command(found["rest"])
     return Told(
         found["id"],
         digest=found.re is _DIGEST,
-        kind=_kind(what),
+        kind=_kind(what, command),
         what=what,
         count=count,
         named=named,
         others=others,
-        command=_command(found["rest"]),
+        command=command,
         again=line != words,
     )
 
@@ -97,8 +98,10 @@ def _read_named(text: str) -> tuple[dict[str, int], int]:
     return named, others
 
 
-def _kind(what: str) -> str:
-    if not what or re.match(r"step \d+: paging #", what):
+def _kind(what: str, command: str) -> str:
+    if not what:
+        return PAGE if command else OTHER  # the line of a list
+    if re.match(r"step \d+: paging #", what):
         return PAGE
     if "acknowledged" in what:
         return ACKNOWLEDGED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.digest_lines import ACKNOWLEDGED, NEWS, PAGE, RESOLVED, counted, told
+from tests.digest_lines import ACKNOWLEDGED, NEWS, OTHER, PAGE, RESOLVED, counted, told
 
 DIGEST = "998 alerts: 200 critical DiskFull, 750 warning 'High load, and 9 more' and 48 of 3 other names · !ack d4k2"
 
@@ -59,6 +59,12 @@ def test_numbers_that_do_not_add_up_are_seen() -> None:
 )
 def test_what_tells_of_no_alert_is_left_out(words: str) -> None:
     assert told(words) is None
+
+
+def test_the_line_of_a_list_calls_nobody() -> None:
+    one = told("k7f3 critical DiskFull db1: 97 % of / used (since 03:00:00; nobody has answered)")
+    assert one is not None
+    assert one.kind == OTHER
 
 
 def test_each_is_counted_once() -> None:

@@ -1,20 +1,20 @@
 """Alert groups: how reports become groups, and who is told what became of them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
 from tocsin.domain.flapping import Flap, FlappingBegan, FlappingEnded
-from tocsin.domain.group import AlertGroup, GroupResolved, GroupUnacknowledged, SilenceEnded
+from tocsin.domain.group import AlertGroup, GroupResolved, GroupSilenced, GroupUnacknowledged, SilenceEnded
 from tocsin.domain.message import Message, Place
 from tocsin.domain.news import changes, opening, reopening
 from tocsin.domain.page import warned
-from tocsin.domain.words import first_few, listed
+from tocsin.domain.words import first_few
 from tocsin.facts import GROUP
-from tocsin.listing import MOST_LISTED, MOST_NAMED, listing
+from tocsin.listing import MOST_LISTED, MOST_NAMED, Told, about_all
 from tocsin.store import outbox, subjects
 from tocsin.store.outbox import Lane
 from tocsin.transaction import Transaction
@@ -103,12 +103,28 @@ def announce(
             _tell(tx, event, said or event.headline(), place, also, brief=brief)
 
 
+Worded = Callable[[Event, Place], tuple[str, str]]
+"""What is said of an event in a place, and what of that where all the world may read."""
+
+
+def _headline(event: Event, _: Place) -> tuple[str, str]:
+    # A silence's reason is for those who may know everything: it may name whom the alert concerns.
+    public = replace(event, because="") if isinstance(event, GroupSilenced) else event
+    return event.headline(), public.headline()
+
+
 def announce_all(
-    tx: Transaction, events: Sequence[Event], also: Place | None = None, stopped: Collection[str] = ()
+    tx: Transaction,
+    events: Sequence[Event],
+    also: Place | None = None,
+    *,
+    stopped: Collection[str] = (),
+    worded: Worded = _headline,
 ) -> None:
     """Tell what became of groups by one and the same deed, in one message a place.
 
-    stopped: those of them that rang until then.
+    stopped: those of them that rang until then. worded: what is said in place of the headlines; of which the same is
+    said, those share a sentence.
     """
     of_place = defaultdict[Place, list[Event]](list)
     may_arrive = dict[str, list[str]]()
@@ -124,11 +140,27 @@ def announce_all(
         at_once = [event for event in told if event not in alone]
         if len(at_once) > 1:
             called = dict.fromkeys(name for event in at_once for name in may_arrive[event.subject])
-            tx.say(place, warned(_all_of(at_once, stopped, tx), called), lane=_lane(place, also))
+            message = about_all(tx, _sentences(at_once, place, stopped, worded, tx))
+            tx.say(place, warned(message, called), lane=_lane(place, also))
         else:
             alone = told
         for event in alone:
-            _tell(tx, event, _what(event, stopped), place, also)
+            (sentence,) = _sentences([event], place, stopped, worded, tx)
+            _tell(tx, event, sentence.text, place, also, brief=sentence.brief)
+
+
+def _sentences(
+    events: Iterable[Event], place: Place, stopped: Collection[str], worded: Worded, tx: Transaction
+) -> list[Told]:
+    """What is said of these in a place, each in one of few sentences."""
+    alike = defaultdict[tuple[str, str], list[str]](list)
+    for event in events:
+        alike[worded(event, place)].append(event.subject)
+    found = []
+    for (text, brief), names in alike.items():
+        stops = ", paging stops" if any(name in stopped for name in names) else ""
+        found.append(Told(f"{text}{stops}", [tx.group(name) for name in names], brief=f"{brief}{stops}"))
+    return found
 
 
 def _concerned(tx: Transaction, event: Event, also: Place | None) -> set[Place]:
@@ -146,20 +178,9 @@ def _tell(
 ) -> None:
     """Only once no page can be seen any moment: nobody should be called after they read that it stops."""
     group = tx.group(event.subject)
-    command = "ack" if isinstance(event, FlappingBegan) and group.rings else ""
-    message = replace(tx.about(group, f"{said}: ", command=command), link="")
-    if brief:
-        message = replace(message, brief=tx.about(group, f"{brief}: ").brief)
+    message = about_all(tx, [Told(said, [group], brief)])
+    if isinstance(event, FlappingBegan) and group.rings:
+        message = replace(message, command=tx.typed(f"ack {group.id}"))
     # What rings again need not wait for the pages that it brings.
     stops = not isinstance(event, GroupUnacknowledged | SilenceEnded | FlappingBegan | FlappingEnded)
     tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=stops)
-
-
-def _what(event: Event, stopped: Collection[str]) -> str:
-    return f"{event.headline()}, paging stops" if event.subject in stopped else event.headline()
-
-
-def _all_of(events: Sequence[Event], stopped: Collection[str], tx: Transaction) -> Message:
-    first = next((event for event in events if event.subject in stopped), events[0])
-    text = f"{_what(first, stopped)}: {listed([event.subject for event in events])}"
-    return listing(tx, text, [tx.group(event.subject) for event in events], most=MOST_NAMED)

@@ -11,15 +11,14 @@ from tocsin.commands import Call, Command, Handler
 from tocsin.digests import DIGEST, alerts_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
-from tocsin.domain.message import Message
 from tocsin.domain.words import bare, counted, first_few, listed
+from tocsin.each import Said, each, together
 from tocsin.errors import Refused
 from tocsin.facts import GROUP
 from tocsin.listing import MOST_LISTED
 from tocsin.store import subjects
 from tocsin.transaction import Transaction
 
-Said = Message | str | None
 Answer = Callable[[Call, Sequence[str], Transaction], Said]
 
 _EVER = datetime.max.replace(tzinfo=UTC)
@@ -76,7 +75,7 @@ def _dispatch(word: str, kinds: Mapping[str, Answers]) -> Handler:
     def answer(call: Call, tx: Transaction) -> Said:
         of_kind, refused = _named(call, kinds, tx) if _ids(call) else (_waiting(call, kinds, tx), [])
         said = [kinds[kind].words[word](call, ids, tx) for kind, ids in of_kind.items()]
-        return _together([*said, *refused])
+        return together([*said, *refused])
 
     return answer
 
@@ -117,15 +116,6 @@ def _waiting(call: Call, kinds: Mapping[str, Answers], tx: Transaction) -> dict[
     return found
 
 
-def _together(said: Iterable[Said]) -> Message | None:
-    messages = [Message(each) if isinstance(each, str) else each for each in said if each]
-    if not messages:
-        return None
-    text, *lines = [line for message in messages for line in message.all_lines()]
-    brief, *brief_lines = [line for message in messages for line in message.summary().all_lines()]
-    return Message(text, lines=tuple(lines), brief=brief, brief_lines=tuple(brief_lines))
-
-
 def acknowledge(call: Call, ids: Sequence[str], tx: Transaction) -> Said:
     return _decide(call, ids, tx, AlertGroup.acknowledge)
 
@@ -145,25 +135,29 @@ def _decide(
     call: Call, ids: Sequence[str], tx: Transaction, decide: Callable[[AlertGroup, str, datetime], Event]
 ) -> Said:
     """Decide on each group; all are told of what was decided, the caller of what was refused."""
-    said, events, rang, renewed = [], list[Event](), set[str](), []
-    for named in ids:
-        try:
-            group = tx.group(named)
-            event = decide(group, call.by, tx.now)
-        except Refused as error:
-            said.append(str(error))
-            continue
+    events, rang, still = list[Event](), set[str](), list[str]()
+
+    def one(group: AlertGroup) -> None:
+        event = decide(group, call.by, tx.now)
         if group.unanswered:
-            rang.add(named)
+            rang.add(group.id)
         tx.record(event)
         if isinstance(event, AcknowledgementRenewed):
-            renewed.append(group)
+            still.append(group.id)
         else:
             events.append(event)
-    if renewed:
-        said.append(f"{_which(renewed)}: you still have {'it' if len(renewed) == 1 else 'them'}")
+
+    refused = each(ids, one, tx)
     announce_all(tx, events, also=call.place, stopped=rang)
-    return _together(said)
+    return together([_still_has(still), refused])
+
+
+def _still_has(ids: Sequence[str]) -> str:
+    return (
+        f"{ids[0]}: you still have it"
+        if len(ids) == 1
+        else f"you still have {first_few(ids, MOST_LISTED)}" * bool(ids)
+    )
 
 
 def meant(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
@@ -213,14 +207,15 @@ def _unnamed(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Se
     if fitting == NOT_MINE:  # a silence goes on while something rings
         groups = [group for group in groups if group.unanswered] or groups
     words = _slot(call)
-    own = [group.id for group in groups if _is_own(group, call, said_at, tx)]
-    if call.name == "ack" and not own and words[:1] != ["all"]:
+    everything = words[:1] == ["all"]
+    own = [] if everything else [group.id for group in groups if _is_own(group, call, said_at, tx)]
+    if call.name == "ack" and not own and not everything:
         held = [group.id for group in there if group.acknowledged_by == call.by]
         if held and (words or call.place.private or not any(group.unanswered for group in groups)):
             return held  # they were asked whether they still have it
     if not groups:
         raise Refused(f"there is none: {tx.typed('alerts')} lists what is open")
-    if words[:1] == ["all"]:
+    if everything:
         return _all(call, groups, words[1:], tx)
     if own and (words or call.name == "ack"):
         return own

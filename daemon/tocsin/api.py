@@ -1,6 +1,6 @@
 """All that a plugin may import of Tocsin."""
 
-from tocsin.alerts import announce, report
+from tocsin.alerts import announce, announce_all, report
 from tocsin.answers import Answers, meant
 from tocsin.commands import Call, Command
 from tocsin.config import (
@@ -39,7 +39,17 @@ from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
 from tocsin.domain.page import PageDelivered, PageFailed
-from tocsin.domain.words import bare, counted, did_you_mean, listed, parse_duration, spelled, time_of_day
+from tocsin.domain.words import (
+    bare,
+    counted,
+    did_you_mean,
+    first_few,
+    listed,
+    parse_duration,
+    spelled,
+    time_of_day,
+)
+from tocsin.each import each, together
 from tocsin.errors import (
     BadPayload,
     NotAllowed,
@@ -53,11 +63,13 @@ from tocsin.errors import (
 from tocsin.facts import GROUP
 from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
+from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
     "GROUP",
+    "MOST_LISTED",
     "PAGE_DEADLINE",
     "AcknowledgementRenewed",
     "Alert",
@@ -112,13 +124,18 @@ __all__ = [
     "TimerKind",
     "Tocsin",
     "TocsinError",
+    "Told",
     "Transaction",
     "UnknownSubject",
     "UsageError",
+    "about_all",
     "announce",
+    "announce_all",
     "bare",
     "counted",
     "did_you_mean",
+    "each",
+    "first_few",
     "hookimpl",
     "listed",
     "meant",
@@ -129,5 +146,6 @@ __all__ = [
     "safe_link",
     "spelled",
     "time_of_day",
+    "together",
     "unknown_name",
 ]

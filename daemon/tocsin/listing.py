@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.message import Message, cut
 from tocsin.domain.tally import Tally, tallies
+from tocsin.domain.tally import named as in_kinds
 from tocsin.domain.words import first_few, listed
 from tocsin.facts import Facts
 
@@ -40,6 +42,35 @@ def listing(
     full = [f"{group.id} {_fitting(group.describe(order), end(group))}" for group in groups[:most]]
     brief = [f"{group.id} {group.brief(order)}{end(group)}" for group in groups[:most]]
     return Message(text, lines=(*full, *last), brief=text, brief_lines=(*brief, *last))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of groups. brief: where all the world may read, if it is not the same."""
+
+    text: str
+    groups: Sequence[AlertGroup]
+    brief: str = ""
+
+
+def about_all(facts: Facts, sentences: Sequence[Told]) -> Message:
+    """The same as `tx.about`, of any number of groups: not all of them are named, but all are in some number."""
+    groups = [group for told in sentences for group in told.groups]
+    if len(groups) == 1:
+        (told,) = sentences
+        message = replace(facts.about(groups[0], f"{told.text}: "), link="")
+        return (
+            replace(message, brief=facts.about(groups[0], f"{told.brief}: ").brief) if told.brief else message
+        )
+    named = [first_few([group.id for group in told.groups], MOST_LISTED) for told in sentences]
+    text, brief = (
+        "; ".join(f"{said}: {ids}" for said, ids in zip(each, named, strict=True))
+        for each in ([told.text for told in sentences], [told.brief or told.text for told in sentences])
+    )
+    if len(groups) > MOST_LISTED:
+        kinds = in_kinds(groups, facts.config.severities)
+        return Message(text, lines=(kinds,), brief=brief, brief_lines=(kinds,))
+    return replace(listing(facts, text, groups, most=MOST_NAMED), brief=brief)
 
 
 def counting(

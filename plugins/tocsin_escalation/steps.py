@@ -21,6 +21,7 @@ from tocsin.api import (
     SilenceEnded,
     Timer,
     Transaction,
+    each,
     meant,
     rank,
 )
@@ -146,23 +147,17 @@ class Steps:
 
     def up_each(self, call: Call, ids: Iterable[str], tx: Transaction) -> Message | None:
         """Take the next step of each; what can't be done is said, and keeps nothing else from being done."""
-        said = []
-        for named in ids:
-            try:
-                group = tx.group(named)
-                _refuse_unless_it_rings(group, tx)
-            except Refused as error:
-                said.append(str(error))
-                continue
+
+        def up(group: AlertGroup) -> str:
+            _refuse_unless_it_rings(group, tx)
             because = f"{call.by} can't" if call.name == "decline" else ""
             if because and not self._has_next(group, tx):
                 again = f"it begins anew with the first; {tx.typed('page')} calls somebody else"
-                said.append(f"{group.id}: no step comes after this one before {again}")
-                continue
+                raise Refused(f"{group.id}: no step comes after this one before {again}")
             taken = self.go_on(group, tx, by=call.by, because=because)
-            if call.place not in tx.places:  # where it was said already
-                said.append(f"{group.id}: {taken}")
-        return Message(said[0], lines=tuple(said[1:])) if said else None
+            return "" if call.place in tx.places else f"{group.id}: {taken}"  # where it was said already
+
+        return each(ids, up, tx)
 
     def _has_next(self, group: AlertGroup, tx: Transaction) -> bool:
         """Whether a step is left in this round."""

@@ -1,8 +1,8 @@
 """Silence: an alert that people know of rings no more until a time, and then again if it still fires."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from tocsin.api import (
@@ -26,18 +26,19 @@ from tocsin.api import (
     TimerKind,
     Tocsin,
     Transaction,
-    announce,
+    each,
     hookimpl,
     meant,
     on,
     spelled,
-    time_of_day,
+    together,
     unknown_name,
 )
 from tocsin_silence.asked import Asked
 from tocsin_silence.events import SilencePushed, SilenceWithdrawn
 from tocsin_silence.pushing import matched, push
 from tocsin_silence.standing import OVER, TELLING, Standing
+from tocsin_silence.telling import Ended, clock, clock_there, end_all, remind, tell_of
 from tocsin_silence.upstream import Upstream
 
 END = "silence.end"
@@ -100,7 +101,7 @@ class Silence:
             Command(
                 "silence [ALERT] [LENGTH] [BECAUSE…]", self.silence, "it may wait, stop paging until then"
             ),
-            Command("extend [ALERT] [LENGTH]", self.extend, "silence it for longer"),
+            Command("extend [ALERT…] [LENGTH]", self.extend, "silence it for longer"),
             Command("unsilence [ALERT…]", self.unsilence, "end a silence now"),
         ]
 
@@ -110,19 +111,22 @@ class Silence:
         """Page nobody for it for a while."""
         asked = Asked.read([call["ALERT"], call["LENGTH"], *call["BECAUSE"].split()])
         length = self._allowed(self.default if asked.length is None else asked.length, tx)
+        silenced = list[GroupSilenced]()
 
         def silence(group: AlertGroup) -> None:
-            self._silence(group, length, asked.because, call, tx)
+            silenced.append(_silence(group, length, asked.because, call, tx))
 
-        wanted = _named(asked.alerts, call, tx, {GroupState.TRIGGERED, GroupState.ACKNOWLEDGED})
-        return _each(wanted, silence, tx)
+        fitting = {GroupState.TRIGGERED, GroupState.ACKNOWLEDGED}
+        refused = each(_named(asked.alerts, call, tx, fitting), silence, tx)
+        return together([self._tell(silenced, call, tx), refused])
 
     def extend(self, call: Call, tx: Transaction) -> Message | None:
         """Silence again what is silenced, or was until lately."""
-        asked = Asked.read([call["ALERT"], call["LENGTH"]])
+        asked = Asked.read(call["ALERT"].split())
         if asked.because:
-            raise Refused(f"{asked.because!r} is too much: say {tx.typed('extend [ALERT] [LENGTH]')}")
+            raise Refused(f"{asked.because!r} is too much: say {tx.typed('extend [ALERT…] [LENGTH]')}")
         wanted_length = None if asked.length is None else self._allowed(asked.length, tx)
+        silenced = list[GroupSilenced]()
 
         def extend(group: AlertGroup) -> None:
             standing = _standing(group.id, tx)
@@ -134,20 +138,26 @@ class Silence:
                 raise Refused(f"{group.id}: is not silenced: {tx.typed(f'silence {group.id}')} does that")
             length = wanted_length or min(standing.length, self.longest)
             if group.silenced_until is not None and group.silenced_until >= tx.now + length:
-                until = _clock_there(group.silenced_until, call, tx)
+                until = clock_there(group.silenced_until, call, tx)
                 raise Refused(f"{group.id}: is silenced until {until} as it is")
-            self._silence(group, length, standing.last.because if standing.last else "", call, tx)
+            because = standing.last.because if standing.last else ""
+            silenced.append(_silence(group, length, because, call, tx))
 
-        wanted = _named(asked.alerts, call, tx, ()) if asked.alerts else [_nearest(call.by, tx)]
-        return _each(wanted, extend, tx)
+        silence = {GroupState.SILENCED}
+        wanted = _named(asked.alerts, call, tx, silence) if asked.alerts else [_nearest(call.by, tx)]
+        refused = each(wanted, extend, tx)
+        return together([self._tell(silenced, call, tx), refused])
 
     def unsilence(self, call: Call, tx: Transaction) -> Message | None:
         """Let it ring again, if it still fires."""
+        ends = list[Ended]()
 
         def end(group: AlertGroup) -> None:
-            _end(group, tx, group.end_silence(tx.now, by=call.by), call)
+            ends.append(group.end_silence(tx.now, by=call.by))
 
-        return _each(meant(call, tx, {GroupState.SILENCED}), end, tx)
+        refused = each(meant(call, tx, {GroupState.SILENCED}), end, tx)
+        end_all(ends, tx, call)
+        return refused
 
     def _allowed(self, length: timedelta, tx: Transaction) -> timedelta:
         if length < SHORTEST:
@@ -159,21 +169,11 @@ class Silence:
             )
         return length
 
-    def _silence(
-        self, group: AlertGroup, length: timedelta, because: str, call: Call, tx: Transaction
-    ) -> None:
-        event = tx.record(group.silence(call.by, tx.now, tx.now + length, because))
-        why = f" ({because})" if because else ""
-        text = f"silenced by {call.by} until {_clock_there(event.until, call, tx)} ({spelled(length)})"
-        alone = group.receiver in self.receivers and not matched(group)
-        lines = ["Alertmanager is not told of it: its alerts have no label in common."] if alone else []
-        answer = replace(
-            tx.about(group, f"{text}{why}: ", command="unsilence", lines=lines),
-            link="",
-            brief=tx.about(group, f"{text}: ").brief,
-        )
-        # The reason is for those who may know everything: it may name whom the alert concerns.
-        announce(tx, event, call.place, answer=answer, brief=replace(event, because="").headline())
+    def _tell(self, silenced: Sequence[GroupSilenced], call: Call, tx: Transaction) -> str | None:
+        """Tell of these silences; what else the one who asked should know."""
+        groups = [tx.group(event.subject) for event in silenced]
+        alone = [one.id for one in groups if one.receiver in self.receivers and not matched(one)]
+        return tell_of(silenced, alone, call, tx) if silenced else None
 
     # What time brings.
 
@@ -185,7 +185,7 @@ class Silence:
             # By length, and not by the wall clock, which may be set while everybody relies on the silence to end.
             left = max(group.silenced_until - tx.now, timedelta(0))
             tx.set_timer(END, group.id, after=left)
-            if self.warn and left > self.warn and _standing(group.id, tx).length >= 2 * self.warn:
+            if self.warn and left > self.warn and _length(event, tx) >= 2 * self.warn:
                 tx.set_timer(REMIND, group.id, after=left - self.warn)
         else:
             tx.cancel_timer(END, group.id)
@@ -198,22 +198,18 @@ class Silence:
         until = group.silenced_until if group is not None else None
         if group is None or until is None or until <= tx.now or not group.fires:
             return
-        at = _clock(until, group.silenced_by, tx)
-        _tell_in_private(
-            group.silenced_by,
-            Message(
-                f"rings again at {at} (your silence ends)",
-                subject=group.id,
-                command=tx.typed(f"extend {group.id}"),
-            ),
-            tx,
-        )
+        who, at = group.silenced_by, clock(until, group.silenced_by, tx)
+        same = [one for one in _silenced_with(group, tx) if one.silenced_by == who and one.fires]
+        due = [one for one in same if one is group or tx.timer_is_set(REMIND, one.id)]
+        for one in due:
+            tx.cancel_timer(REMIND, one.id)
+        remind(who, due, f"at {at} (your silence ends)", tx)
 
     def end(self, timer: Timer, tx: Transaction) -> None:
-        """The silence has lasted as long as it should."""
+        """The silence has lasted as long as it should; and so have those that the same word began."""
         group = tx.find_group(timer.key)
         if group is not None and group.state is GroupState.SILENCED:
-            _end(group, tx, group.end_silence(tx.now, because=OVER))
+            end_all([one.end_silence(tx.now, because=OVER) for one in _silenced_with(group, tx)], tx)
 
     # What Alertmanager is told.
 
@@ -226,31 +222,26 @@ def _standing(subject: str, tx: Transaction) -> Standing:
     return Standing.of(entry.event for entry in tx.story(subject, TELLING))
 
 
-def _clock(at: datetime, person: str, tx: Transaction) -> str:
-    """`05:12`, where the person is."""
-    return time_of_day(at, tx.person(person).timezone, tx.now)[:-3]
-
-
-def _clock_there(at: datetime, call: Call, tx: Transaction) -> str:
-    """As `_clock` for whoever asks; the others in a room may live elsewhere."""
-    if call.place.private:
-        return _clock(at, call.by, tx)
-    return f"{time_of_day(at, UTC, tx.now)[:-3]} UTC"
-
-
 def _named(alerts: str, call: Call, tx: Transaction, fitting: Iterable[GroupState]) -> Iterable[str]:
     return meant(replace(call, words={"ALERT": alerts}), tx, set(fitting))
 
 
-def _each(ids: Iterable[str], do: Callable[[AlertGroup], None], tx: Transaction) -> Message | None:
-    """Do it with each of these alerts; what was refused is said, and keeps nothing else from being done."""
-    refused = []
-    for named in ids:
-        try:
-            do(tx.group(named))
-        except Refused as error:
-            refused.append(str(error))
-    return Message(refused[0], lines=tuple(refused[1:])) if refused else None
+def _silence(
+    group: AlertGroup, length: timedelta, because: str, call: Call, tx: Transaction
+) -> GroupSilenced:
+    return tx.record(group.silence(call.by, tx.now, tx.now + length, because))
+
+
+def _silenced_with(group: AlertGroup, tx: Transaction) -> list[AlertGroup]:
+    """What is silenced until the same instant, by the same word therefore; the group itself is one of them."""
+    return [one for one in tx.open_groups() if one.silenced_until == group.silenced_until]
+
+
+def _length(event: Event, tx: Transaction) -> timedelta:
+    """For how long a group is silenced by that event, or was last."""
+    if isinstance(event, GroupSilenced):
+        return event.until - event.at
+    return _standing(event.subject, tx).length
 
 
 def _rings_lately(group: AlertGroup, standing: Standing, tx: Transaction) -> bool:
@@ -275,28 +266,3 @@ def _own_ends(person: str, tx: Transaction) -> Iterator[tuple[timedelta, str]]:
             over_at, last = standing.over_at, standing.last
             if over_at and last and last.by == person and _rings_lately(group, standing, tx):
                 yield tx.now - over_at, group.id
-
-
-def _end(
-    group: AlertGroup, tx: Transaction, event: SilenceEnded | GroupResolved, call: Call | None = None
-) -> None:
-    """End a silence: what still fires rings again, what does not is over. call: who asked for it, if anybody did."""
-    silenced_by = group.silenced_by
-    said = "silence over: it had stopped firing" if isinstance(event, GroupResolved) else ""
-    announce(
-        tx, event, call.place if call else None, said=said
-    )  # first: whom it pages now needs no more words
-    tx.record(event)
-    if call and call.by == silenced_by:
-        return
-    told = tx.paged_places(group.id)
-    command = "ack" if group.rings else ""
-    message = replace(tx.about(group, f"{said or event.headline()}: ", command=command), link="")
-    _tell_in_private(silenced_by, message, tx, but_not=told)
-
-
-def _tell_in_private(person: str, message: Message, tx: Transaction, *, but_not: Iterable[Any] = ()) -> None:
-    for place in tx.private_places(person):
-        if place not in but_not:
-            proven = tx.proven(place, message, about=message.subject, person=person)
-            tx.say(place, proven, about=message.subject)

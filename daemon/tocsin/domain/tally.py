@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tocsin.domain.alert import rank
 from tocsin.domain.group import AlertGroup
@@ -51,13 +52,17 @@ def tallies(groups: Iterable[AlertGroup], order: Sequence[str]) -> list[Tally]:
     found = defaultdict[tuple[str, str, str], list[AlertGroup]](list)
     for group in groups:
         severity, name = group.called(order)
-        name = clean(name) or "alert"
-        shown = clean(name, LONGEST_NAME)
-        if not group.opened_by and _NO_WORD.search(shown):
-            shown = f"'{_QUOTES.sub('', shown)}'"
-        found[severity, name, shown].append(group)
+        found[severity, *_clean(name, ours=bool(group.opened_by))].append(group)
     counts = [Tally(*kind, tuple(alike)) for kind, alike in found.items()]
     return sorted(counts, key=lambda tally: (rank(tally.severity, order), -len(tally.groups), tally.kind))
+
+
+@lru_cache(maxsize=1000)  # a thousand alerts bear few names
+def _clean(name: str, *, ours: bool) -> tuple[str, str]:
+    """A name, and how it is shown. ours: it holds no word from outside."""
+    name = clean(name) or "alert"
+    shown = clean(name, LONGEST_NAME)
+    return name, shown if ours or not _NO_WORD.search(shown) else f"'{_QUOTES.sub('', shown)}'"
 
 
 def named(groups: Iterable[AlertGroup], order: Sequence[str], *, most: int = 3) -> str:

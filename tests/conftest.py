@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -76,8 +75,8 @@ def config(write_config: Callable[..., Path]) -> Config:
 
 @pytest.fixture
 def start(config: Config, tmp_path: Path) -> Start:
-    """What makes engines for a test, which say each alert alone."""
-    return Start(replace(config, digests=False), tmp_path / "state")
+    """What makes engines for a test."""
+    return Start(config, tmp_path / "state")
 
 
 @pytest.fixture

@@ -22,9 +22,11 @@ from tests.processes import Process, until
 from tests.servers.ircd import Inspircd, Ircd, Ngircd
 from tests.storm import (
     BOT,
+    LOOK_EVERY,
     PEOPLE,
     PLACES,
     ROOM,
+    SHOWN_WITHIN,
     Fires,
     Poster,
     Readers,
@@ -110,7 +112,10 @@ async def test_a_storm_is_told_in_few_lines_that_count_all_of_it(
 
 async def _rests(tocsin: Process, readers: Readers) -> None:
     """Until all is said that is to be said, and read."""
-    await asyncio.to_thread(until, lambda: at_rest(tocsin))
+    since = time.perf_counter()
+    while not await asyncio.to_thread(at_rest, tocsin):
+        assert time.perf_counter() < since + SHOWN_WITHIN, tocsin.status()
+        await asyncio.sleep(LOOK_EVERY)
     await readers.sync()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tocsin.digests import digest_of
 from tocsin.domain.alert import Report
 from tocsin.domain.event import Event
 from tocsin.domain.flapping import Flap, FlappingBegan, FlappingEnded
@@ -12,7 +13,8 @@ from tocsin.domain.group import AlertGroup, GroupResolved, GroupSilenced, GroupU
 from tocsin.domain.message import Message, Place
 from tocsin.domain.news import changes, opening, reopening
 from tocsin.domain.page import warned
-from tocsin.domain.words import first_few
+from tocsin.domain.tally import named
+from tocsin.domain.words import counted, first_few
 from tocsin.facts import GROUP
 from tocsin.listing import MOST_LISTED, MOST_NAMED, Told, about_all
 from tocsin.store import outbox, subjects
@@ -140,13 +142,23 @@ def announce_all(
         at_once = [event for event in told if event not in alone]
         if len(at_once) > 1:
             called = dict.fromkeys(name for event in at_once for name in may_arrive[event.subject])
-            message = about_all(tx, _sentences(at_once, place, stopped, worded, tx))
+            message = _together(_sentences(at_once, place, stopped, worded, tx), tx)
             tx.say(place, warned(message, called), lane=_lane(place, also))
         else:
             alone = told
         for event in alone:
             (sentence,) = _sentences([event], place, stopped, worded, tx)
             _tell(tx, event, sentence.text, place, also, brief=sentence.brief)
+
+
+def _together(sentences: Sequence[Told], tx: Transaction) -> Message:
+    """In one line, if so many are concerned that they can only be counted: under the id of a digest, which lists them."""
+    (told, *more) = sentences
+    if more or len(told.groups) <= MOST_LISTED:
+        return about_all(tx, sentences)
+    counts = f"{counted(len(told.groups), 'alert')}: {named(told.groups, tx.config.severities)}"
+    brief = f"{told.brief or told.text}: {counts}"
+    return Message(f"{told.text}: {counts}", subject=digest_of(told.groups, tx), brief=brief)
 
 
 def _sentences(

@@ -75,7 +75,8 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
         if not waiting.sorts:
             continue
         budget = noise.budget(lane)
-        due = budget.due(waiting.counted(), now)
+        counts = waiting.counted()
+        due = budget.due(counts, now)
         if due > now:
             dues.append(due)
             continue
@@ -83,7 +84,12 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
         if row is None:
             dues.append(now + LOOK_AGAIN)
             continue
-        after = budget.after((waiting.sorts[one] for one in said), now, digest=row.carries)
+        after = budget.after(
+            (waiting.sorts[one] for one in said),
+            now,
+            digest=row.carries,
+            overtook=budget.in_turn(counts, now) > now,
+        )
         return Choice(row, replace(noise, budgets={**noise.budgets, lane: after}))
     held = replace(noise, held_until=now + LOOK_AGAIN) if dues else noise
     at = min(filter(None, [*dues, next_try(place, tx)]), default=None)

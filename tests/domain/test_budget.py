@@ -48,7 +48,8 @@ class Place:
         told = self.waits if digest else self.waits[:1]
         self.said.append((round(at, 1), len(told), digest))
         self.longest = max([self.longest, *(now - since for since, _ in told)])
-        after = budget.after([sort for _, sort in told], now, digest=digest)
+        early = budget.in_turn(self._waiting(), now) > now
+        after = budget.after([sort for _, sort in told], now, digest=digest, overtook=early)
         self.waits = sorted(self.waits[len(told) :])
         return after
 
@@ -88,7 +89,7 @@ def test_a_few_are_said_each_alone() -> None:
 
 def test_what_is_worse_overtakes() -> None:
     place = Place(PRIVATE).hear(*burst(500, 1, LOAD), (10, DISKS), (11, LOAD), until=100)
-    assert place.said == [(0, 1, False), (2, 499, True), (10, 1, False), (62, 1, False)]
+    assert place.said == [(0, 1, False), (2, 499, True), (10, 1, False), (60, 1, False)]
 
 
 @pytest.mark.parametrize("at", [0.05, 0.5, 1.5, 4])

@@ -120,8 +120,11 @@ async def test_its_id_acks_all_that_it_listed_and_nothing_since(tower: Tower) ->
         await engine.advance(minutes=20)
         states = {one: (await engine.state(one)) for one in [first, *rest, later]}
         assert {one for one, state in states.items() if state == "acknowledged"} == set(rest[:-1])
-        told = [text for text in engine.chat.texts() if any(one in text for one in rest[:-1])]
+        acked = "acknowledged by alice, paging stops: 18 alerts: 18 warning HighLoad"
+        told = [text for text in engine.chat.texts() if acked in text]
         assert len(told) == 2  # one line for alice, and one for the room
+        await engine.says("alice", f"alerts {told[0].split()[0]}")
+        assert "warning HighLoad: 18," in engine.chat.texts(ALICE)[-1]
         await engine.says("bob", f"ack {digest}")
         assert f"nothing of it is left to ack; !alerts {digest}" in engine.chat.texts("person/bob")[-1]
 

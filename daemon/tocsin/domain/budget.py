@@ -37,7 +37,7 @@ class Limits:
 
 
 PRIVATE = Limits(alone=4, storm=2, apart=timedelta(0))
-ROOM = Limits(alone=6, storm=5, apart=timedelta(seconds=15))
+ROOM = Limits(alone=6, storm=4, apart=timedelta(seconds=15))
 
 
 @dataclass(frozen=True)
@@ -57,50 +57,64 @@ class Waiting:
 class Budget:
     """What was said in one place, and so when the next may be.
 
-    said: when, in the last minute. digest_at: when the last digest was. sorts: what was told since the last quiet
-    minute.
+    said: when, in the last minute. overtook: when something was said only because it was worse; it counts for nothing.
+    digest_at: when the last digest was. sorts: what was told since the last quiet minute.
     """
 
     limits: Limits
     said: tuple[timedelta, ...] = ()
+    overtook: frozenset[timedelta] = frozenset()
     digest_at: timedelta | None = None
     sorts: frozenset[Sort] = frozenset()
 
     def due(self, waiting: Waiting, now: timedelta) -> timedelta:
         """When something of what waits is to be said, as things stand."""
+        in_turn, said = self.in_turn(waiting, now), self._recent(now)
+        worse = [since for sort, since in waiting.sorts.items() if self._is_worse(sort)]
+        if not (said and worse):
+            return in_turn
+        overtakes = now if said[-1] + SOON <= now else min(worse) + WORSE
+        return min(in_turn, overtakes, waiting.newest + CALM)
+
+    def in_turn(self, waiting: Waiting, now: timedelta) -> timedelta:
+        """As `due`, if none of it were worse than what was told."""
         said = self._recent(now)
         calm = waiting.newest + CALM
         if not said:
             return now if waiting.count <= 2 else min(calm, waiting.oldest + FIRST)
         gathered = min(calm, waiting.oldest + LONGEST)
         alone = said[-1] + SOON <= now
-        worse = [since for sort, since in waiting.sorts.items() if self._is_worse(sort)]
-        if worse:
-            return now if alone else min(gathered, min(worse) + WORSE)
         most, storm = self._most(now), self._is_storm(now)
         earliest = now if alone and waiting.count == 1 and not storm else gathered
         if storm:
             earliest = max(earliest, said[-1] + self.limits.apart)
-        if len(said) >= most:
-            earliest = max(earliest, said[-most] + MINUTE)
+        spent = self._spent(now)
+        if len(spent) >= most:
+            earliest = max(earliest, spent[-most] + MINUTE)
         return earliest
 
     def folds(self, count: int, now: timedelta) -> bool:
         """Whether so many are said in a digest, if they are said now."""
-        return count > 1 and (self._is_storm(now) or count > self._most(now) - len(self._recent(now)))
+        return count > 1 and (self._is_storm(now) or count > self._most(now) - len(self._spent(now)))
 
-    def after(self, sorts: Iterable[Sort], now: timedelta, *, digest: bool) -> "Budget":
-        """What it is once these were said."""
+    def after(
+        self, sorts: Iterable[Sort], now: timedelta, *, digest: bool, overtook: bool = False
+    ) -> "Budget":
+        """What it is once these were said. overtook: before it was their turn."""
         said = self._recent(now)
         return replace(
             self,
             said=(*said, now),
+            overtook=self.overtook.intersection(said) | ({now} if overtook else frozenset()),
             digest_at=now if digest else self.digest_at,
             sorts=frozenset(sorts) | (self.sorts if said else frozenset()),
         )
 
     def _recent(self, now: timedelta) -> tuple[timedelta, ...]:
         return tuple(at for at in self.said if at > now - MINUTE)
+
+    def _spent(self, now: timedelta) -> tuple[timedelta, ...]:
+        return tuple(at for at in self._recent(now) if at not in self.overtook)
 
     def _is_storm(self, now: timedelta) -> bool:
         return self.digest_at is not None and self.digest_at > now - MINUTE

@@ -21,7 +21,7 @@ from tocsin.transaction import FALLBACK, Transaction
 SETTLE_FOR = timedelta(seconds=5)
 """How long an answer waits for pages under way before it is given with a warning."""
 
-LOOK_AGAIN = timedelta(seconds=0.2)
+LOOK_AGAIN = timedelta(seconds=0.5)
 """However fast alerts come in, what waits is counted so often at most."""
 
 _NO_NAMES = "whose names could not be sent"

@@ -15,7 +15,7 @@ FIRST = timedelta(seconds=0.3)
 """What may be a storm is gathered until nothing has come for CALM; for so long at most, and where nothing was said
 before for FIRST."""
 
-WORSE = timedelta(seconds=2)
+WORSE = timedelta(seconds=1.5)
 """So long at most waits what is worse than all that was said."""
 
 MOST_NEW = 3

@@ -50,6 +50,9 @@ SHORTEST = timedelta(minutes=1)
 LATELY = timedelta(minutes=10)
 """A silence that ended so long ago can still be extended."""
 
+MOST_AT_ONCE = 500
+"""So many end in one turn, which must not take so long that it passes for hung; the others have timers of their own."""
+
 
 @dataclass(frozen=True)
 class Silence:
@@ -233,8 +236,10 @@ def _silence(
 
 
 def _silenced_with(group: AlertGroup, tx: Transaction) -> list[AlertGroup]:
-    """What is silenced until the same instant, by the same word therefore; the group itself is one of them."""
-    return [one for one in tx.open_groups() if one.silenced_until == group.silenced_until]
+    """What is silenced until the same instant, by the same word therefore: the group itself, and some with it."""
+    found = [one for one in tx.open_groups() if one.silenced_until == group.silenced_until]
+    begin = found.index(group) // MOST_AT_ONCE * MOST_AT_ONCE
+    return found[begin : begin + MOST_AT_ONCE]
 
 
 def _length(event: Event, tx: Transaction) -> timedelta:

@@ -144,7 +144,7 @@ async def test_a_thousand_alerts_at_once_are_looked_at_once(tower: Tower) -> Non
             fires(WARNING, *many, *(alert(f"B{number}", severity="error") for number in range(1000)))
         )
         await engine.advance(seconds=10)
-        assert "1000 more alerts since alice has it: error B0 db1" in engine.chat.texts("person/alice")[-1]
+        assert "1,000 more alerts since alice has it: error B0 db1" in engine.chat.texts("person/alice")[-1]
         assert await engine.sql(STARTED) == [(2,)]
 
 

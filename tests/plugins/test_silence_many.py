@@ -2,12 +2,13 @@
 
 import pytest
 
+import tocsin_silence
 from tocsin.plugins import Declared
 from tocsin_silence import Silence
 
 from tests.daemon.test_lists import storm
 from tests.engine import Engine, Start, over
-from tests.plugins.test_silence import OPS, silencing
+from tests.plugins.test_silence import OPS, open_rings, silencing
 from tests.tower import FACT, asks
 
 MANY = [("DiskFull", "critical")] * 9 + [("Load", "warning")] * 5
@@ -82,6 +83,23 @@ async def test_silences_of_one_word_are_reminded_of_and_end_together(start: Star
         assert told_since(engine, before) == {"alice": [told], OPS: [told]}
         rung = [said.message.subject for said in engine.chat.said[before:] if said.place.name == "bob"]
         assert set(ids[1:]) <= set(rung)
+
+
+async def test_very_many_end_part_by_part(
+    start: Start, silence: Declared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tocsin_silence, "MOST_AT_ONCE", 3)
+    async with start(silence) as engine:
+        ids = await storm(engine, [("DiskFull", "critical")] * 8)
+        await engine.says("alice", f"!silence all {ids[-1]} 1h")
+        before = len(engine.chat.said)
+        await engine.advance(hours=1)
+        told = [text.splitlines()[0] for text in told_since(engine, before)[OPS]]
+        assert all(text.startswith("the silence is over: ") for text in told)
+        assert sorted(one for text in told for one in ids if one in text) == sorted(ids)
+        assert len(told) == 3
+        assert len(told_since(engine, before)["alice"]) == 6  # as often reminded before
+        assert await open_rings(engine) == [True] * 8
 
 
 async def test_who_was_not_paged_is_told_once_that_their_silences_are_over(

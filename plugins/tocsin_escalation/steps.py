@@ -63,7 +63,7 @@ class Steps:
         worse = rank(severity, order) < rank(progress.severity, order)
         if plan is not None and (worse or plan != self._plan(group)[0]):
             self.choose(group, tx)
-        elif plan is not None and walk.position is not None and walk.put_off is None:
+        elif plan is not None and walk.position is not None:
             left = walk.left(plan, walk.next_position(plan, severity), tx.now)
             people = dict.fromkeys(one for name in sorted(progress.names) for one in tx.callees(name))
             if left and join(people, FIRES_AGAIN, group, progress, tx):

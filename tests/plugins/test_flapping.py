@@ -5,8 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from tocsin.alerts import report
+from tocsin.transaction import Transaction
+
 from tests.engine import Engine, alert, fires, gone, over
-from tests.tower import FACT, TWO_STEPS, Tower, asks, away, down, policy, timers
+from tests.tower import FACT, TWO_STEPS, Tower, asks, away, down, mends, policy, timers
 
 BEGAN = (
     "flapping: fired 4 times in 6m; I say no more of each change until it has been quiet or firing for 15m"
@@ -14,6 +17,12 @@ BEGAN = (
 HELD = "select count(*) from timers where kind = 'core.flapping_over'"
 SLOW = policy('{ page = "alice" }, { page = "bob", after = "20m" }, { page = "carol", after = "20m" }')
 SWAP = alert("Swap", severity="error")
+LOW = "[[plugins.escalation.routes]]\nmatch = []\npolicy = 'ops'\nurgency = 'low'\n"
+
+
+def sleeps_until(tower: Tower, wakes: str) -> None:
+    """Somebody sleeps since ten, and what is low can wait for them."""
+    tower.people += f'[people.erin]\naccounts.console = "erin"\nquiet = "22:00-{wakes}"\n'
 
 
 async def comes_and_goes(engine: Engine, times: int = 1) -> str:
@@ -61,6 +70,16 @@ async def test_what_fires_again_calls_who_was_told_it_is_over_and_leaves_them_wh
         assert tower.chat.pages()[3:] == ["03:07:00 bob"]
 
 
+async def test_what_fires_again_and_is_more_severe_begins_anew(tower: Tower) -> None:
+    async with tower() as engine:
+        await engine.report(fires(SWAP))
+        await engine.advance(minutes=3)
+        await engine.report(over())
+        await engine.report(fires())
+        await engine.advance(minutes=5)
+        assert tower.chat.pages() == ["03:00:00 alice", "03:03:00 alice", "03:08:00 bob"]
+
+
 async def test_all_whom_this_round_called_are_called_again(tower: Tower) -> None:
     async with tower() as engine:
         await engine.report(fires())
@@ -92,6 +111,25 @@ async def test_after_the_end_of_all_steps_it_begins_anew(tower: Tower) -> None:
         assert tower.chat.pages()[2:] == ["03:20:00 alice"]
         await engine.advance(minutes=5)
         assert tower.chat.pages()[3:] == ["03:25:00 bob"]
+
+
+async def test_that_it_waits_for_somebodys_morning_is_said_anew(tower: Tower) -> None:
+    sleeps_until(tower, "07:00")
+    async with tower(policy('{ page = "erin" }'), LOW) as engine:
+        for _ in range(2):
+            await engine.report(fires())
+            assert tower.chat.told()[-1].endswith("waits for erin's morning (07:00 UTC)")
+            await engine.report(over())
+        assert tower.chat.told()[-2].startswith("03:00:00 fires again: ")
+
+
+async def test_the_rooms_that_were_told_that_it_is_over_are_told_that_it_fires(tower: Tower) -> None:
+    team = '[teams.db]\nmembers = ["bob"]\nrooms.console = "#db"\n'
+    async with tower(policy('{ page = "alice", room = "db" }'), team) as engine:
+        await engine.report(fires())
+        await engine.report(over())
+        await engine.report(fires())
+        assert "fires again: paging alice" in tower.chat.told("#db")[-1]
 
 
 async def test_when_nobody_can_be_called_once_more_the_next_step_comes_at_once(tower: Tower) -> None:
@@ -363,16 +401,85 @@ async def test_who_comes_on_call_while_it_is_quiet_is_paged_when_it_fires(tower:
 
 
 async def test_whose_quiet_hours_end_while_it_is_quiet_is_paged_when_it_fires(tower: Tower) -> None:
-    tower.people += '[people.erin]\naccounts.console = "erin"\nquiet = "22:00-03:10"\n'
-    low = '[[plugins.escalation.routes]]\nmatch = \'severity="critical"\'\npolicy = "ops"\nurgency = "low"\n'
+    sleeps_until(tower, "03:10")
     plan = policy('{ page = ["alice", "erin"] }', 'repeat_after = "2h"')
-    async with tower(plan, low) as engine:
+    async with tower(plan, LOW) as engine:
         await begins_to_flap(engine)
         await engine.report(over())
         await engine.advance(minutes=10)
         assert not [page for page in tower.chat.pages() if "erin" in page]
         await engine.report(fires())
         assert [page for page in tower.chat.pages() if "erin" in page] == ["03:16:00 erin"]
+
+
+async def test_who_says_while_it_is_quiet_that_they_are_awake_is_paged_when_it_fires(tower: Tower) -> None:
+    sleeps_until(tower, "07:00")
+    async with tower(policy('{ page = "erin" }'), LOW) as engine:
+        await begins_to_flap(engine)
+        await engine.report(over())
+        await engine.says("erin", "!me quiet off")
+        before = len(tower.chat.pages())
+        await engine.advance(minutes=14)
+        assert tower.chat.pages()[before:] == []
+        await engine.report(fires())
+        assert tower.chat.pages()[before:] == ["03:20:00 erin"]
+
+
+async def test_a_page_that_fails_while_it_is_quiet_is_told(tower: Tower) -> None:
+    async with tower(SLOW) as engine:
+        await comes_and_goes(engine, 3)
+        tower.chat.fails = down("alice")
+        await engine.report(fires())
+        await engine.report(over())
+        await engine.advance(minutes=1)
+        assert "page to alice failed: not taken within 60 s" in str(tower.chat.told())
+
+
+async def test_of_a_page_that_is_delivered_while_it_is_quiet_the_wait_begins(tower: Tower) -> None:
+    async with tower() as engine:
+        await begins_to_flap(engine)
+        tower.chat.fails = down("bob")
+        await engine.advance(minutes=2)
+        await engine.report(over())
+        await engine.advance(seconds=10)
+        await mends(engine)
+        assert tower.chat.pages()[-1] == "03:08:10 bob"
+        await engine.advance(minutes=9)
+        await engine.report(fires())
+        await engine.advance(minutes=1)
+        assert tower.chat.pages()[-1] == "03:18:10 alice"
+
+
+async def test_of_a_page_that_finds_nobody_while_it_is_quiet_the_next_step_comes_when_it_fires(
+    tower: Tower,
+) -> None:
+    steps = '{ page = "alice" }, { page = "bob", after = "5m" }, { page = "carol", after = "1h" }'
+    async with tower(policy(steps)) as engine:
+        await begins_to_flap(engine)
+        await engine.report(over())
+        await engine.advance(minutes=3)  # bob's step came due
+        tower.chat.fails = away("bob")
+
+        def for_a_moment(tx: Transaction) -> None:
+            report(tx, fires())
+            report(tx, over())
+
+        await engine.run.tocsin.turn(for_a_moment)
+        await engine.run.settled()
+        assert "step 2: paging bob" in str(tower.chat.told())
+        await engine.advance(minutes=4)
+        assert "carol" not in str(tower.chat.pages())
+        await engine.report(fires())
+        assert tower.chat.pages()[-1] == "03:13:00 carol"
+
+
+async def test_a_bare_answer_takes_what_is_quiet_too(tower: Tower) -> None:
+    async with tower(SLOW) as engine:
+        subject = await begins_to_flap(engine)
+        await engine.report(over())
+        other = await engine.report(fires(key="other"))
+        await engine.says("alice", "ack")
+        assert str(await asks(engine, "bob", "alerts")).count("alice has it") == 2, (subject, other)
 
 
 # Restarts.

@@ -1,6 +1,6 @@
 """Keeps the noise budget: chooses what a place hears next, and makes one digest of what would be too many lines."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
@@ -80,16 +80,16 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
         if due > now:
             dues.append(due)
             continue
-        row, said = _say(place, waiting, tx, fold=budget.folds(len(waiting.sorts), now))
+        overtakes = budget.in_turn(counts, now) > now
+        if overtakes:
+            waiting = waiting.only(budget.worse(counts))
+        fold = len(waiting.sorts) > 1 and (overtakes or budget.folds(len(waiting.sorts), now))
+        row, said = _say(place, waiting, tx, fold=fold)
         if row is None:
             dues.append(now + LOOK_AGAIN)
             continue
-        after = budget.after(
-            (waiting.sorts[one] for one in said),
-            now,
-            digest=row.carries,
-            overtook=budget.in_turn(counts, now) > now,
-        )
+        sorts = (waiting.sorts[one] for one in said)
+        after = budget.after(sorts, now, digest=row.carries, overtook=overtakes)
         return Choice(row, replace(noise, budgets={**noise.budgets, lane: after}))
     held = replace(noise, held_until=now + LOOK_AGAIN) if dues else noise
     at = min(filter(None, [*dues, next_try(place, tx)]), default=None)
@@ -136,6 +136,11 @@ class _Lane:
         since = {sort: at * micro for sort, at in first.items()}
         return Waiting(len(self.sorts), oldest * micro, newest * micro, since)
 
+    def only(self, sorts: Collection[Sort]) -> "_Lane":
+        """What is of these sorts."""
+        some = {one: sort for one, sort in self.sorts.items() if sort in sorts}
+        return _Lane(self.lane, some, self.since)
+
     def worst(self) -> int:
         return min(self.sorts, key=lambda one: (self.sorts[one][0], one))
 
@@ -145,7 +150,8 @@ def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[
     first = outbox.find(tx.connection, waiting.worst())
     if first is None or not fold:
         return first, [waiting.worst()]
-    rows = outbox.folded(tx.connection, place, waiting.lane, tx.time)
+    waits = outbox.folded(tx.connection, place, waiting.lane, tx.time)
+    rows = [row for row in waits if row.id in waiting.sorts]
     alike = [row for row in rows if _word(row) == _word(first)]
     if len(alike) == 1:
         return first, [first.id]

@@ -46,7 +46,7 @@ SOON = 3.0
 
 MOST_IN_ROOM = 6
 MOST_PAGES = 2
-"""In the first minute, of each person."""
+"""In the first minute, of each person; what is new and critical comes beside them."""
 
 NEW = Fires("Meltdown", "critical", "reactor")
 
@@ -120,8 +120,9 @@ async def _rests(tocsin: Process, readers: Readers) -> None:
 
 
 def _pages(readers: Readers, since: float) -> int:
-    """How many whoever got most of them got."""
-    return max(len(readers.tells(person, PAGE, since=since)) for person in PEOPLE)
+    """How many whoever got most of them got, but for what overtook all others."""
+    told = [readers.tells(person, PAGE, since=since) for person in PEOPLE]
+    return max(sum(one.digest or not one.names(NEW.name) for one in pages) for pages in told)
 
 
 def _few(readers: Readers, since: float) -> None:

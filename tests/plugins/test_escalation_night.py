@@ -142,7 +142,7 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: self.subject)
     @rule(word=st.sampled_from(["ack", "unack", "done", "decline", "up", "unsilence"]), room=ROOMS)
     def says(self, word: str, room: str) -> None:
-        before = len(self.pages())
+        before, before_it = len(self.pages()), self.state
         self.loop.run(self.engine.says("dave", f"!{word} {self.subject}", room=room))
         after = TRIGGERED if self.firing else RESOLVED
         self.state = {
@@ -157,8 +157,15 @@ class Night(RuleBasedStateMachine):
         assert self.group().state is self.state
         if (word, self.state) == ("ack", ACKNOWLEDGED):
             self.answered_at = self.seconds()
+        if word == "ack" and before_it in (TRIGGERED, SILENCED):
+            self.answered_for()
         self.firing = self.firing if self.state is not RESOLVED else set()
         self.rests(before)
+
+    def answered_for(self) -> None:
+        """An answer is for what fires: if that was worse once, it would have to become so again."""
+        if self.firing and "DiskFull" not in self.firing:
+            self.known = "warning"
 
     @precondition(lambda self: self.state is not RESOLVED)
     @rule(minutes=st.sampled_from([10, 30, 120]), room=ROOMS)
@@ -167,6 +174,7 @@ class Night(RuleBasedStateMachine):
         word = "extend" if silenced else "silence"
         self.loop.run(self.engine.says("dave", f"!{word} {self.subject} {minutes}m", room=room))
         self.state = SILENCED
+        self.answered_for()
         assert self.group().state is SILENCED
         until = self.seconds() + 60 * minutes
         rows = self.loop.run(self.engine.sql("select due_boot from timers where kind = 'silence.end'"))

@@ -18,8 +18,8 @@ before for FIRST."""
 WORSE = timedelta(seconds=1.5)
 """So long at most waits what is worse than all that was said."""
 
-MOST_NEW = 3
-"""With more names of the worst severity than so many a further one is nothing new."""
+MOST_NEW = 4
+"""With more names of the worst severity than so many another one is nothing new."""
 
 Sort = tuple[int, str]
 """What an alert is: how severe, 0 being the worst, and its name."""
@@ -70,11 +70,10 @@ class Budget:
     def due(self, waiting: Waiting, now: timedelta) -> timedelta:
         """When something of what waits is to be said, as things stand."""
         in_turn, said = self.in_turn(waiting, now), self._recent(now)
-        worse = [since for sort, since in waiting.sorts.items() if self._is_worse(sort)]
+        worse = [waiting.sorts[sort] for sort in self.worse(waiting)]
         if not (said and worse):
             return in_turn
-        overtakes = now if said[-1] + SOON <= now else min(worse) + WORSE
-        return min(in_turn, overtakes, waiting.newest + CALM)
+        return min(in_turn, now if said[-1] + SOON <= now else min(worse) + WORSE)
 
     def in_turn(self, waiting: Waiting, now: timedelta) -> timedelta:
         """As `due`, if none of it were worse than what was told."""
@@ -122,9 +121,9 @@ class Budget:
     def _most(self, now: timedelta) -> int:
         return self.limits.storm if self._is_storm(now) else self.limits.alone
 
-    def _is_worse(self, sort: Sort) -> bool:
-        """Whether it is worse than all that was told, or as bad as can be and something else."""
-        rank, _ = sort
-        known = sum(told == 0 for told, _ in self.sorts)
-        new = rank == 0 and sort not in self.sorts and known <= MOST_NEW
-        return new or rank < min((told for told, _ in self.sorts), default=0)
+    def worse(self, waiting: Waiting) -> frozenset[Sort]:
+        """What of that is worse than all that was told: by severity, or as bad as can be and something else."""
+        told = min((rank for rank, _ in self.sorts), default=0)
+        severer = {sort for sort in waiting.sorts if sort[0] < told}
+        worst = {sort for sort in (*self.sorts, *waiting.sorts) if sort[0] == 0}
+        return frozenset(severer | (worst - self.sorts if len(worst) <= MOST_NEW else set()))

@@ -10,10 +10,11 @@ SOON = timedelta(seconds=3)
 """What comes so soon after something was said may be the beginning of a storm."""
 
 CALM = timedelta(seconds=1)
+STORM_CALM = timedelta(seconds=2.5)
 LONGEST = timedelta(seconds=10)
 FIRST = timedelta(seconds=0.3)
-"""What may be a storm is gathered until nothing has come for CALM; for so long at most, and where nothing was said
-before for FIRST."""
+"""What may be a storm is gathered until nothing has come for CALM, or if it is one for STORM_CALM, so that all of it is
+in one digest; for so long at most, and where nothing was said before for FIRST."""
 
 WORSE = timedelta(seconds=1.5)
 """So long at most waits what is worse than all that was said."""
@@ -78,7 +79,7 @@ class Budget:
     def in_turn(self, waiting: Waiting, now: timedelta) -> timedelta:
         """As `due`, if none of it were worse than what was told."""
         said = self._recent(now)
-        calm = waiting.newest + CALM
+        calm = waiting.newest + (STORM_CALM if self.folds(waiting.count, now) else CALM)
         if not said:
             return now if waiting.count <= 2 else min(calm, waiting.oldest + FIRST)
         gathered = min(calm, waiting.oldest + LONGEST)

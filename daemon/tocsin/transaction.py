@@ -364,8 +364,10 @@ class Transaction(Facts):
             message = Message(message, subject=subject)
         if not (lane is Lane.PAGE and person) and not self._may_be_typed(message.command, place):
             message = replace(message, command="")
-        if message.told is not None and self.find_group(subject) is None:
-            message = replace(message, told=None)  # a digest tells alerts and nothing else
+        if message.told is not None and (lane is Lane.ANSWER or self.find_group(subject) is None):
+            message = replace(
+                message, told=None
+            )  # a digest tells alerts, and whoever asked need not wait for it
         self.places.add(place)
         return outbox.add(
             self.connection,

@@ -16,7 +16,7 @@ from tocsin.testing import HandClock, Loudspeaker, running
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, Pager, alert, fires, over
-from tests.tower import TWO_STEPS, Tower, away, down, mends
+from tests.tower import TWO_STEPS, Tower, asks, away, down, mends
 
 ALICE, ROOM = "person/alice", "room/#ops"
 BY_CODES = """\
@@ -150,6 +150,19 @@ async def test_answers_never_wait_for_a_storm(tower: Tower) -> None:
         engine.chat.said.clear()
         await engine.says("bob", "whoami")
         assert len(engine.chat.texts("person/bob")) == 1
+
+
+async def test_who_answers_one_alert_after_another_hears_of_each_at_once(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        ids = await comes(engine, 10)
+        await engine.advance(minutes=2)
+        for one in ids[:5]:
+            (said,) = await asks(engine, "alice", f"ack {one}")
+            assert said.startswith(f"{one} acknowledged by alice")
+        for one in ids[5:]:
+            await engine.advance(seconds=2)
+            (said,) = await asks(engine, "bob", f"!ack {one}", room="#ops")
+            assert said.startswith(f"{one} acknowledged by bob")
 
 
 async def test_something_worse_is_said_in_the_midst(tower: Tower) -> None:

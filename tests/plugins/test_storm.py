@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -127,6 +128,24 @@ async def test_its_id_acks_all_that_it_listed_and_nothing_since(tower: Tower) ->
         assert "warning HighLoad: 18," in engine.chat.texts(ALICE)[-1]
         await engine.says("bob", f"ack {digest}")
         assert f"nothing of it is left to ack; !alerts {digest}" in engine.chat.texts("person/bob")[-1]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before it is said", "after"])
+async def test_a_clock_that_is_set_back_takes_nothing_from_a_digest(tower: Tower, before: bool) -> None:  # noqa: FBT001
+    async with storming(tower) as engine:
+        ids = await comes(engine, 20)
+        if before:
+            tower.clock.step(timedelta(minutes=-10))
+        await engine.advance(seconds=3)
+        assert counts(engine.chat.texts(ALICE)) == 20
+        digest = engine.chat.texts(ALICE)[-1].split()[0]
+        if not before:
+            tower.clock.step(timedelta(minutes=-10))
+        await ends(engine, 19)
+        assert await comes(engine, 1, at=19) == ids[-1:]
+        await engine.says("alice", f"ack {digest}")
+        states = [await engine.state(one) for one in ids]
+        assert states == ["triggered", *["acknowledged"] * 18, "triggered"]
 
 
 async def test_after_an_ack_no_page_of_it_begins(tower: Tower) -> None:

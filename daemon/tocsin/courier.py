@@ -138,7 +138,9 @@ class Courier:
         """Say what waits for a place, one at a time; ends when nothing is to be said now."""
         while True:
             self._again.discard(place)
-            choice = await self._tocsin.must(partial(_claim, place, self._heard(place)))
+            choice = await self._tocsin.must(
+                partial(_claim, place, self._heard(place), knock=place in self._paused)
+            )
             while (row := choice.row) is not None:
                 outcome = await self._send(row)
                 if not (isinstance(outcome, NetworkError) and outcome.unsent):
@@ -257,9 +259,9 @@ class _Pause:
     failures: int
 
 
-def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
-    """The next message for a place; from now on it may be seen."""
-    while (choice := _chosen(place, noise, tx)).row is not None:
+def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) -> Choice:
+    """The next message for a place; from now on it may be seen. knock: as for `choose`."""
+    while (choice := _chosen(place, noise, tx, knock=knock)).row is not None:
         row = choice.row
         if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
@@ -281,10 +283,10 @@ def _claim(place: Place, noise: Noise, tx: Transaction) -> Choice:
     return choice
 
 
-def _chosen(place: Place, noise: Noise, tx: Transaction) -> Choice:
+def _chosen(place: Place, noise: Noise, tx: Transaction, *, knock: bool) -> Choice:
     """What the place hears next; whatever is wrong with a digest, nothing that waits stays unsaid."""
     with savepoint(tx.connection) as part:
-        return choose(place, noise, tx)
+        return choose(place, noise, tx, knock=knock)
     tx.undone()
     log.error("no digest can be made for %s: each alert is said alone", place, exc_info=part.error)
     row = outbox.next_for(tx.connection, place, tx.time)

@@ -29,6 +29,11 @@ _NO_NAMES = "whose names could not be sent"
 UNTIL_ANSWERED = (Lane.PAGE, Lane.NEWS)
 """What is not said any more once somebody has answered."""
 
+_NEVER_WORSE: Sort = (1, "")
+"""What came to an end, or is only asked, is never worse than something else; nothing is looked up for it, since what
+has ended would be replayed each time.
+"""
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -58,8 +63,11 @@ class Choice:
     at: timedelta | None = None
 
 
-def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
-    """The next message for a place, or when there may be one."""
+def choose(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) -> Choice:
+    """The next message for a place, or when there may be one.
+
+    knock: its link was down a moment ago. One message tries it, since to make a digest of thousands each time takes long.
+    """
     now = tx.time.boot * timedelta(microseconds=1)
     if not tx.config.digests:
         row = outbox.next_for(tx.connection, place, tx.time)
@@ -83,7 +91,7 @@ def choose(place: Place, noise: Noise, tx: Transaction) -> Choice:
         overtakes = budget.in_turn(counts, now) > now
         if overtakes:
             waiting = waiting.only(budget.worse(counts))
-        fold = len(waiting.sorts) > 1 and (overtakes or budget.folds(len(waiting.sorts), now))
+        fold = not knock and len(waiting.sorts) > 1 and (overtakes or budget.folds(len(waiting.sorts), now))
         row, said = _say(place, waiting, tx, fold=fold)
         if row is None:
             dues.append(now + LOOK_AGAIN)
@@ -115,14 +123,14 @@ class _Lane:
         """What waits, and is still to be said."""
         sorts, since = {}, {}
         for one in some:
-            group = tx.find_group(one.subject)
-            if group is not None and lane in UNTIL_ANSWERED and not group.unanswered:
-                outbox.settle(tx.connection, one.id, Sending.CANCELLED, tx.time)
-                continue
-            severity, name = group.called(tx.config.severities) if group is not None else ("", "")
-            # What came to an end, or is only asked, is never worse than something else.
-            worst = rank(severity, tx.config.severities) if lane in UNTIL_ANSWERED else 1
-            sorts[one.id] = (worst, name)
+            sort = _NEVER_WORSE
+            if lane in UNTIL_ANSWERED and (group := tx.find_group(one.subject)) is not None:
+                if not group.unanswered:
+                    outbox.settle(tx.connection, one.id, Sending.CANCELLED, tx.time)
+                    continue
+                severity, name = group.called(tx.config.severities)
+                sort = (rank(severity, tx.config.severities), name)
+            sorts[one.id] = sort
             since[one.id] = one.said_boot
         return cls(lane, sorts, since)
 

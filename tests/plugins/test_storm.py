@@ -237,6 +237,20 @@ async def test_a_link_that_is_down_loses_nothing(tower: Tower) -> None:
         assert await engine.sql("select count(*) from outbox where state in ('CARRIED', 'PENDING')") == [(0,)]
 
 
+async def test_a_link_that_is_down_is_tried_by_one_message_and_not_by_digests(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        engine.chat.fails = down()
+        await comes(engine, 60)
+        await engine.advance(minutes=10)
+        digests = await engine.sql("select place from outbox where carries")
+        assert digests == [("console/person/bob",)]  # nothing was tried there before
+        engine.chat.fails = lambda _: None  # without a word that it is back
+        await engine.advance(seconds=16)
+        pages = engine.chat.texts(ALICE)
+        assert counts(pages) == 60
+        assert len(pages) == 2
+
+
 async def test_while_it_is_down_an_ack_stops_each_of_them(tower: Tower) -> None:
     async with storming(tower) as engine:
         engine.chat.fails = down("alice")

@@ -180,7 +180,7 @@ def _of_digest(digest: str, call: Call, fitting: Collection[GroupState], tx: Tra
     there = [group for group in groups if group.state in fitting]
     if fitting == NOT_MINE:  # whoever has them may be asked whether they still do
         mine = [group for group in groups if group.acknowledged_by == call.by]
-        there = [group for group in there if group.rings] or mine
+        there = [group for group in there if group.unanswered] or mine
     if not there:
         raise Refused(
             f"{digest}: nothing of it is left to {call.name}; {tx.typed(f'alerts {digest}')} lists it"

@@ -323,6 +323,30 @@ async def test_an_answer_taken_back_while_it_is_quiet_pages_anew_when_it_fires(t
         assert tower.chat.pages()[before:] == ["03:06:00 alice"]
 
 
+async def test_the_answer_to_a_digest_holds_for_those_that_are_quiet_too(tower: Tower) -> None:
+    tower.people = tower.people.replace("digests = false", "digests = true")
+    keys = ["disk", *(f"disk{number}" for number in range(9))]
+    async with tower() as engine:
+        for _ in range(4):
+            for key in keys:
+                await engine.report(fires(key=key))
+            await engine.advance(minutes=1)
+            for key in keys:
+                await engine.report(over(key=key))
+            await engine.advance(minutes=1)
+        await engine.report(fires())
+        told = [said.message for said in engine.chat.said if said.message.text.startswith("flapping")]
+        (digest,) = {message.subject for message in told if "alerts: " in message.text}
+        before = len(tower.chat.pages())
+        await engine.says("alice", f"ack {digest}")
+        assert "acknowledged by alice, paging stops: " in engine.chat.texts("room/#ops")[-1]
+        await engine.advance(minutes=6)
+        for key in keys:
+            await engine.report(fires(key=key))
+        await engine.advance(minutes=1)
+        assert tower.chat.pages()[before:] == []
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 async def test_done_ends_it_at_once_and_the_next_time_is_the_first(tower: Tower, *, quiet: bool) -> None:
     async with tower() as engine:

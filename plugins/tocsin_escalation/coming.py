@@ -63,7 +63,7 @@ class Coming:
         return tx.record(replace(taken, pages=tuple(pages)))
 
     def put_off(self, called: Called, walk: Walk) -> StepPutOff:
-        """All whom it calls sleep: it waits until the first of them wakes, which is said once."""
+        """All whom it calls sleep: it waits until the first of them wakes, which is said once for each cause."""
         tx, group = self.tx, self.group
         until, people = called.first
         event = StepPutOff(
@@ -76,7 +76,11 @@ class Coming:
         )
         tx.set_timer(STEP, group.id, at=until)
         tx.set_timer(ASLEEP, group.id, after=LOOK_AGAIN)
-        if walk.put_off is None or (walk.put_off.at_step, walk.put_off.until) != (self.position, until):
+        known = walk.put_off is not None and (walk.put_off.at_step, walk.put_off.until) == (
+            self.position,
+            until,
+        )
+        if not known or self.because:
             tx.record(event)
             for room in self._other_rooms(called):
                 tx.news(room, self._told(event.headline()), about=group.id)

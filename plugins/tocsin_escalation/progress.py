@@ -153,7 +153,6 @@ class Progress:
                     self.plan, self.severity, self.walk = None, "", Walk()
                 else:
                     self.walk.paused += max(event.at - self.over.at, NO_TIME)
-                    self.walk.put_off = None  # that it waits is said anew
             case GroupUnacknowledged() | SilenceEnded():
                 self.walk = Walk()
             case _:

@@ -132,6 +132,32 @@ async def test_the_rooms_that_were_told_that_it_is_over_are_told_that_it_fires(t
         assert "fires again: paging alice" in tower.chat.told("#db")[-1]
 
 
+@pytest.mark.parametrize("first", ["", '{ page = ["alice", "erin"] }, '], ids=["the first", "another"])
+async def test_when_the_next_step_waits_for_the_morning_it_is_said_again_and_who_was_called_is_called(
+    tower: Tower, first: str
+) -> None:
+    tower.people += '[people.erin]\naccounts.console = "erin"\nquiet = "22:00-03:10"\n'
+    tower.people += '[people.finn]\naccounts.console = "finn"\nquiet = "22:00-07:00"\n'
+    low = '[[plugins.escalation.routes]]\nmatch = \'severity="critical"\'\npolicy = "ops"\nurgency = "low"\n'
+    async with tower(policy(f'{first}{{ page = "finn", after = "5m" }}'), low) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=8)
+        assert tower.chat.told()[-1].endswith("waits for finn's morning (07:00 UTC)")
+        await engine.report(over())
+        pages, told = len(tower.chat.pages()), len(tower.chat.told())
+        await engine.advance(minutes=1)
+        await engine.report(fires())
+        await engine.advance(hours=1)
+        if first:
+            assert tower.chat.pages()[pages:] == ["03:09:00 alice", "03:10:00 erin"]
+            assert tower.chat.told()[told] == "03:09:00 fires again: paging alice, and erin in the morning"
+        else:
+            assert tower.chat.pages()[pages:] == []
+            assert tower.chat.told()[told:] == ["03:09:00 fires again: waits for finn's morning (07:00 UTC)"]
+        await engine.advance(hours=3)
+        assert "07:00:00 finn" in tower.chat.pages()
+
+
 async def test_when_nobody_can_be_called_once_more_the_next_step_comes_at_once(tower: Tower) -> None:
     async with tower(policy('{ room = "console" }, { page = "bob", after = "5m" }')) as engine:
         await engine.report(fires())

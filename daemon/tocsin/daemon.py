@@ -171,6 +171,7 @@ class Daemon:
         """First go on from where the last daemon stopped, with nothing in between: what brought it down is found
         out by being begun and never ended, so it must not wait once it was begun.
         """
+        await self.tocsin.must(flapping.begin)
         await self.ringer.take_over()
         await self.intake.take_over()
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from tocsin.alerts import FLAPPING_OVER, announce
+from tocsin.store import timers
 from tocsin.store.timers import Timer
 from tocsin.transaction import Owned, Transaction, owned
 
@@ -14,6 +15,11 @@ LATE = timedelta(minutes=1)
 def timer_kinds() -> Mapping[str, Owned]:
     """The timer that each of its changes sets anew."""
     return {FLAPPING_OVER: owned("core", over)}
+
+
+def begin(tx: Transaction) -> None:
+    """The daemon starts: nobody heard what was reported since the last one stopped, so the time begins anew."""
+    timers.begin_anew(tx.connection, FLAPPING_OVER, tx.time)
 
 
 def over(timer: Timer, tx: Transaction) -> None:

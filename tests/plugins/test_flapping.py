@@ -576,6 +576,25 @@ async def test_nothing_is_called_quiet_that_nobody_could_hear(tower: Tower) -> N
         assert not await is_open(engine, subject)
 
 
+@pytest.mark.parametrize("reboots", [False, True])
+@pytest.mark.parametrize("crash", [False, True], ids=["stopped", "killed"])
+async def test_nothing_is_called_quiet_soon_after_a_time_in_which_nobody_could_hear(
+    tower: Tower, *, crash: bool, reboots: bool
+) -> None:
+    async with tower(SLOW, crash=crash) as engine:
+        subject = await begins_to_flap(engine)
+        await engine.report(over())
+        await engine.advance(minutes=1)
+    tower.clock.move(timedelta(minutes=14, seconds=30))
+    if reboots:
+        tower.clock.reboot()
+    async with tower(SLOW) as engine:
+        await engine.advance(minutes=14, seconds=59)
+        assert await is_open(engine, subject)
+        await engine.advance(seconds=1)
+        assert "resolved: quiet for 15m after flapping 4 times" in tower.chat.told()[-1]
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_comes_little_is_told_and_what_fires_has_an_answer_or_a_next_step(
     tower: Tower, seed: int

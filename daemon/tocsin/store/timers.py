@@ -184,6 +184,13 @@ def after_start(connection: Connection, now: Now) -> None:
         )
 
 
+def begin_anew(connection: Connection, kind: str, now: Now) -> None:
+    """The delays of this kind begin anew, each with its whole length."""
+    rows = connection.execute(select(timers.c.key, timers.c.delay).where(timers.c.kind == kind)).all()
+    for key, delay in rows:
+        set_after(connection, kind, key, delay * _MICROSECOND, now)
+
+
 def all_kinds(connection: Connection) -> set[str]:
     """The kinds of all timers that are set."""
     return set(connection.execute(select(timers.c.kind).distinct()).scalars())

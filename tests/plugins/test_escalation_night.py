@@ -20,7 +20,15 @@ from tocsin.domain.group import (
     GroupUnacknowledged,
     SilenceEnded,
 )
-from tocsin_escalation.events import EscalationExhausted, EscalationStarted, StepPutOff, StepTaken
+from tocsin_escalation.calls import progress_of
+from tocsin_escalation.events import (
+    EscalationExhausted,
+    EscalationStarted,
+    PeopleJoined,
+    StepPutOff,
+    StepTaken,
+)
+from tocsin_escalation.progress import TELLING, Progress
 
 from tests.engine import alert
 from tests.tower import Tower, down, mends, policy, timers
@@ -63,12 +71,15 @@ class Night(RuleBasedStateMachine):
         self.tower.people = self.tower.people.replace("ack_timeout = {}\n", "")
         self.subject, self.state, self.known = "", RESOLVED, "warning"
         self.firing = set[str]()
+        # quiet: it flaps, and nothing of it fires; quiet_since: on that clock, so far as somebody could hear it.
+        self.quiet, self.quiet_since = False, 0.0
         # In seconds: what the boot clock lacks; on that clock, when dave answered and until when it is silenced; and
         # how far the wall clock was set ahead since the boot, which a reboot takes for time that has passed.
         self.off = self.answered_at = self.silent_until = self.ahead = 0.0
 
-    @initialize(asleep=st.sampled_from([("bob",), ("alice", "bob", "carol")]))
-    def begins(self, asleep: tuple[str, ...]) -> None:
+    @initialize(asleep=st.sampled_from([("bob",), ("alice", "bob", "carol")]), after=st.sampled_from([1, 3]))
+    def begins(self, asleep: tuple[str, ...], after: int) -> None:
+        self.tower.people = f"flapping.after = {after}\n{self.tower.people}"
         for number, person in enumerate(asleep):
             quiet = f'[people.{person}]\nquiet = "0{number}:30-0{4 + number}:30"\n'
             self.tower.people = self.tower.people.replace(f"[people.{person}]\n", quiet)
@@ -112,7 +123,11 @@ class Night(RuleBasedStateMachine):
             return
         story = self.loop.run(self.story())
         last = next(event for event in reversed(story) if isinstance(event, ENDS))
-        if self.state is ACKNOWLEDGED:
+        if self.quiet and isinstance(last, GroupResolved):
+            assert last.flapped
+            assert self.seconds() - self.quiet_since >= 15 * 60
+            self.quiet = False
+        elif self.state is ACKNOWLEDGED:
             assert isinstance(last, GroupUnacknowledged)
             assert last.because == "dave gave no answer"
             assert self.seconds() - self.answered_at >= 75 * 60
@@ -126,6 +141,7 @@ class Night(RuleBasedStateMachine):
     def reports(self, alerts: list[str]) -> None:
         """A report of all that fires."""
         before, gone = len(self.pages()), self.firing - set(alerts)
+        flaps = bool(self.subject and self.group().flapping)
         worst = "critical" if "DiskFull" in alerts else "warning"
         firing = [alert(name, severity="critical" if name == "DiskFull" else "warning") for name in alerts]
         news = Report("prod", "disk", firing, dict.fromkeys(gone), over=not alerts)
@@ -133,16 +149,20 @@ class Night(RuleBasedStateMachine):
         if self.state is RESOLVED and alerts:
             self.subject, self.state, self.known = subject, TRIGGERED, worst
         elif not alerts and self.state in (TRIGGERED, ACKNOWLEDGED):
-            self.state = RESOLVED
+            if not flaps:
+                self.state = RESOLVED
+            elif not self.quiet:
+                self.quiet, self.quiet_since = True, self.seconds()
         elif alerts and (worst, self.known) == ("critical", "warning"):
             self.state, self.known = TRIGGERED, worst
         self.firing = set(alerts)
+        self.quiet = self.quiet and not alerts
         self.rests(before)
 
     @precondition(lambda self: self.subject)
     @rule(word=st.sampled_from(["ack", "unack", "done", "decline", "up", "unsilence"]), room=ROOMS)
     def says(self, word: str, room: str) -> None:
-        before, before_it = len(self.pages()), self.state
+        before = len(self.pages())
         self.loop.run(self.engine.says("dave", f"!{word} {self.subject}", room=room))
         after = TRIGGERED if self.firing else RESOLVED
         self.state = {
@@ -157,13 +177,13 @@ class Night(RuleBasedStateMachine):
         assert self.group().state is self.state
         if (word, self.state) == ("ack", ACKNOWLEDGED):
             self.answered_at = self.seconds()
-        if word == "ack" and before_it in (TRIGGERED, SILENCED):
-            self.answered_for()
+            self.answers()
+        self.quiet = self.quiet and self.state is not RESOLVED
         self.firing = self.firing if self.state is not RESOLVED else set()
         self.rests(before)
 
-    def answered_for(self) -> None:
-        """An answer is for what fires: if that was worse once, it would have to become so again."""
+    def answers(self) -> None:
+        """What is worse than what fires now was not answered for."""
         if self.firing and "DiskFull" not in self.firing:
             self.known = "warning"
 
@@ -173,8 +193,8 @@ class Night(RuleBasedStateMachine):
         before, silenced = len(self.pages()), self.state is SILENCED
         word = "extend" if silenced else "silence"
         self.loop.run(self.engine.says("dave", f"!{word} {self.subject} {minutes}m", room=room))
-        self.state = SILENCED
-        self.answered_for()
+        self.state, self.quiet = SILENCED, False
+        self.answers()
         assert self.group().state is SILENCED
         until = self.seconds() + 60 * minutes
         rows = self.loop.run(self.engine.sql("select due_boot from timers where kind = 'silence.end'"))
@@ -233,6 +253,7 @@ class Night(RuleBasedStateMachine):
             self.tower.clock.step(timedelta(seconds=stepped))
             self.off += self.ahead + stepped  # for all that anybody can know
             self.ahead = 0.0
+        self.quiet_since = self.seconds()
         self.starts(crash=crash, on_call=on_call)
         self.time_may_have_ended_an_answer()
 
@@ -243,8 +264,9 @@ class Night(RuleBasedStateMachine):
     @precondition(lambda self: self.subject)
     @invariant()
     def what_rings_has_one_next_step_and_all_else_none(self) -> None:
-        rings = self.state is TRIGGERED
-        assert self.loop.run(timers(self.engine)) == [self.subject] * rings
+        found = self.loop.run(timers(self.engine))
+        if not (self.state is TRIGGERED and self.quiet):  # its step may come due, and waits until it fires
+            assert found == [self.subject] * (self.state is TRIGGERED)
 
     @precondition(lambda self: self.subject)
     @invariant()
@@ -257,9 +279,12 @@ class Night(RuleBasedStateMachine):
             match event:
                 case EscalationStarted():
                     started, came = event, []
-                case GroupUnacknowledged() | SilenceEnded() | GroupReopened():
+                case GroupUnacknowledged() | SilenceEnded():
                     came = []
+                case PeopleJoined():
+                    assert group.rings
                 case StepTaken():
+                    assert group.rings or event.by
                     assert started is not None
                     assert started.plan.steps[event.at_step.step].applies(group.severity(ORDER))
                     came.append((event.at_step.round, event.at_step.step))
@@ -286,8 +311,20 @@ class Night(RuleBasedStateMachine):
             group.apply(event)
         assert group == self.group()
         assert group.state is self.state
+        assert group.quiet is self.quiet
+        anew = Progress()
+        for event in self.loop.run(self.story()):
+            if isinstance(event, TELLING):
+                anew.apply(event)
+        assert anew == self.loop.run(self.engine.run.tocsin.turn(lambda tx: progress_of(self.subject, tx)))
 
-    @precondition(lambda self: self.subject and self.state is TRIGGERED)
+    @precondition(lambda self: self.subject)
+    @invariant()
+    def what_flaps_will_be_over(self) -> None:
+        rows = self.loop.run(self.engine.sql("select key from timers where kind = 'core.flapping_over'"))
+        assert not self.group().flapping or rows == [(self.subject,)]
+
+    @precondition(lambda self: self.subject and self.state is TRIGGERED and not self.quiet)
     @invariant()
     def its_next_step_is_near(self) -> None:
         """Within an hour (the longest rest) and the deadline, unless it waits for a morning."""
@@ -296,9 +333,9 @@ class Night(RuleBasedStateMachine):
         if due is not None:
             assert due / 1e6 - self.tower.clock.boot().total_seconds() <= 3660
         else:
-            assert isinstance(self.steps()[-1], StepPutOff)
+            assert isinstance(self.steps()[-1], StepPutOff | PeopleJoined)
 
-    @precondition(lambda self: self.subject and self.state is TRIGGERED)
+    @precondition(lambda self: self.subject and self.state is TRIGGERED and not self.quiet)
     @invariant()
     def what_rings_has_called_somebody(self) -> None:
         assert any(not isinstance(step, StepTaken) or step.pages for step in self.steps())
@@ -310,7 +347,7 @@ class Night(RuleBasedStateMachine):
             match event:
                 case GroupUnacknowledged() | SilenceEnded() | GroupReopened() | EscalationStarted():
                     begun = []
-                case StepTaken() | StepPutOff() | EscalationExhausted():
+                case StepTaken() | StepPutOff() | EscalationExhausted() | PeopleJoined():
                     begun.append(event)
                 case _:
                     pass

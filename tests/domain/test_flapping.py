@@ -40,6 +40,7 @@ def minutes(*numbers: int) -> list[datetime]:
         (1, [0, 29], 2),
         (1, [0, 30], 0),
         (0, [0, 1, 2, 3, 4, 5], 0),
+        (3, [60, 62, 64, 6], 0),
     ],
 )
 def test_it_flaps_once_it_fired_again_so_often_within_so_long(

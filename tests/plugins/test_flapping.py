@@ -532,6 +532,15 @@ async def test_a_bare_answer_takes_what_is_quiet_too(tower: Tower) -> None:
         assert str(await asks(engine, "bob", "alerts")).count("alice has it") == 2, (subject, other)
 
 
+async def test_after_the_clock_was_set_back_it_is_counted_anew_how_often_it_fires(tower: Tower) -> None:
+    async with tower(SLOW) as engine:
+        await comes_and_goes(engine, 3)
+        tower.clock.step(timedelta(hours=-1))
+        await begins_to_flap(engine)
+        (line,) = [text for text in engine.chat.texts("room/#ops") if "flapping" in text]
+        assert BEGAN in line
+
+
 # Restarts.
 
 

@@ -11,10 +11,9 @@ SOON = timedelta(seconds=3)
 
 CALM = timedelta(seconds=1)
 STORM_CALM = timedelta(seconds=2.5)
-LONGEST = timedelta(seconds=10)
 FIRST = timedelta(seconds=0.3)
 """What may be a storm is gathered until nothing has come for CALM, or if it is one for STORM_CALM, so that all of it is
-in one digest; for so long at most, and where nothing was said before for FIRST."""
+in one digest; not longer than `Limits.longest`, and where nothing was said before than FIRST."""
 
 WORSE = timedelta(seconds=1.5)
 """So long at most waits what is worse than all that was said."""
@@ -29,16 +28,17 @@ Sort = tuple[int, str]
 @dataclass(frozen=True)
 class Limits:
     """How many messages a minute: as long as each alert is said alone, and once there was a digest. apart: how long
-    after a digest the next message comes at the earliest.
+    after a digest the next message comes at the earliest. longest: how long something is gathered at most.
     """
 
     alone: int
     storm: int
     apart: timedelta
+    longest: timedelta
 
 
-PRIVATE = Limits(alone=4, storm=2, apart=timedelta(0))
-ROOM = Limits(alone=6, storm=4, apart=timedelta(seconds=15))
+PRIVATE = Limits(alone=4, storm=2, apart=timedelta(0), longest=timedelta(seconds=20))
+ROOM = Limits(alone=6, storm=4, apart=timedelta(seconds=15), longest=timedelta(seconds=10))
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Budget:
         calm = waiting.newest + (STORM_CALM if self.folds(waiting.count, now) else CALM)
         if not said:
             return now if waiting.count <= 2 else min(calm, waiting.oldest + FIRST)
-        gathered = min(calm, waiting.oldest + LONGEST)
+        gathered = min(calm, waiting.oldest + self.limits.longest)
         alone = said[-1] + SOON <= now
         most, storm = self._most(now), self._is_storm(now)
         earliest = now if alone and waiting.count == 1 and not storm else gathered

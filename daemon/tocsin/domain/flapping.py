@@ -36,8 +36,12 @@ class FlapRule:
             )
 
     def flaps(self, starts: Sequence[datetime]) -> Sequence[datetime]:
-        """Those of the times at which it began to fire, the last being now, by which it flaps; none if it doesn't."""
-        lately = [at for at in starts if at > starts[-1] - self.within]
+        """Those of the times at which it began to fire, the last being now, by which it flaps; none if it doesn't.
+
+        One that is still to come says nothing: the clock was set back since.
+        """
+        now = starts[-1]
+        lately = [at for at in starts if now - self.within < at <= now]
         return lately if 0 < self.after < len(lately) else []
 
 

@@ -46,7 +46,6 @@ WORDS = {
     "ack": ("ack [mine|all|ALERT…]", "I have it, stop paging", ("acknowledge", "acked")),
     "done": ("done [mine|all|ALERT…]", "it is over", ("resolve", "resolved")),
     "accept": ("accept [ALERT…]", "I take it", ()),
-    "decline": ("decline [ALERT…]", "I can't: ask the next", ()),
 }
 """Word -> how it is used, what it says, and what else people type for it."""
 
@@ -128,7 +127,11 @@ def resolve(call: Call, ids: Sequence[str], tx: Transaction) -> Said:
     return _decide(call, ids, tx, AlertGroup.resolve)
 
 
-_FITTING: Mapping[str, Collection[GroupState]] = {"ack": NOT_MINE, "accept": NOT_MINE, "done": OPEN}
+_FITTING: Mapping[str, Collection[GroupState]] = {
+    "ack": NOT_MINE,
+    "accept": NOT_MINE,
+    "done": OPEN,
+}
 
 
 def _decide(

@@ -12,6 +12,7 @@ import pytest
 from tocsin import daemon
 from tocsin.alerts import report
 from tocsin.config import Document
+from tocsin.digests import digest_of
 from tocsin.errors import NetworkError
 from tocsin.testing import HandClock, Loudspeaker, running
 from tocsin.transaction import Transaction
@@ -128,6 +129,21 @@ async def test_its_id_acks_all_that_it_listed_and_nothing_since(tower: Tower) ->
         assert "warning HighLoad: 18," in engine.chat.texts(ALICE)[-1]
         await engine.says("bob", f"ack {digest}")
         assert f"nothing of it is left to ack; !alerts {digest}" in engine.chat.texts("person/bob")[-1]
+
+
+async def test_what_of_it_flaps_and_is_quiet_now_is_acked_as_well(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        ids = await comes(engine, 3)
+        for _ in range(3):
+            await ends(engine, 2)
+            await engine.advance(seconds=1)
+            await comes(engine, 1, at=2)
+            await engine.advance(seconds=1)
+        digest = await engine.run.tocsin.turn(lambda tx: digest_of([tx.group(one) for one in ids], tx))
+        await ends(engine, 2)
+        assert await engine.run.tocsin.turn(lambda tx: tx.group(ids[2]).quiet)
+        await engine.says("alice", f"ack {digest}")
+        assert {await engine.state(one) for one in ids} == {"acknowledged"}
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before it is said", "after"])

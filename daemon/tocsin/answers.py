@@ -46,6 +46,7 @@ WORDS = {
     "ack": ("ack [mine|all|ALERT…]", "I have it, stop paging", ("acknowledge", "acked")),
     "done": ("done [mine|all|ALERT…]", "it is over", ("resolve", "resolved")),
     "accept": ("accept [ALERT…]", "I take it", ()),
+    "decline": ("decline [ALERT…]", "I can't: ask the next", ()),
 }
 """Word -> how it is used, what it says, and what else people type for it."""
 
@@ -131,6 +132,7 @@ _FITTING: Mapping[str, Collection[GroupState]] = {
     "ack": NOT_MINE,
     "accept": NOT_MINE,
     "done": OPEN,
+    "decline": {GroupState.TRIGGERED},
 }
 
 

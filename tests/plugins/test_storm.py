@@ -146,6 +146,19 @@ async def test_what_of_it_flaps_and_is_quiet_now_is_acked_as_well(tower: Tower) 
         assert {await engine.state(one) for one in ids} == {"acknowledged"}
 
 
+async def test_who_declines_it_hears_nothing_of_what_others_have(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        ids = await comes(engine, 12)
+        await engine.advance(seconds=3)
+        digest = engine.chat.texts(ALICE)[-1].split()[0]
+        await engine.says("bob", f"ack {' '.join(ids[:9])}")
+        (said,) = await asks(engine, "alice", f"decline {digest}")
+        assert [line.split(":")[0] for line in said.split("\n")] == ids[9:]
+        await engine.says("bob", f"ack {' '.join(ids[9:])}")
+        (said,) = await asks(engine, "alice", f"decline {digest}")
+        assert said.startswith(f"{digest}: nothing of it is left to decline")
+
+
 @pytest.mark.parametrize("before", [True, False], ids=["before it is said", "after"])
 async def test_a_clock_that_is_set_back_takes_nothing_from_a_digest(tower: Tower, before: bool) -> None:  # noqa: FBT001
     async with storming(tower) as engine:

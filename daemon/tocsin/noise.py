@@ -164,9 +164,9 @@ def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[
     if len(alike) == 1:
         return first, [first.id]
     called = _under_way(alike, tx) if any(row.settle for row in alike) else []
-    if called and tx.time.boot - max(row.said_boot for row in alike) < SETTLE_FOR // timedelta(
-        microseconds=1
-    ):
+    # By what waits longest: while more and more comes, the newest is never old enough.
+    longest = (tx.time.boot - min(row.said_boot for row in alike)) * timedelta(microseconds=1)
+    if called and longest < SETTLE_FOR:
         return None, []
     return _fold(place, alike, called, tx), [row.id for row in alike]
 

@@ -342,6 +342,20 @@ async def test_a_digest_in_doubt_is_said_again_as_it_was(tower: Tower, lost: boo
         assert await engine.sql(delivered) == [(30,)]
 
 
+async def test_the_end_of_it_is_told_while_a_page_of_it_is_in_doubt_and_more_ends(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        lost = NetworkError("answer lost")
+        engine.chat.fails = lambda said: lost if said.place.private else None
+        await comes(engine, 60)
+        await engine.advance(seconds=30)
+        for number in range(30):
+            await ends(engine, number)
+            await engine.advance(seconds=4)
+        told = [text for text in engine.chat.texts(ROOM) if "resolved by its source" in text]
+        assert counts(told) >= 20
+        assert all("A page to alice may still arrive" in text for text in told)
+
+
 async def test_names_that_can_not_be_sent_are_left_out_of_it(tower: Tower) -> None:
     async with storming(tower) as engine:
         await comes(engine, 1)

@@ -371,7 +371,7 @@ def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
 
 
 def _digest_given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
-    if not outcome.permanent and not is_plain(row):
+    if not (outcome.permanent or outcome.absent or is_plain(row)):
         plain(row, tx)
         return
     carried.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))

@@ -14,7 +14,7 @@ from tocsin.alerts import report
 from tocsin.config import Document
 from tocsin.digests import digest_of
 from tocsin.errors import NetworkError
-from tocsin.testing import HandClock, Loudspeaker, running
+from tocsin.testing import HandClock, Loudspeaker, Said, running
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, Pager, alert, fires, over
@@ -354,6 +354,24 @@ async def test_the_end_of_it_is_told_while_a_page_of_it_is_in_doubt_and_more_end
         told = [text for text in engine.chat.texts(ROOM) if "resolved by its source" in text]
         assert counts(told) >= 20
         assert all("A page to alice may still arrive" in text for text in told)
+
+
+async def test_what_ends_while_somebody_is_away_is_not_told_them_without_names(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        await comes(engine, 20)
+        await engine.advance(minutes=2)
+        for number in range(20):
+            await ends(engine, number)
+        tried = list[str]()
+
+        def fails(said: Said) -> NetworkError | None:
+            tried.extend([str(said)] * said.place.private)
+            return away("alice")(said)
+
+        engine.chat.fails = fails
+        await engine.advance(minutes=1)
+        (digest,) = tried
+        assert "resolved by its source, without an answer: 19 alerts: 19 warning HighLoad" in digest
 
 
 async def test_names_that_can_not_be_sent_are_left_out_of_it(tower: Tower) -> None:

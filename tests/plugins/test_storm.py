@@ -374,6 +374,19 @@ async def test_what_ends_while_somebody_is_away_is_not_told_them_without_names(t
         assert "resolved by its source, without an answer: 19 alerts: 19 warning HighLoad" in digest
 
 
+async def test_after_another_boot_the_old_one_s_clock_counts_for_nothing_that_a_digest_carries(
+    tower: Tower,
+) -> None:
+    async with storming(tower, crash=True) as engine:
+        engine.chat.fails = lambda said: NetworkError("answer lost") if said.place.private else None
+        await comes(engine, 30)
+        await engine.advance(seconds=3)
+    tower.clock.reboot()
+    async with storming(tower) as engine:
+        rows = "select distinct said_boot from outbox where state = 'CARRIED'"
+        assert await engine.sql(rows) == [(0,)]
+
+
 async def test_names_that_can_not_be_sent_are_left_out_of_it(tower: Tower) -> None:
     async with storming(tower) as engine:
         await comes(engine, 1)

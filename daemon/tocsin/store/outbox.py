@@ -399,7 +399,8 @@ def after_start(connection: Connection, now: Now) -> set[Place]:
     sending = _LIVE & (outbox.c.state == Sending.SENDING)
     connection.execute(update(outbox).where(sending).values(state=Sending.UNKNOWN))
     # Times on the boot clock of another boot say nothing.
-    connection.execute(update(outbox).where(_READY).values(next_try=0, said_boot=now.boot))
+    # What a digest carries may wait by itself again.
+    connection.execute(update(outbox).where(_LIVE).values(next_try=0, said_boot=now.boot))
     places = connection.execute(select(outbox.c.place).where(_READY).distinct()).scalars()
     return {Place.parse(place) for place in places}
 

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tocsin.digests import alerts_of
 from tocsin.domain.message import Line, Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NotAllowed
@@ -69,7 +70,8 @@ def give_next(who: Speaker, line: Line, tx: Transaction) -> None:
     """Who used up a code gets another one for what is still open."""
     for _, subject in who.used:
         group = tx.find_group(subject)
-        if group is not None and group.open:
+        groups = [group] if group is not None else alerts_of(subject, tx) or ()
+        if any(group.open for group in groups):
             place = Place(line.place.network, line.claimed, private=True)
             code = codes.new(tx.connection, place.network, who.by, subject, tx.now)
             tx.say(

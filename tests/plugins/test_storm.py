@@ -428,6 +428,10 @@ async def test_by_codes_a_digest_has_one_of_its_own(
         await engine.chat.hears("", f"ack {found[1]}", claimed="alice")
         await engine.run.settled()
         assert [await engine.state(one) for one in ids] == ["triggered", *["acknowledged"] * 29]
+        (following,) = [text for text in engine.chat.texts(ALICE) if "your code for the next word" in text]
+        await engine.chat.hears("", f"done {following.split()[-1]}", claimed="alice")
+        await engine.run.settled()
+        assert [await engine.state(one) for one in ids] == ["triggered", *["resolved"] * 29]
 
 
 async def test_its_id_lists_what_it_told_and_how_that_stands(tower: Tower) -> None:

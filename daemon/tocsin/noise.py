@@ -21,6 +21,11 @@ from tocsin.transaction import FALLBACK, Transaction
 SETTLE_FOR = timedelta(seconds=5)
 """How long an answer waits for pages under way before it is given with a warning."""
 
+MOST_ENDED = 1000
+"""So many a digest says at most of what may have ended: each is replayed for it, and thousands of them in one turn would
+take long enough to pass for hung.
+"""
+
 LOOK_AGAIN = timedelta(seconds=0.5)
 """However fast alerts come in, what waits is counted so often at most."""
 
@@ -158,7 +163,8 @@ def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[
     first = outbox.find(tx.connection, waiting.worst())
     if first is None or not fold:
         return first, [waiting.worst()]
-    waits = outbox.folded(tx.connection, place, waiting.lane, tx.time)
+    most = None if waiting.lane in UNTIL_ANSWERED else MOST_ENDED
+    waits = outbox.folded(tx.connection, place, waiting.lane, tx.time, most=most)
     rows = [row for row in waits if row.id in waiting.sorts]
     alike = [row for row in rows if _word(row) == _word(first)]
     if len(alike) == 1:

@@ -253,6 +253,20 @@ async def test_the_end_of_a_storm_is_one_line_as_well(tower: Tower) -> None:
             assert "!ack" not in said[1]
 
 
+async def test_the_end_of_very_many_is_told_in_parts(tower: Tower, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tocsin.noise.MOST_ENDED", 40)
+    async with storming(tower) as engine:
+        await comes(engine, 100)
+        await engine.advance(minutes=2)
+        engine.chat.said.clear()
+        for number in range(100):
+            await ends(engine, number)
+        await engine.advance(minutes=3)
+        for place in (ALICE, ROOM):
+            said = engine.chat.texts(place)
+            assert [counts([text]) for text in said] == [1, 40, 40, 19]
+
+
 async def test_a_link_that_is_down_loses_nothing(tower: Tower) -> None:
     async with storming(tower) as engine:
         engine.chat.fails = down()

@@ -17,6 +17,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from itertools import islice
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -277,9 +278,12 @@ def folding(connection: Connection, place: Place, now: Now) -> list[Folding]:
     return [Folding(row.id, Lane(row.lane), row.subject, row.said_boot) for row in rows]
 
 
-def folded(connection: Connection, place: Place, lane: Lane, now: Now) -> list[Row]:
-    """What may be said in a digest of one lane now, in order."""
-    return [_row(row) for row in _FOLDED.run(connection, one_place=str(place), one_lane=lane, boot=now.boot)]
+def folded(
+    connection: Connection, place: Place, lane: Lane, now: Now, *, most: int | None = None
+) -> list[Row]:
+    """What may be said in a digest of one lane now, in order: all of it, or so many."""
+    rows = _FOLDED.run(connection, one_place=str(place), one_lane=lane, boot=now.boot)
+    return [_row(row) for row in islice(rows, most)]
 
 
 def next_try(connection: Connection, place: Place, now: Now) -> int | None:

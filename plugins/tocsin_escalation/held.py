@@ -70,13 +70,14 @@ class Watch:
             tx.say(room, replace(message, text=asked, told=asked), about=group.id)
 
     def give_up(self, timer: Timer, tx: Transaction) -> None:
-        """They did not answer: it rings again."""
+        """They did not answer: it rings again; what flaps, and is quiet now, once it fires."""
         group = tx.find_group(timer.key)
         if group is None or group.state is not GroupState.ACKNOWLEDGED or not _asked_last(group, tx):
             return
         because = f"{group.acknowledged_by} gave no answer"
         event = GroupUnacknowledged(subject=group.id, at=tx.now, because=because)
-        announce(tx, tx.record(event))
+        tx.record(event)
+        announce(tx, event, said=f"{because}; pages again once it fires" if group.quiet else "")
 
     def _wait(self, group: AlertGroup, tx: Transaction) -> None:
         timeout = self._timeout(group, tx)

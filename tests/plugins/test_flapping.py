@@ -373,6 +373,23 @@ async def test_the_answer_to_a_digest_holds_for_those_that_are_quiet_too(tower: 
         assert tower.chat.pages()[before:] == []
 
 
+async def test_who_gives_no_answer_while_it_is_quiet_has_it_no_more_and_nothing_is_said_to_ring(
+    tower: Tower,
+) -> None:
+    asked = 'ack_timeout.critical = "5m"\nack_grace = "5m"\n'
+    tower.people = tower.people.replace("ack_timeout = {}\n", asked)
+    async with tower() as engine:
+        await begins_to_flap(engine)
+        await engine.says("alice", "ack")
+        await engine.report(over())
+        before = len(tower.chat.pages())
+        await engine.advance(minutes=10)
+        assert tower.chat.told()[-1] == "03:16:00 alice gave no answer; pages again once it fires"
+        assert tower.chat.pages()[before:] == ["03:11:00 alice"]  # the question
+        await engine.report(fires())
+        assert tower.chat.pages()[before + 1 :] == ["03:16:00 alice"]
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 async def test_done_ends_it_at_once_and_the_next_time_is_the_first(tower: Tower, *, quiet: bool) -> None:
     async with tower() as engine:

@@ -233,7 +233,7 @@ class Courier:
             wait = (
                 self._backoff(row.attempts + 1, row.lane) if go_on else timedelta(0)
             )  # then the place waits
-            _put_off(row, outcome, wait, tx)
+            _put_off(row, outcome, wait, tx, link_down=outcome.unsent and not go_on)
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
         if row.lane is Lane.PAGE and row.carries:
@@ -320,16 +320,21 @@ def _taken(row: Row, outcome: Taken, tx: Transaction) -> None:
         page_delivered(row, tx)
 
 
-def _put_off(row: Row, outcome: NetworkError, wait: timedelta, tx: Transaction) -> None:
-    """Try it later; what a digest said that surely nobody has seen waits by itself again."""
+def _put_off(
+    row: Row, outcome: NetworkError, wait: timedelta, tx: Transaction, *, link_down: bool = False
+) -> None:
+    """Try it later; what a digest said that surely nobody has seen waits by itself again.
+
+    link_down: nothing at all could be sent, which says nothing of this message.
+    """
     state = _after(row, outcome)
     if row.carries:
         carried.failed(tx.connection, row.id, tx.time, error=str(outcome))
     if row.carries and state is Sending.PENDING:
         outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time, error=str(outcome))
-        carried.put_back(tx.connection, row.id, tx.time, wait)
+        carried.put_back(tx.connection, row.id, tx.time, wait, link_down=link_down)
     else:
-        outbox.put_off(tx.connection, row.id, state, tx.time, wait, error=str(outcome))
+        outbox.put_off(tx.connection, row.id, state, tx.time, wait, error=str(outcome), link_down=link_down)
 
 
 def _after(row: Row, outcome: NetworkError) -> Sending:

@@ -66,7 +66,7 @@ def page_deadline(timer: Timer, tx: Transaction) -> None:
 def _is_held(row: Row, tx: Transaction) -> bool:
     """Whether a page only waits for its turn in a storm: nobody tried yet, and its place takes what is said."""
     waits = (tx.time.boot - row.said_boot) * timedelta(microseconds=1)
-    untried = row.state is Sending.PENDING and row.folds and row.attempts == 0
+    untried = row.state is Sending.PENDING and row.folds and row.failed_at is None
     return untried and waits < LONGEST_HELD and outbox.accepted_since(tx.connection, row.place, row.said_at)
 
 

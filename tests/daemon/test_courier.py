@@ -1,6 +1,7 @@
 """What is said arrives once, in order, pages first; or people are told."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -206,6 +207,33 @@ async def test_a_poisonous_message_is_replaced_by_a_plain_page(start: Start) -> 
         await engine.advance(seconds=30)
         plain = [text for text in engine.chat.texts("person/alice") if subject in text]
         assert plain == [f"{subject} an alert, whose text could not be sent · !ack {subject}"]
+
+
+@pytest.mark.parametrize("digests", [False, True])
+async def test_what_waited_for_a_lost_link_is_not_taken_for_poison(start: Start, *, digests: bool) -> None:
+    start.config = replace(start.config, digests=digests)
+    lost = Counter[str]()
+
+    def lose(said: Said) -> NetworkError | None:
+        """The link is lost just when an alert is said, twice with each message."""
+        lost[said.txn_id] += "DiskFull" in str(said)
+        return NetworkError("the link was lost") if 0 < lost[said.txn_id] < 3 else None
+
+    async with start() as engine:
+        engine.chat.fails = lambda _: NetworkError("no link", unsent=True)
+        for number in range(6):
+            await engine.report(fires(key=str(number)))
+        await engine.advance(minutes=2)
+        assert engine.chat.listener is not None
+        engine.chat.fails = lose
+        for words in ("hello", "and again"):
+            await say(engine, (words, Lane.FIRST), place=ALICE)
+            engine.chat.listener.up("console")
+            await engine.advance(seconds=1)
+        await engine.advance(minutes=1)
+        said = engine.chat.texts("person/alice")
+        assert any("DiskFull" in text for text in said)
+        assert not any("could not be sent" in text for text in said)
 
 
 async def test_a_message_that_fails_holds_back_its_own_subject_only(start: Start) -> None:

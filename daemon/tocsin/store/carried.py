@@ -32,7 +32,14 @@ _FAILED = Statement(
     )
 )
 _PUT_BACK = Statement(
-    update(outbox).where(_BY).values(state=Sending.PENDING, carried_by=None, next_try=given("try_at"))
+    update(outbox)
+    .where(_BY)
+    .values(
+        state=Sending.PENDING,
+        carried_by=None,
+        next_try=given("try_at"),
+        attempts=outbox.c.attempts - given("uncounted"),
+    )
 )
 _NUMBERS = Statement(select(outbox.c.id).where(_BY).order_by(outbox.c.id))
 _NEW_FAULTS = Statement(select(outbox.c.id).where(_BY, outbox.c.failed_at.is_(None)).order_by(outbox.c.id))
@@ -86,9 +93,12 @@ def failed(connection: Connection, digest: int, now: Now, *, error: str) -> None
     _FAILED.run(connection, digest=digest, why=error, at=now.at)
 
 
-def put_back(connection: Connection, digest: int, now: Now, wait: timedelta) -> None:
-    """Nobody has seen the digest: each waits by itself again, and for so long."""
-    _PUT_BACK.run(connection, digest=digest, try_at=now.boot + microseconds(wait))
+def put_back(
+    connection: Connection, digest: int, now: Now, wait: timedelta, *, link_down: bool = False
+) -> None:
+    """Nobody has seen the digest: each waits by itself again, and for so long. link_down: as in `outbox.put_off`."""
+    try_at = now.boot + microseconds(wait)
+    _PUT_BACK.run(connection, digest=digest, try_at=try_at, uncounted=int(link_down))
 
 
 def release(connection: Connection, digest: int, now: Now) -> set[Place]:

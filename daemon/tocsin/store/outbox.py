@@ -136,6 +136,7 @@ _PUT_OFF = Statement(
     .values(
         state=given("to"),
         next_try=given("try_at"),
+        attempts=outbox.c.attempts - given("uncounted"),
         error=given("why"),
         failed_at=func.coalesce(outbox.c.failed_at, given("at", type_=outbox.c.failed_at.type)),
     )
@@ -306,12 +307,21 @@ def settle(
 
 
 def put_off(
-    connection: Connection, row: int, state: Sending, now: Now, wait: timedelta, *, error: str = ""
+    connection: Connection,
+    row: int,
+    state: Sending,
+    now: Now,
+    wait: timedelta,
+    *,
+    error: str = "",
+    link_down: bool = False,
 ) -> None:
-    """Try it later: PENDING if surely nobody has seen it, else UNKNOWN. error: why it failed, if it did."""
-    try_at = now.boot + microseconds(wait)
-    failed_at = now.at if error else None
-    _PUT_OFF.run(connection, one_id=row, to=state, try_at=try_at, why=error, at=failed_at)
+    """Try it later: PENDING if surely nobody has seen it, else UNKNOWN.
+
+    error: why it failed, if it did. link_down: it was never sent this time, and so that is no attempt.
+    """
+    values = {"try_at": now.boot + microseconds(wait), "at": now.at if error else None, "why": error}
+    _PUT_OFF.run(connection, one_id=row, to=state, uncounted=int(link_down), **values)
 
 
 def reword(connection: Connection, row: int, message: Message) -> str:

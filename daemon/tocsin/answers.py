@@ -11,6 +11,7 @@ from tocsin.commands import Call, Command, Handler
 from tocsin.digests import DIGEST, alerts_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupState
+from tocsin.domain.tally import named as in_kinds
 from tocsin.domain.words import bare, counted, first_few, listed
 from tocsin.each import Said, each, together
 from tocsin.errors import Refused
@@ -96,7 +97,7 @@ def _named(
             except Refused as error:
                 refused.append(str(error))
         elif subject.kind not in kinds:
-            refused.append(f"{named}: there is nothing to {call.name}")
+            refused.append(f"{named}: there is nothing in it for {tx.typed(call.name)}")
         else:
             found[subject.kind].append(named)
     return {kind: list(dict.fromkeys(ids)) for kind, ids in found.items()}, refused
@@ -140,7 +141,7 @@ def _decide(
     call: Call, ids: Sequence[str], tx: Transaction, decide: Callable[[AlertGroup, str, datetime], Event]
 ) -> Said:
     """Decide on each group; all are told of what was decided, the caller of what was refused."""
-    events, rang, still = list[Event](), set[str](), list[str]()
+    events, rang, still = list[Event](), set[str](), list[AlertGroup]()
 
     def one(group: AlertGroup) -> None:
         event = decide(group, call.by, tx.now)
@@ -148,21 +149,22 @@ def _decide(
             rang.add(group.id)
         tx.record(event)
         if isinstance(event, AcknowledgementRenewed):
-            still.append(group.id)
+            still.append(group)
         else:
             events.append(event)
 
     refused = each(ids, one, tx)
     announce_all(tx, events, also=call.place, stopped=rang)
-    return together([_still_has(still), refused])
+    return together([_still_has(still, tx), refused])
 
 
-def _still_has(ids: Sequence[str]) -> str:
-    return (
-        f"{ids[0]}: you still have it"
-        if len(ids) == 1
-        else f"you still have {first_few(ids, MOST_LISTED)}" * bool(ids)
-    )
+def _still_has(groups: Sequence[AlertGroup], tx: Transaction) -> str:
+    if not groups:
+        return ""
+    if len(groups) > MOST_LISTED:
+        return f"you still have {counted(len(groups), 'alert')}: {in_kinds(groups, tx.config.severities)}"
+    ids = listed([group.id for group in groups])
+    return f"{ids}: you still have it" if len(groups) == 1 else f"you still have {ids}"
 
 
 def meant(call: Call, tx: Transaction, fitting: Collection[GroupState]) -> Sequence[str]:
@@ -188,7 +190,7 @@ def _of_digest(digest: str, call: Call, fitting: Collection[GroupState], tx: Tra
         there = [group for group in there if group.unanswered] or mine
     if not there:
         raise Refused(
-            f"{digest}: nothing of it is left to {call.name}; {tx.typed(f'alerts {digest}')} lists it"
+            f"{digest}: nothing of it is left for {tx.typed(call.name)}; {tx.typed(f'alerts {digest}')} lists it"
         )
     return [group.id for group in there]
 

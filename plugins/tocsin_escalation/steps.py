@@ -1,10 +1,12 @@
 """The steps of a plan, taken one after another until somebody answers."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tocsin.api import (
+    MOST_LISTED,
     PAGE_DEADLINE,
     AlertGroup,
     Call,
@@ -22,8 +24,10 @@ from tocsin.api import (
     Timer,
     Transaction,
     each,
+    first_few,
     meant,
     rank,
+    together,
 )
 from tocsin_escalation.calls import MORNING, join, progress_of
 from tocsin_escalation.coming import STEP, Coming, exhaust, nobody_there
@@ -148,17 +152,22 @@ class Steps:
 
     def up_each(self, call: Call, ids: Iterable[str], tx: Transaction) -> Message | None:
         """Take the next step of each; what can't be done is said, and keeps nothing else from being done."""
+        taken = defaultdict[str, list[str]](list)
 
-        def up(group: AlertGroup) -> str:
+        def up(group: AlertGroup) -> None:
             _refuse_unless_it_rings(group, tx)
             because = f"{call.by} can't" if call.name == "decline" else ""
             if because and not self._has_next(group, tx):
                 again = f"it begins anew with the first; {tx.typed('page')} calls somebody else"
                 raise Refused(f"{group.id}: no step comes after this one before {again}")
-            taken = self.go_on(group, tx, by=call.by, because=because)
-            return "" if call.place in tx.places else f"{group.id}: {taken}"  # where it was said already
+            step = self.go_on(group, tx, by=call.by, because=because)
+            if call.place not in tx.places:  # where it was said already
+                taken[step].append(group.id)
 
-        return each(ids, up, tx)
+        refused = each(ids, up, tx)
+        return together(
+            [*(f"{first_few(those, MOST_LISTED)}: {step}" for step, those in taken.items()), refused]
+        )
 
     def _has_next(self, group: AlertGroup, tx: Transaction) -> bool:
         """Whether a step is left in this round."""

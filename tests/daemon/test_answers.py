@@ -75,7 +75,7 @@ async def test_a_bare_word_means_the_only_kind_that_waits(start: Start) -> None:
 async def test_what_cannot_be_answered_so_is_said(start: Start, word: str, of: str) -> None:
     async with start(Offers().declared()) as engine:
         one = await asks(engine, "offer one") if of == "offer" else await engine.report(fires())
-        assert await asks(engine, f"{word} {one}") == f"{one}: there is nothing to {word}"
+        assert await asks(engine, f"{word} {one}") == f"{one}: there is nothing in it for !{word}"
 
 
 async def test_what_not_everybody_may_know_is_left_out_of_several_answers_too(start: Start) -> None:

@@ -48,7 +48,7 @@ async def test_the_next_step_of_several_can_be_asked_for(tower: Tower, ids: str)
     async with tower() as engine:
         subjects = [await engine.report(fires(key=key)) for key in ("one", "two")]
         (answer,) = await asks(engine, "carol", f"!up {ids.format(*subjects)}")
-        assert answer.splitlines() == [f"{subject}: step 2: paging bob" for subject in subjects]
+        assert answer == f"{subjects[0]} and {subjects[1]}: step 2: paging bob"
         assert tower.chat.pages() == ["03:00:00 alice"] * 2 + ["03:00:00 bob"] * 2
 
 

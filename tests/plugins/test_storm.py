@@ -108,6 +108,17 @@ async def test_the_next_step_is_a_digest_as_well(tower: Tower) -> None:
         assert len(said) <= 2
 
 
+async def test_who_declines_a_digest_is_told_in_one_line_what_comes_next(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        _, *rest = await comes(engine, 20)
+        await engine.advance(seconds=3)
+        digest = engine.chat.texts(ALICE)[-1].split()[0]
+        before = len(engine.chat.texts(ALICE))
+        await engine.says("alice", f"decline {digest}")
+        told = f"{', '.join(rest[:12])} and 7 more: step 2: paging bob"
+        assert engine.chat.texts(ALICE)[before:] == [told]
+
+
 async def test_its_id_acks_all_that_it_listed_and_nothing_since(tower: Tower) -> None:
     async with storming(tower) as engine:
         first, *rest = await comes(engine, 20)
@@ -128,7 +139,7 @@ async def test_its_id_acks_all_that_it_listed_and_nothing_since(tower: Tower) ->
         await engine.says("alice", f"alerts {told[0].split()[0]}")
         assert "warning HighLoad: 18," in engine.chat.texts(ALICE)[-1]
         await engine.says("bob", f"ack {digest}")
-        assert f"nothing of it is left to ack; !alerts {digest}" in engine.chat.texts("person/bob")[-1]
+        assert f"nothing of it is left for !ack; !alerts {digest}" in engine.chat.texts("person/bob")[-1]
 
 
 async def test_what_of_it_flaps_and_is_quiet_now_is_acked_as_well(tower: Tower) -> None:
@@ -456,7 +467,10 @@ async def test_its_id_lists_what_it_told_and_how_that_stands(tower: Tower) -> No
         await ends(engine, 2, "HighLoad", "DiskFull")
         await engine.says("alice", f"alerts {digest}")
         title, *lines = engine.chat.texts(ALICE)[-1].split("\n")
-        assert title == f"{digest}: 30 alerts told together; 29 alerts open, 29 without an answer"
+        assert (
+            title
+            == f"{digest}: 30 alerts told together; 29 alerts open, 29 without an answer · !ack {digest}"
+        )
         assert [line.split(",")[0] for line in lines] == [
             "warning DiskFull: 15",
             "warning HighLoad: 15",

@@ -14,7 +14,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.news import changes, opening, reopening
 from tocsin.domain.page import warned
 from tocsin.domain.tally import named
-from tocsin.domain.words import counted, first_few
+from tocsin.domain.words import counted, listed
 from tocsin.facts import GROUP
 from tocsin.listing import MOST_LISTED, MOST_NAMED, Told, about_all
 from tocsin.store import outbox, subjects
@@ -78,7 +78,8 @@ def was_away(tx: Transaction, network: str, since: datetime | None) -> None:
     room = Place(network, tx.config.networks[network].room)
     for place in dict.fromkeys([room, *(place for _, place in paged)]):
         ids = ringing if place == room else [name for name, there in paged if there == place]
-        still = f"; {first_few(ids, MOST_LISTED)} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
+        few = listed(ids) if len(ids) <= MOST_LISTED else counted(len(ids), "alert")
+        still = f"; {few} still {'rings' if len(ids) == 1 else 'ring'}" if ids else ""
         command = f"ack {ids[0]}" if len(ids) == 1 else "alerts" if ids else ""
         typed = tx.typed(command) if command else ""
         tx.say(place, Message(f"{text}{still}", command=typed), lane=Lane.FIRST)

@@ -32,12 +32,14 @@ def commands() -> Sequence[Command]:
 class Found:
     """What a list is of.
 
-    title: what stands above it; without one it is a single group, which speaks for itself. singly: each has a line of
-    its own, however many they are. asked: what it was asked by. page: which part of it is wanted, from 1 on.
+    title: what stands above it; without one it is a single group, which speaks for itself. command: what to type next.
+    singly: each has a line of its own, however many they are. asked: what it was asked by. page: which part of it is
+    wanted, from 1 on.
     """
 
     title: str
     groups: Sequence[AlertGroup]
+    command: str = ""
     singly: bool = False
     asked: str = ""
     page: int = 1
@@ -60,9 +62,11 @@ def list_open(call: Call, tx: Transaction) -> Message:
     begin = (wanted.page - 1) * MOST_LISTED
     if wanted.singly or len(wanted.groups) <= MOST_LISTED:
         more = _more(wanted, len(wanted.groups), "", tx)
-        return listing(tx, wanted.title, wanted.groups[begin:], end=stands, more=more)
-    counts = by_count(tx, wanted.groups)
-    return counting(wanted.title, counts[begin:], more=_more(wanted, len(counts), " names", tx))
+        shown = listing(tx, wanted.title, wanted.groups[begin:], end=stands, more=more)
+    else:
+        counts = by_count(tx, wanted.groups)
+        shown = counting(wanted.title, counts[begin:], more=_more(wanted, len(counts), " names", tx))
+    return replace(shown, command=wanted.command)
 
 
 def found(call: Call, tx: Transaction) -> Found:
@@ -104,7 +108,8 @@ def _meant(asked: str, tx: Transaction) -> Found | None:
         return None
     still = [group for group in listed if group.open]
     title = f"{bare(asked)}: {counted(len(listed), 'alert')} told together; {_title(still, 'alert')}"
-    return Found(title, sorted(listed, key=lambda group: not group.rings))
+    command = tx.typed(f"ack {bare(asked)}") if any(group.unanswered for group in still) else ""
+    return Found(title, sorted(listed, key=lambda group: not group.rings), command)
 
 
 def _title(groups: Sequence[AlertGroup], noun: str) -> str:
@@ -119,7 +124,8 @@ def _more(wanted: Found, lines: int, noun: str, tx: Transaction) -> Callable[[in
     pages = -(-lines // MOST_LISTED)
     if not 1 <= wanted.page <= pages:
         first = tx.typed(f"alerts {wanted.asked}".rstrip())
-        raise Refused(f"there is no page {wanted.page}: {first} shows the first of {counted(pages, 'page')}")
+        shows = "shows all" if pages == 1 else f"shows the first of {pages} pages"
+        raise Refused(f"there is no page {wanted.page}: {first} {shows}")
     following = tx.typed(
         " ".join(filter(None, ("alerts", clean(wanted.asked, LONGEST_NAME), str(wanted.page + 1))))
     )

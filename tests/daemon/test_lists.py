@@ -97,6 +97,7 @@ async def test_the_alerts_of_one_name_are_listed_in_pages(start: Start) -> None:
         assert [line.split()[0] for line in second[1:]] == [ids[14], ids[1]]
         refused = ["there is no page 3: !alerts DiskFull shows the first of 2 pages"]
         assert await lists(engine, "DiskFull 3") == refused
+        assert await lists(engine, "2") == ["there is no page 2: !alerts shows all"]
 
 
 async def test_a_name_of_several_words_that_ends_in_a_number_is_a_name(start: Start) -> None:

@@ -44,7 +44,7 @@ STORM = many(info_Cert=3, warning_HighLoad=750, warning_Slow=40, critical_DiskFu
         (
             STORM,
             4,
-            "200 critical DiskFull, 750 warning HighLoad, 40 warning Slow, 5 warning Port and 3 of 1 other name",
+            "200 critical DiskFull, 750 warning HighLoad, 40 warning Slow, 5 warning Port and 3 info Cert",
         ),
         (
             STORM,

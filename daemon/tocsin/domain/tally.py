@@ -68,9 +68,12 @@ def _clean(name: str, *, ours: bool) -> tuple[str, str]:
 def named(groups: Iterable[AlertGroup], order: Sequence[str], *, most: int = 3) -> str:
     """`200 critical DiskFull, 750 warning HighLoad and 48 of 3 other names`: the most severe first.
 
-    order: the severities, the worst first. most: so many names at most; the same name at another severity is another.
+    order: the severities, the worst first. most: so many names at most, and one more if that is all; the same
+    name at another severity is another.
     """
     found = tallies(groups, order)
+    if len(found) == most + 1 > 1:
+        most += 1  # to name the last takes no more room than to count it
     words = [f"{len(tally.groups):,} {tally.kind}" for tally in found[:most]]
     rest = found[most:]
     if rest:

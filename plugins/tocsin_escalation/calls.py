@@ -116,15 +116,31 @@ def rooms_so_far(group: AlertGroup, tx: Transaction) -> list[Place]:
     return list(dict.fromkeys([*tx.default_rooms(), *others]))
 
 
-def join(people: Iterable[str], because: str, group: AlertGroup, progress: Progress, tx: Transaction) -> bool:
-    """Page people outside of the steps, and tell the rooms why; whether anybody is paged, now or in the morning."""
+def join(
+    people: Iterable[str],
+    because: str,
+    group: AlertGroup,
+    progress: Progress,
+    tx: Transaction,
+    *,
+    again: bool = False,
+) -> bool:
+    """Page people outside of the steps, and tell the rooms why; whether anybody is paged, now or in the morning.
+
+    again: they are those whom the last steps called, and what becomes of their pages becomes of that step.
+    """
     plan = progress.plan
     called = Called.people(people, plan, tx) if plan is not None else None
     if plan is None or called is None or not (called.awake or called.asleep):
         return False
-    called.page(group, plan, tx)
+    pages = called.page(group, plan, tx)
     joined = PeopleJoined(
-        subject=group.id, at=tx.now, people=tuple(called.awake), because=because, asleep=tuple(called.asleep)
+        subject=group.id,
+        at=tx.now,
+        people=tuple(called.awake),
+        because=because,
+        asleep=tuple(called.asleep),
+        pages=tuple(pages) if again else (),
     )
     tx.record(joined)
     told = tx.about(group, f"{joined.headline()}: ", command="ack")

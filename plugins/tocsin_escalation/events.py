@@ -90,12 +90,16 @@ class StepPutOff(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleJoined(Event):
-    """People were paged outside of the steps. because: why, in words. asleep: as for `StepTaken`."""
+    """People were paged outside of the steps.
+
+    because: why, in words. asleep: as for `StepTaken`. pages: their numbers, if they stand for those of the last step.
+    """
 
     kind: ClassVar[str] = "escalation.people_joined"
     people: tuple[str, ...]
     because: str
     asleep: tuple[str, ...] = ()
+    pages: tuple[int, ...] = ()
 
     def headline(self) -> str:
         doing = [f"paging {listed(self.people)}"] if self.people else []

@@ -51,7 +51,7 @@ class Walk:
     """How far the steps have come since they last began with the first.
 
     position: the last step that came; None before the first. at: when. round: the steps of its round that came.
-    pages: those of that step. first: the first outcome of one of them; with it the wait for the next step begins.
+    pages: those of that step, or those that stand for them. first: the first outcome of one of them; with it the wait for the next step begins.
     lost: those to people who are not there. put_off: what the next step waits for. called: who was paged. asleep:
     who is paged when their quiet hours are over. paused: for how long it was over since then, for a while. exhausted: how
     often the end was reached.
@@ -81,11 +81,14 @@ class Walk:
             case StepPutOff():
                 self.put_off, self.pages = event, frozenset()
             case PeopleJoined():
+                if event.pages:
+                    self.pages, self.lost = frozenset(event.pages), frozenset()
                 self._calls(event.people, event.asleep)
             case EscalationExhausted():
                 self.exhausted, self.pages = event.count, frozenset()
             case PageDelivered() | PageFailed() if event.page in self.pages:
-                self.first = self.first or event
+                if self.first is None:
+                    self.first, self.paused = event, NO_TIME
                 absent = isinstance(event, PageFailed) and event.absent
                 self.lost = self.lost | {event.page} if absent else self.lost - {event.page}
             case _:

@@ -71,7 +71,7 @@ class Steps:
             left = walk.left(plan, walk.next_position(plan, severity), tx.now)
             sleeps = walk.put_off is not None
             people = dict.fromkeys(one for name in sorted(progress.names) for one in tx.callees(name))
-            if (left or sleeps) and join(people, FIRES_AGAIN, group, progress, tx) and not sleeps:
+            if (left or sleeps) and join(people, FIRES_AGAIN, group, progress, tx, again=True) and not sleeps:
                 tx.set_timer(STEP, group.id, after=left)
                 return
         self.go_on(group, tx)

@@ -132,6 +132,36 @@ async def test_the_rooms_that_were_told_that_it_is_over_are_told_that_it_fires(t
         assert "fires again: paging alice" in tower.chat.told("#db")[-1]
 
 
+async def test_if_who_is_called_again_is_nowhere_the_next_step_comes_at_once(tower: Tower) -> None:
+    async with tower() as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=1)
+        await engine.report(over())
+        tower.chat.fails = away("alice")
+        await engine.report(fires())
+        assert tower.chat.pages() == ["03:00:00 alice", "03:01:00 bob"]
+        await engine.advance(minutes=11)
+        assert tower.chat.pages()[2:] == []
+
+
+async def test_who_was_never_reached_before_it_was_over_has_their_whole_time_when_they_are(
+    tower: Tower,
+) -> None:
+    async with tower() as engine:
+        tower.chat.fails = down()
+        await engine.report(fires())
+        await engine.advance(seconds=30)
+        await engine.report(over())
+        await engine.advance(seconds=30)
+        await engine.report(fires())
+        await engine.advance(seconds=50)
+        tower.chat.fails = lambda _: None
+        await mends(engine)
+        assert tower.chat.pages() == ["03:01:50 alice"]
+        await engine.advance(minutes=6)
+        assert tower.chat.pages()[1:] == ["03:06:50 bob"]
+
+
 @pytest.mark.parametrize("first", ["", '{ page = ["alice", "erin"] }, '], ids=["the first", "another"])
 async def test_when_the_next_step_waits_for_the_morning_it_is_said_again_and_who_was_called_is_called(
     tower: Tower, first: str

@@ -7,7 +7,7 @@ import asyncio
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,10 @@ ALERTS = ("acked", "resolved", "ignored")
 
 # A parent that has imported all of this, so that a start takes milliseconds.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.crash"])
+_CONTEXT.set_forkserver_preload(["tests.crash", "tests.crash_storm"])
+
+Story = Callable[[Config, Path, "Record"], Coroutine[Any, Any, None]]
+"""Plays an incident from wherever it stands to its end."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,14 @@ class Wire(Loudspeaker):
         return await super().send(place, message, txn_id, again=again, rank=rank)
 
 
-def play(config: Config, folder: Path, failpoint: str) -> None:
+def play(story: Story, config: Config, folder: Path, failpoint: str) -> None:
     """Play the incident from wherever it stands; killed where the failpoint says."""
     failpoints.arm(failpoint)
-    asyncio.run(_play(config, folder, Record(folder / "seen")))
+    asyncio.run(story(config, folder, Record(folder / "seen")))
 
 
-async def _play(config: Config, folder: Path, record: Record) -> None:
+async def three_alerts(config: Config, folder: Path, record: Record) -> None:
+    """One of them is answered, one ends by itself, one is left alone."""
     wire = Wire("console", {"alice": "alice", "bob": "bob"})
     wire.record = record
     route = Route("", lambda _, body: body.decode(), _take)
@@ -109,11 +113,13 @@ def _take(name: str, tx: Any) -> None:
     report(tx, over("resolved") if name == "over" else fires(alert(name), key=name))
 
 
-def played(config: Config, folder: Path, failpoint: str) -> bool:
+def played(story: Story, config: Config, folder: Path, failpoint: str) -> bool:
     """Play the incident to its end, however often that takes; whether the failpoint was reached."""
     killed = False
     for attempt in range(5):
-        process = _CONTEXT.Process(target=play, args=(config, folder, failpoint if attempt == 0 else ""))
+        process = _CONTEXT.Process(
+            target=play, args=(story, config, folder, failpoint if attempt == 0 else "")
+        )
         process.start()
         process.join(60)
         if process.exitcode is None:

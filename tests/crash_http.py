@@ -1,7 +1,7 @@
 """Real daemons under load, killed again and again, and what was seen of them from outside.
 
 Alerts are posted as Alertmanager posts them, and people answer some of the pages that they read. What the senders took
-down and what people did and saw is all that is judged.
+down and what people did and saw is all that is judged; only which alerts a digest stands for is looked up.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 import tocsin.networks.irc.network  # noqa: F401 (likewise)
 import tocsin_alertmanager  # noqa: F401 (likewise)
 import tocsin_escalation  # noqa: F401 (likewise)
-from tocsin import cli, control
+from tocsin import cli, control, noise
+from tocsin.domain import budget
 from tocsin.errors import StateError
 from tocsin.store.outbox import Lane
 
 from tests.crash import Record
-from tests.crash_judge import STEPS, read_said
+from tests.crash_judge import CALLS, STEPS, is_for_many, read_said
+from tests.crash_kept import Kept, unrest
 from tests.crash_seen import Peer, Seen
 from tests.processes import TOKEN
 
@@ -52,13 +54,19 @@ PAUSE = 0.25
 MOST_OPEN = 24
 """So many alerts are under way at once: load, and no overload, however slow the machine is."""
 
+GUSTS = {False: (1, 2, 4, 12), True: (1, 4, 12, 16)}
+"""So many alerts come at once; by whether digests are made of them."""
+
+HASTE = 20
+"""The noise budget's minute is as much shorter: else hardly a daemon would live to say its second digest."""
+
 KILLED_AT_START = 0.15
 """How many of the daemons are killed before they are ready; never two in a row, which would often end in giving up
 what came first each time.
 """
 
 CONFIG = """\
-digests = false
+digests = {digests}
 web.listen = "{address}"
 {settings}
 [receivers.prod]
@@ -85,7 +93,14 @@ _CONTEXT.set_forkserver_preload(["tests.crash_http"])
 
 
 def serve(folder: Path) -> None:
-    """Be `tocsin run` with a terminal of files."""
+    """Be `tocsin run` with a terminal of files, in haste."""
+    sooner = {
+        name: vars(budget)[name] / HASTE for name in ("MINUTE", "SOON", "CALM", "LONGEST", "FIRST", "WORSE")
+    }
+    vars(budget).update(sooner)
+    vars(noise).update(
+        LOOK_AGAIN=noise.LOOK_AGAIN / HASTE, ROOM=replace(budget.ROOM, apart=budget.ROOM.apart / HASTE)
+    )
     files = {0: ("typed", os.O_RDONLY), 1: ("terminal", os.O_WRONLY), 2: ("log", os.O_WRONLY | os.O_CREAT)}
     for number, (name, flags) in files.items():
         os.dup2(os.open(folder / name, flags | os.O_APPEND, 0o600), number)
@@ -128,14 +143,17 @@ class Trial:
     faults: what is wrong beside what `judge` finds.
     """
 
-    def __init__(self, folder: Path, seed: str, tally: Tally, peer: Callable[[Path], Peer]) -> None:
+    def __init__(
+        self, folder: Path, seed: str, tally: Tally, peer: Callable[[Path], Peer], *, digests: bool
+    ) -> None:
         """Lay out the folder, and take a port that no one else is given between two daemons.
 
-        peer: makes the far side in that folder.
+        peer: makes the far side in that folder. digests: whether the daemon makes them.
         """
         self.record = Record(folder / "record")
         self.faults: list[str] = []
         self._folder = folder
+        self._database = folder / "state" / "tocsin.db"
         self._tally = tally
         self._random = random.Random(seed)  # noqa: S311 (to be repeatable is the point)
         self._port = socket.socket()
@@ -145,11 +163,19 @@ class Trial:
         folder.mkdir()
         self._peer = peer(folder)
         (folder / "config.toml").write_text(
-            CONFIG.format(address=self._address, network=self._peer.network, settings=self._peer.settings)
+            CONFIG.format(
+                address=self._address,
+                network=self._peer.network,
+                settings=self._peer.settings,
+                digests=str(digests).lower(),
+            )
         )
         (folder / "prod.token").touch(mode=0o600)
         (folder / "prod.token").write_text(TOKEN)
+        self._gusts = GUSTS[digests]
+        self._kept = Kept()
         self._ids: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._seen: defaultdict[tuple[str, ...], asyncio.Event] = defaultdict(asyncio.Event)
         self._waits: dict[str, str] = {}
         self._posting = 0
@@ -170,6 +196,10 @@ class Trial:
     def seen(self) -> Sequence[Seen]:
         """All that people saw."""
         return self._peer.read(self._peer.seen.read_text(errors="replace"))
+
+    def kept(self) -> Kept:
+        """By which that is read."""
+        return Kept.read(self._database)
 
     async def run(self) -> None:
         """Start and kill until it is enough; then let everything come to its end."""
@@ -240,7 +270,7 @@ class Trial:
         self._look()
         phases["a page not yet seen"] = len(self._unseen)
         await self._peer.bury()
-        phases |= _left_behind(self._folder / "state" / "tocsin.db")
+        phases |= _left_behind(self._database)
         self._tally.add((what for what, count in phases.items() if count), away=away)
 
     def _log(self) -> str:
@@ -258,16 +288,19 @@ class Trial:
         if sending.done():
             settled["open alerts"] = 0
         status: Mapping[str, Any] = {}
+        left: Sequence[str] = ()
         try:
             async with asyncio.timeout(PATIENCE):
-                while not settled.items() <= (status := await self._status()).items():
+                while not settled.items() <= (status := await self._status()).items() or (
+                    left := unrest(self._database)
+                ):
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
-            self.faults.append(f"it never came to rest: {status}")
+            self.faults.append(f"it never came to rest: {status}, {left}")
         os.kill(self._process.pid, signal.SIGTERM)
         if code := await self._ended():
             self.faults.append(f"stopped, it ended with code {code}")
-        with closing(sqlite3.connect(self._folder / "state" / "tocsin.db")) as database:
+        with closing(sqlite3.connect(self._database)) as database:
             (found,) = database.execute("PRAGMA integrity_check").fetchone()
             (steps,) = database.execute(
                 "SELECT count(*) FROM timers WHERE kind = 'escalation.step'"
@@ -295,12 +328,22 @@ class Trial:
             file.seek(self._read)
             new = file.read()
         new = new[: new.rfind(b"\n") + 1]
+        if not new:
+            return
+        seen = self._peer.read(new.decode())
+        if any(is_for_many(one.words) for one in seen):
+            try:
+                self._kept = self.kept()
+            except sqlite3.OperationalError:  # a daemon recovers it just now
+                return
         self._read += len(new)
-        for one in read_said(self._peer.read(new.decode()))[0]:
+        for one in read_said(seen, self._kept)[0]:
             self._ids[one.name] = one.id
+            if one.digest and one.what in CALLS:
+                self._digests[one.name] = one.digest
             self._seen[one.name, one.what].set()
             self._seen[one.name, one.what, one.place].set()
-            if one.what == "alarm":
+            if one.what in ("alarm", "acknowledged"):
                 self._seen[one.name, "page"].set()
                 for place in STEPS:  # none of them may be paged any more
                     self._seen[one.name, "page", place].set()
@@ -323,7 +366,7 @@ class Trial:
             asyncio.TaskGroup() as alerts,
         ):
             while not over.is_set():
-                for _ in range(min(self._random.choice((1, 2, 4, 12)), MOST_OPEN - len(self._waits))):
+                for _ in range(min(self._random.choice(self._gusts), MOST_OPEN - len(self._waits))):
                     alerts.create_task(self._alert(session, f"alert-{next(numbers)}"))
                 await asyncio.sleep(self._random.expovariate(1 / PAUSE))
 
@@ -374,14 +417,20 @@ class Trial:
             await asyncio.sleep(POST_AGAIN)
 
     async def _acknowledge(self, name: str) -> None:
-        """Type it, in the room or in private, until the answer is seen: what was typed may be lost with a daemon."""
+        """Type it, in the room or in private, until the answer is seen: what was typed may be lost with a daemon.
+
+        Who read of it in a digest may answer that, and so all of it.
+        """
         who = self._random.choice(("alice", "bob"))
         private, mark = self._random.choice(((False, "!"), (True, "!"), (True, "")))
+        named = self._digests.get(name) if self._random.random() < 0.5 else None
+        for one in sorted(self._kept.listed(named)) if named else ():
+            self._note("listed", one)
         self._note("asked", name)
         self._typing += 1
         try:
             while not self._seen[name, "acknowledged"].is_set():
-                self._peer.types(who, f"{mark}ack {self._ids[name]}", private=private)
+                self._peer.types(who, f"{mark}ack {named or self._ids[name]}", private=private)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(TYPE_AGAIN):
                         await self._until(name, "acknowledged")
@@ -410,9 +459,15 @@ def _left_behind(path: Path) -> Mapping[str, int]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         (bodies,) = database.execute("SELECT count(*) FROM intake WHERE outcome = 'waiting'").fetchone()
         found = Counter({"a body not yet taken in": bodies})
-        for lane, state in database.execute("SELECT lane, state FROM outbox WHERE settled_at IS NULL"):
-            message = "a page" if lane == Lane.PAGE else "a message"
+        for lane, state, carries in database.execute(
+            "SELECT lane, state, carries FROM outbox WHERE settled_at IS NULL AND state != 'CARRIED'"
+        ):
+            message = ("a digest of pages" if lane == Lane.PAGE else "a digest") if carries else ""
+            message = message or ("a page" if lane == Lane.PAGE else "a message")
             found[f"{message} {_PHASES[state]}"] += 1
+        (found["a digest's page not yet known to be delivered"],) = database.execute(
+            "SELECT count(*) FROM timers WHERE kind = 'core.page_delivered'"
+        ).fetchone()
     return found
 
 

@@ -2,12 +2,14 @@
 
 import itertools
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from tests.crash_kept import Kept
 from tests.crash_seen import BOT, ROOM, Seen
+from tests.digest_lines import told
 
 STEPS = ("@alice", "@bob", ROOM)
 """Where each step of that policy pages; no place is paged by two, so a second page there is the same page."""
@@ -17,7 +19,13 @@ _NEWS = re.compile(
     r"|resolved by its source(?:, without an answer)?): )?critical (?P<name>alert-\d+): invented(?P<end>.*)"
 )
 CALLS = ("page", "alarm", "news")
-_REFUSAL = re.compile(r"\w+: (?:you still have it|\w+ has it already|is already resolved)")
+_IDS = r"\w+(?:(?:, \w+)* and \w+)?"
+_ALL_OF = re.compile(rf"(?P<what>acknowledged by \w+(?:, paging stops)?): (?P<ids>{_IDS})")
+_ONE_OF = re.compile(r"(?P<id>\w+) critical (?P<name>alert-\d+): invented|… and [\d,]+ more")
+_REFUSAL = re.compile(
+    rf"(?:{_IDS}|[\w, ]+ and [\d,]+ more): you still have (?:it|them)|\w+: (?:\w+ has it already|is already resolved"
+    r"|nothing of it is left to ack; !alerts \w+ lists it)"
+)
 _WARNING = re.compile(r"A page to [\w #,]+ may still arrive\.")
 _EXPECTED = (_WARNING, _REFUSAL)
 _BODY_GIVEN_UP = re.compile(
@@ -34,7 +42,8 @@ class Said:
     """What Tocsin said of an alert.
 
     what: "page", "alarm" (by the core, to the room), "news" of a page, "acknowledged" or "resolved".
-    words: all of the line but the mark. again: that mark. warned: that a page may still arrive.
+    words: what is said of it, without the mark. again: that mark. warned: that a page may still arrive.
+    digest: the id of the digest that says it with others, or empty.
     """
 
     seen: Seen
@@ -44,6 +53,7 @@ class Said:
     words: str
     again: bool
     warned: bool
+    digest: str = ""
 
     @property
     def place(self) -> str:
@@ -54,32 +64,85 @@ class Said:
         return self.seen.life
 
 
-def read_said(seen: Sequence[Seen]) -> tuple[Sequence[Said], Sequence[str]]:
-    """What was said of alerts, in order; and all other lines that are not a matter of course."""
+@dataclass
+class _Message:
+    """A line, and those of the same message that stand below it: the alerts of which it says one thing, a warning."""
+
+    head: Seen
+    below: list[Seen] = field(default_factory=list)
+
+    def goes_on(self, one: Seen) -> bool:
+        """Whether that line, the next one in its place, is a further one of it."""
+        if one.speaker != BOT or one.life != self.head.life or self.warned:
+            return False
+        listed = _ALL_OF.fullmatch(self.words) and _ONE_OF.fullmatch(one.words)
+        return bool(listed or _WARNING.fullmatch(one.words))
+
+    @property
+    def words(self) -> str:
+        return self.head.words.removeprefix("(again) ")
+
+    @property
+    def warned(self) -> bool:
+        return bool(self.below) and bool(_WARNING.fullmatch(self.below[-1].words))
+
+
+def read_said(seen: Sequence[Seen], kept: Kept | None = None) -> tuple[Sequence[Said], Sequence[str]]:
+    """What was said of alerts, in order; and all other lines that are not a matter of course.
+
+    kept: by which digests are read, and lines that name alerts by their ids alone.
+    """
+    kept = kept or Kept()
     said: list[Said] = []
     strange: list[str] = []
-    for one, below in zip(seen, _below(seen), strict=True):
-        words = one.words.removeprefix("(again) ")
-        if one.speaker == BOT and (news := _NEWS.fullmatch(words)):
-            what = _what(news["what"] or "", one.place)
-            warned = below is not None and below.life == one.life and bool(_WARNING.fullmatch(below.words))
-            said.append(Said(one, what, news["name"], news["id"], words, words != one.words, warned))
-            if what in CALLS and f" · !ack {news['id']}" not in news["end"]:
-                strange.append(one.raw)
+    for message in _messages(seen):
+        one, words = message.head, message.words
+        if one.speaker == BOT and (digest := kept.digests.get((one.place, words))):
+            found = [_read(message, part.line, digest.id) for part in digest.parts]
+        elif one.speaker == BOT and (every := _ALL_OF.fullmatch(words)):
+            ids = re.findall(r"\w+", every["ids"].replace(" and ", ", "))
+            lines = (f"{each} {every['what']}: critical {kept.names.get(each)}: invented" for each in ids)
+            found = [_read(message, line) for line in lines]
+        else:
+            found = [_read(message, words)] if one.speaker == BOT else []
+        if all(found) and found:
+            said += filter(None, found)
         elif not one.speaker or (one.speaker == BOT and not any(text.fullmatch(words) for text in _EXPECTED)):
             strange.append(one.raw)
     return said, strange
 
 
-def _below(seen: Sequence[Seen]) -> Sequence[Seen | None]:
-    """For each line what Tocsin said next in its place."""
-    found: list[Seen | None] = []
-    following: dict[str, Seen] = {}
-    for one in reversed(seen):
-        found.append(following.get(one.place))
+def is_for_many(words: str) -> bool:
+    """Whether a line can't be read without what the store says."""
+    words = words.removeprefix("(again) ")
+    tells = told(words)
+    return bool(tells and tells.digest) or bool(_ALL_OF.fullmatch(words))
+
+
+def _read(message: _Message, line: str, digest: str = "") -> Said | None:
+    """What a line says of one alert, which stands in a message or for a part of it."""
+    news = _NEWS.fullmatch(line)
+    if news is None:
+        return None
+    what = _what(news["what"] or "", message.head.place)
+    if what in CALLS and f" · !ack {news['id']}" not in news["end"]:
+        return None
+    again = message.words != message.head.words
+    return Said(message.head, what, news["name"], news["id"], line, again, message.warned, digest)
+
+
+def _messages(seen: Iterable[Seen]) -> Iterator[_Message]:
+    """The lines, put together as they were said; in the order of their heads."""
+    found: list[_Message] = []
+    last: dict[str, _Message] = {}
+    for one in seen:
+        if one.place in last and last[one.place].goes_on(one):
+            last[one.place].below.append(one)
+            continue
+        found.append(_Message(one))
         if one.speaker == BOT:
-            following[one.place] = one
-    return found[::-1]
+            last[one.place] = found[-1]
+    return iter(found)
 
 
 def _what(words: str, place: str) -> str:
@@ -94,8 +157,9 @@ def _what(words: str, place: str) -> str:
 class Verdict:
     """faults: in words. lost: how many alerts were accepted and never paged. late: pages after an answer.
 
-    doubles: what was seen twice, the second time marked. given_up: how often people were told that a body or a step
-    is given up, since daemons were killed three times just when it was their turn.
+    doubles: what was seen twice, the second time marked. unmarked: what is wrong with that. digests: how many were
+    seen. given_up: how often people were told that a body or a step is given up, since daemons were killed three times
+    just when it was their turn.
     """
 
     faults: list[str]
@@ -103,21 +167,25 @@ class Verdict:
     lost: int
     late: int
     doubles: int
+    unmarked: int
+    digests: int
     given_up: int
 
 
-def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen]) -> Verdict:
+def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen], kept: Kept | None = None) -> Verdict:
     """Whether every promise was kept, as far as that can be seen from outside.
 
-    seen: what people saw, without what is a matter of course in their place.
+    seen: what people saw, without what is a matter of course in their place. kept: as for `read_said`; what stands in
+    a digest that was seen was said of each of its alerts.
     record: what the senders and the people did, each with the alert's name: `posted`; `accepted` and `resolved` once
     that was answered with 2xx; `gone` before the first post that resolves an alert which nobody has answered;
-    `asked` when somebody first types that he has it; `stuck` if it went no further in the end.
+    `asked` when somebody first types that he has it; `listed` when somebody types that he has all of a digest in which
+    he read of it; `stuck` if it went no further in the end.
     """
     done: dict[str, set[str]] = defaultdict(set)
     for one in record:
         done[one["what"]].add(one["name"])
-    said, strange = read_said(seen)
+    said, strange = read_said(seen, kept)
     of: dict[str, list[Said]] = defaultdict(list)
     for each in said:
         of[each.name].append(each)
@@ -126,7 +194,13 @@ def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen]) -> Verdict:
     strange = [line for line in strange if not (_BODY_GIVEN_UP.search(line) or _STEP_GIVEN_UP.search(line))]
     stuck = done["stuck"] if len(done["stuck"]) <= len(bodies) else set()  # as many as people were told of
     judged = sorted(done["accepted"] - stuck)
-    lost = [name for name in judged if name not in done["gone"] and not _calls(of[name])]
+    lost = [
+        name
+        for name in judged
+        if name not in done["gone"]
+        and not _calls(of[name])
+        and not _answered_with_others(of[name], name, done)
+    ]
     late = [(one.name, one.place) for story in of.values() for one in _late(story)]
     doubles, unmarked = _doubles(said)
     faults = [
@@ -136,17 +210,31 @@ def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen]) -> Verdict:
         *(f"{name}: said, and never posted" for name in of if name not in done["posted"]),
         *(f"{name}: it went no further" for name in sorted(done["stuck"] - stuck)),
         *(f"a line that nobody meant: {line!r}" for line in strange),
+        *(kept.faults() if kept else ()),
     ]
     for name in judged:
         faults += [f"{name}: {fault}" for fault in _faults(name, of[name], done)]
     return Verdict(
-        faults, len(done["accepted"]), len(lost), len(late), doubles, given_up=len(bodies) + len(alarms)
+        faults,
+        len(done["accepted"]),
+        len(lost),
+        len(late),
+        doubles,
+        len(unmarked),
+        digests=len({one.seen for one in said if one.digest}),
+        given_up=len(bodies) + len(alarms),
     )
 
 
 def _calls(story: Iterable[Said]) -> Sequence[Said]:
     """What called somebody."""
     return [one for one in story if one.what in ("page", "alarm")]
+
+
+def _answered_with_others(story: Iterable[Said], name: str, done: Mapping[str, set[str]]) -> bool:
+    """Whether somebody read of it in the room, and answered, before the page was there."""
+    heard = [one.what for one in story if not one.again]
+    return name in done["listed"] and heard[:1] == ["news"] and "acknowledged" in heard
 
 
 def _late(story: Sequence[Said]) -> Iterable[Said]:
@@ -181,10 +269,12 @@ def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> I
     if name not in done["asked"] | done["gone"] and len(paged) < len(STEPS) and not given_up:
         yield f"nobody answered, and only {', '.join(paged) or 'nobody'} was paged"
     for what, wanted in (("acknowledged", done["asked"]), ("resolved", done["resolved"])):
-        told = {one.place for one in story if one.what == what}
+        heard_in = {one.place for one in story if one.what == what}
         if name in wanted:
-            yield from (f"{place} never heard that it is {what}" for place in sorted({*paged, ROOM} - told))
-        elif told and name not in done["gone"]:
+            yield from (
+                f"{place} never heard that it is {what}" for place in sorted({*paged, ROOM} - heard_in)
+            )
+        elif heard_in and name not in done["gone"]:
             yield f"{what}, and nobody asked for that"
     for place in paged:
         heard = [
@@ -204,7 +294,7 @@ def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
     """
     doubles, faults = 0, []
     last: dict[tuple[str, str], int] = {}
-    marked: Counter[str] = Counter()
+    marked: dict[str, set[Seen]] = defaultdict(set)
     for one in said:
         key = (one.place, one.words)
         if key in last:
@@ -214,7 +304,8 @@ def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
             elif last[key] == one.life:
                 faults.append(f"{one.name}: twice in {one.place} without a crash between: {one.words}")
         last[key] = one.life
-        marked[one.place] += one.again
-        if one.again and marked[one.place] > one.life:
+        if one.again:
+            marked[one.place].add(one.seen)
+        if len(marked[one.place]) > one.life:
             faults.append(f"{one.place}: more is said again than there were crashes: {one.words}")
     return doubles, faults

@@ -14,6 +14,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
 from tocsin.domain.tally import named
 from tocsin.domain.words import counted
+from tocsin.failpoints import reach
 from tocsin.store import carried, outbox
 from tocsin.store.outbox import Folding, Lane, Row, Sending
 from tocsin.transaction import FALLBACK, Transaction
@@ -208,6 +209,7 @@ def _fold(place: Place, rows: Sequence[Row], called: Sequence[str], tx: Transact
         attempts=max(row.attempts for row in rows),
     )
     carried.take(tx.connection, (row.id for row in rows), number)
+    reach("digest-made")
     row = outbox.find(tx.connection, number)
     assert row is not None  # noqa: S101 (it was added a moment ago)
     return row

@@ -7,6 +7,7 @@ from datetime import timedelta
 from tocsin.domain.group import GroupResolved
 from tocsin.domain.message import Message
 from tocsin.domain.page import PageDelivered, PageFailed
+from tocsin.failpoints import reach
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
@@ -89,6 +90,7 @@ def page_lost(row: Row, why: str, tx: Transaction) -> None:
 
 def delivered_with_others(timer: Timer, tx: Transaction) -> None:
     """A digest that said this page was taken."""
+    reach("before-delivered")
     row = outbox.find(tx.connection, int(timer.key))
     if row is not None and row.state is Sending.CONFIRMED:
         page_delivered(row, tx)

@@ -34,9 +34,11 @@ LIVES = 25
 """At most so many kills are counted on one state folder; then the next daemon begins with an empty one."""
 
 
-@pytest.mark.parametrize(("peer", "kills"), [(Terminal, 100), (Irc, 40)])
+@pytest.mark.parametrize(
+    ("peer", "digests", "kills"), [(Terminal, True, 100), (Irc, True, 40), (Terminal, False, 40)]
+)
 async def test_killed_at_random_under_load_nothing_is_lost(
-    peer: type[Peer], kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    *, peer: type[Peer], digests: bool, kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if peer is Irc:
         program("ngircd", "ngircd")
@@ -49,12 +51,12 @@ async def test_killed_at_random_under_load_nothing_is_lost(
     async def try_one(number: int, wanted: int) -> None:
         async with free:
             tally = Tally(wanted)
-            trial = Trial(tmp_path / str(number), f"{SEED}/{number}", tally, peer)
+            trial = Trial(tmp_path / str(number), f"{SEED}/{number}", tally, peer, digests=digests)
             try:
                 await trial.run()
             finally:
                 await trial.close()
-            verdict = judge(trial.record.read(), trial.seen())
+            verdict = judge(trial.record.read(), trial.seen(), trial.kept())
             verdict.faults.extend(trial.faults)
             verdicts.append(verdict)
             tallies.append(tally)
@@ -65,7 +67,8 @@ async def test_killed_at_random_under_load_nothing_is_lost(
                 trials.create_task(try_one(number, min(lives, kills - begun)))
     finally:
         with capsys.disabled():
-            sys.stdout.write(f"\n{peer.network}: {_summary(kills, verdicts, tallies)}; seed {SEED}\n")
+            how = f"{peer.network}, {'digests' if digests else 'each alert alone'}"
+            sys.stdout.write(f"\n{how}: {_summary(kills, verdicts, tallies)}; seed {SEED}\n")
     faults = [fault for verdict in verdicts for fault in verdict.faults]
     assert not faults, f"with seed {SEED}:\n" + "\n".join(faults)
 
@@ -83,7 +86,8 @@ def _summary(kills: int, verdicts: Sequence[Verdict], tallies: Sequence[Tally]) 
     return (
         f"{kills:,} kills with work in flight ({hit}){server}: {total(lambda one: one.accepted)} alerts accepted, "
         f"{total(lambda one: one.lost)} lost, {total(lambda one: one.late)} pages after an answer, "
-        f"{total(lambda one: one.doubles)} doubles, {total(lambda one: one.given_up)} given up aloud; "
+        f"{total(lambda one: one.digests)} digests seen, {total(lambda one: one.doubles)} doubles, "
+        f"{total(lambda one: one.unmarked)} of them wrong, {total(lambda one: one.given_up)} given up aloud; "
         f"95 % bound: at most {300 / kills:.2g} % of crashes"
     )
 

@@ -11,7 +11,9 @@ from tocsin import failpoints
 from tocsin.config import Config
 from tocsin.errors import StoreUnavailable
 
-from tests.crash import Record, judge, played
+from tests.crash import Record, judge, played, three_alerts
+from tests.crash_kept import unrest
+from tests.crash_storm import judge_storm, storm
 from tests.engine import Start, fires
 
 
@@ -22,13 +24,30 @@ def test_killed_at_any_passage_nothing_is_lost(point: str, config: Config, tmp_p
     for passage in itertools.count(1):
         folder = tmp_path / str(passage)
         folder.mkdir()
-        killed = played(config, folder, f"{point}:kill:{passage}")
+        killed = played(three_alerts, config, folder, f"{point}:kill:{passage}")
         judge(Record(folder / "seen"))
         with closing(sqlite3.connect(folder / "state" / "tocsin.db")) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert database.execute("SELECT count(*) FROM events WHERE kind = 'group.opened'").fetchone() == (
                 3,
             )
+        if not killed:  # it ran to its end before it passed there so often
+            break
+    assert passage > 3, f"{point} is hardly ever passed: this test has lost its meaning"
+
+
+@pytest.mark.parametrize(
+    "point", ["before-commit", "after-commit", "before-send", "after-send", "digest-made", "before-delivered"]
+)
+def test_killed_at_any_passage_of_a_storm_nothing_is_lost(point: str, config: Config, tmp_path: Path) -> None:
+    for passage in itertools.count(1):
+        folder = tmp_path / str(passage)
+        folder.mkdir()
+        killed = played(storm, config, folder, f"{point}:kill:{passage}")
+        verdict = judge_storm(folder)
+        assert verdict.faults == []
+        assert verdict.digests > 4
+        assert unrest(folder / "state" / "tocsin.db") == []
         if not killed:  # it ran to its end before it passed there so often
             break
     assert passage > 3, f"{point} is hardly ever passed: this test has lost its meaning"

@@ -1,0 +1,159 @@
+"""What the store says of the digests that were seen outside of it: which alerts each told, and what of each.
+
+A digest's line only counts; with this it is read as what it stands for, a line for each alert.
+"""
+
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from tocsin.domain.message import Message, Place
+
+from tests.digest_lines import told
+
+_MESSAGE = TypeAdapter(Message)
+_NAME = re.compile(r'alertname="([^"]+)"')
+_SAID_OF = re.compile(r"(?:^|, | and )(?P<saying>.+?) \((?P<count>[\d,]+)\)|(?: and )(?P<more>[\d,]+) more$")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a digest says of one alert. line: as it would have been said alone. saying: as it is counted."""
+
+    id: str
+    line: str
+    saying: str
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A digest as it was said in one place. parts: what it says. listed: the ids that its own stands for."""
+
+    id: str
+    line: str
+    parts: Sequence[Part]
+    listed: frozenset[str]
+
+    def faults(self, names: Mapping[str, str]) -> Iterable[str]:
+        """What its line says that is not so. names: of the alerts, by their ids."""
+        tells = told(self.line)
+        ids = {part.id for part in self.parts}
+        if tells is None or not tells.digest or tells.id != self.id:
+            yield "is no line of a digest"
+            return
+        if ids != self.listed:
+            yield f"says {sorted(ids)}, and stands for {sorted(self.listed)}"
+        if not tells.adds_up or tells.count != len(ids):
+            yield f"counts {tells.count}, and says {len(ids)}"
+        if len(tells.named) + tells.others != len(ids) or not all(
+            number == 1 and kind.removeprefix("critical ") in {names[one] for one in ids}
+            for kind, number in tells.named.items()
+        ):
+            yield f"names {tells.named} and {tells.others} more of {sorted(names[one] for one in ids)}"
+        said = Counter(part.saying for part in self.parts if part.saying)
+        if _counts(tells.what, said.total()) != said and not _cut_short(tells.what, said):
+            yield f"says {tells.what!r} of {dict(said)}"
+        calls = any(" · !ack " in part.line for part in self.parts)
+        if tells.command != (f"!ack {self.id}" if calls else ""):
+            yield f"asks for {tells.command!r}"
+
+
+def _counts(what: str, total: int) -> Counter[str]:
+    """How often a digest's line says what of its alerts."""
+    found = {each["saying"]: int(each["count"]) for each in _SAID_OF.finditer(what) if each["saying"]}
+    return Counter(found or {what: total} if what else {})
+
+
+def _cut_short(what: str, said: Counter[str]) -> bool:
+    """Whether it says the first few rightly, and how many more there are."""
+    more = [int(each["more"]) for each in _SAID_OF.finditer(what) if each["more"]]
+    some = _counts(what, 0)
+    return len(more) == 1 and some.total() + more[0] == said.total() and some.items() <= said.items()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store says. names: of the alerts, by their ids. digests: by where they were said, and their line."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[tuple[str, str], Digest] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "Kept":
+        """Beside whoever writes there. Raises sqlite3.OperationalError if that can't be done now."""
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            groups = database.execute("SELECT id, key FROM subjects WHERE kind = 'group'").fetchall()
+            listed = dict(
+                database.execute(
+                    "SELECT subject, json_extract(body, '$.groups') FROM events WHERE kind = 'digest.said' ORDER BY seq"
+                )
+            )
+            rows = database.execute(
+                "SELECT d.id, d.subject, d.place, d.body, p.subject, p.body FROM outbox p JOIN outbox d"
+                " ON d.id = p.carried_by ORDER BY d.id, p.id"
+            ).fetchall()
+        digests = {}
+        for (_, subject, place, body), parts in groupby(rows, lambda row: row[:4]):
+            line = _MESSAGE.validate_json(body).first_line()
+            said = tuple(_part(row[4], row[5]) for row in parts)
+            stands_for = frozenset(re.findall(r"\w+", listed.get(subject, "")))
+            digests[seen_in(place), line] = Digest(subject, line, said, stands_for)
+        return cls({one: found[1] for one, key in groups if (found := _NAME.search(key))}, digests)
+
+    def listed(self, digest: str) -> set[str]:
+        """The names of the alerts for which a digest's id stands."""
+        ids = (one.listed for one in self.digests.values() if one.id == digest)
+        return {self.names[one] for some in ids for one in some}
+
+    def faults(self) -> Sequence[str]:
+        """What digests said that is not so."""
+        return [
+            f"{place}: {digest.line!r} {fault}"
+            for (place, _), digest in self.digests.items()
+            for fault in digest.faults(self.names)
+        ]
+
+
+def _part(subject: str, body: str) -> Part:
+    message = _MESSAGE.validate_json(body)
+    return Part(subject, message.first_line(), message.told or "")
+
+
+def seen_in(place: str) -> str:
+    """A place of the store's, as people name it."""
+    found = Place.parse(place)
+    return f"@{found.name}" if found.private else found.name
+
+
+def unrest(path: Path) -> Sequence[str]:
+    """What a store at rest must not hold: what is still to be said, or to be told of what was said."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        left: dict[str, int] = defaultdict(int)
+        for state, count in database.execute(
+            "SELECT state, count(*) FROM outbox WHERE state NOT IN ('CONFIRMED', 'CANCELLED') GROUP BY state"
+        ):
+            left[f"messages that are {state}"] += count
+        for kind, count in database.execute(
+            "SELECT kind, count(*) FROM timers WHERE kind IN ('core.page_delivered', 'core.page_absent') GROUP BY kind"
+        ):
+            left[f"timers of kind {kind}"] += count
+        (left["pages that were said, and nobody knows"],) = database.execute(
+            "SELECT count(*) FROM outbox WHERE lane = 0 AND state = 'CONFIRMED' AND NOT carries AND NOT EXISTS"
+            " (SELECT 1 FROM events WHERE kind = 'page.delivered' AND events.subject = outbox.subject"
+            " AND json_extract(events.body, '$.page') = outbox.id)"
+        ).fetchone()
+        (left["pages that are told delivered twice"],) = database.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM events WHERE kind = 'page.delivered'"
+            " GROUP BY subject, json_extract(body, '$.page') HAVING count(*) > 1)"
+        ).fetchone()
+        (left["messages whose digest became something else"],) = database.execute(
+            "SELECT count(*) FROM outbox p JOIN outbox d ON d.id = p.carried_by WHERE d.state != p.state"
+        ).fetchone()
+    return [f"{count} {what}" for what, count in left.items() if count]

@@ -13,7 +13,6 @@ from tocsin import daemon
 from tocsin.alerts import report
 from tocsin.config import Document
 from tocsin.digests import digest_of
-from tocsin.domain.words import listed
 from tocsin.errors import NetworkError
 from tocsin.testing import HandClock, Loudspeaker, Said, running
 from tocsin.transaction import Transaction
@@ -165,10 +164,10 @@ async def test_who_declines_it_hears_nothing_of_what_others_have(tower: Tower) -
         digest = engine.chat.texts(ALICE)[-1].split()[0]
         await engine.says("bob", f"ack {' '.join(ids[:9])}")
         (said,) = await asks(engine, "alice", f"decline {digest}")
-        assert said.startswith(f"{listed(ids[9:])}: ")
+        assert said == f"{ids[9]}, {ids[10]} and {ids[11]}: step 2: paging bob"
         await engine.says("bob", f"ack {' '.join(ids[9:])}")
         (said,) = await asks(engine, "alice", f"decline {digest}")
-        assert said.startswith(f"{digest}: nothing of it is left to decline")
+        assert said.startswith(f"{digest}: nothing of it is left for !decline")
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before it is said", "after"])

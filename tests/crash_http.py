@@ -94,13 +94,13 @@ _CONTEXT.set_forkserver_preload(["tests.crash_http"])
 
 def serve(folder: Path) -> None:
     """Be `tocsin run` with a terminal of files, in haste."""
-    sooner = {
-        name: vars(budget)[name] / HASTE for name in ("MINUTE", "SOON", "CALM", "LONGEST", "FIRST", "WORSE")
+    lengths = ("MINUTE", "SOON", "CALM", "STORM_CALM", "FIRST", "WORSE")
+    vars(budget).update({name: vars(budget)[name] / HASTE for name in lengths})
+    limits = {
+        name: replace(one, apart=one.apart / HASTE, longest=one.longest / HASTE)
+        for name, one in (("PRIVATE", budget.PRIVATE), ("ROOM", budget.ROOM))
     }
-    vars(budget).update(sooner)
-    vars(noise).update(
-        LOOK_AGAIN=noise.LOOK_AGAIN / HASTE, ROOM=replace(budget.ROOM, apart=budget.ROOM.apart / HASTE)
-    )
+    vars(noise).update(LOOK_AGAIN=noise.LOOK_AGAIN / HASTE, **limits)
     files = {0: ("typed", os.O_RDONLY), 1: ("terminal", os.O_WRONLY), 2: ("log", os.O_WRONLY | os.O_CREAT)}
     for number, (name, flags) in files.items():
         os.dup2(os.open(folder / name, flags | os.O_APPEND, 0o600), number)

@@ -168,7 +168,7 @@ def _say(place: Place, waiting: _Lane, tx: Transaction, *, fold: bool) -> tuple[
     waits = outbox.folded(tx.connection, place, waiting.lane, tx.time, most=most)
     rows = [row for row in waits if row.id in waiting.sorts]
     alike = [row for row in rows if _word(row) == _word(first)]
-    if len(alike) == 1:
+    if len({row.subject for row in alike}) == 1:
         return first, [first.id]
     called = _under_way(alike, tx) if any(row.settle for row in alike) else []
     # By what waits longest: while more and more comes, the newest is never old enough.

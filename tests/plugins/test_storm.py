@@ -248,6 +248,19 @@ async def test_something_worse_comes_before_the_digest_too(tower: Tower) -> None
         assert counts(engine.chat.texts(ALICE)) == 61
 
 
+async def test_what_a_room_hears_twice_of_one_alert_is_no_digest(tower: Tower) -> None:
+    async with storming(tower) as engine:
+        await comes(engine, 20)
+        await engine.advance(seconds=3)
+        (one,) = await comes(engine, 1, at=20)
+        await engine.says("alice", f"up {one}")
+        await engine.advance(minutes=1)
+        told = [
+            text for text in engine.chat.texts(ROOM) if "paging alice (1)" in text or text.startswith(one)
+        ]
+        assert [text.split(":")[0] for text in told] == [f"{one} paging alice", f"{one} step 2"]
+
+
 async def test_the_end_of_a_storm_is_one_line_as_well(tower: Tower) -> None:
     async with storming(tower) as engine:
         await comes(engine, 100)

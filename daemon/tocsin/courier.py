@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from tocsin.core import Tocsin
-from tocsin.digests import alerts_of
+from tocsin.digests import find_digest
 from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
 from tocsin.errors import NetworkError
@@ -265,7 +265,8 @@ def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
         row = choice.row
         if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
-            carried.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
+            # What of a digest rings nonetheless waits by itself again.
+            carried.put_back(tx.connection, row.id, tx.time, timedelta(0))
             continue
         under_way = (
             outbox.under_way(tx.connection, row.subject)
@@ -343,11 +344,10 @@ def _after(row: Row, outcome: NetworkError) -> Sending:
 
 
 def _rings(row: Row, tx: Transaction) -> bool:
-    """Whether what a message is about rings, or of a digest anything."""
-    if row.carries:
-        return any(group.unanswered for group in alerts_of(row.subject, tx) or ())
-    group = tx.find_group(row.subject)
-    return group is None or group.unanswered
+    """Whether what a message is about rings, all of it if it is a digest."""
+    said = find_digest(row.subject, tx) if row.carries else None
+    groups = map(tx.find_group, said.event.groups if said else [row.subject])
+    return all(group is None or group.unanswered for group in groups)
 
 
 def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:

@@ -336,6 +336,20 @@ async def test_after_a_reboot_an_answer_waits_no_longer_than_ever(start: Start) 
         assert answer.startswith(f"{subject} acknowledged by bob")
 
 
+async def test_after_a_reboot_what_a_digest_gives_back_waits_no_longer_than_ever(start: Start) -> None:
+    start.config = replace(start.config, digests=True)
+    async with start(crash=True) as engine:
+        engine.chat.fails = lambda said: NetworkError("answer lost") if "DiskFull" in str(said) else None
+        for number in range(6):
+            await engine.report(fires(key=str(number)))
+        await engine.advance(seconds=20)
+    start.clock.reboot()
+    async with start() as engine:
+        waiting = await engine.sql("select said_boot from outbox where state = 'CARRIED'")
+        assert len(waiting) == 5
+        assert all(said <= start.clock.boot() // timedelta(microseconds=1) for (said,) in waiting)
+
+
 @pytest.fixture
 def ring(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], list[str]]:
     """A fallback that writes down what it is given; all that it was given."""

@@ -233,7 +233,7 @@ def _calls(story: Iterable[Said]) -> Sequence[Said]:
 
 def _answered_with_others(story: Iterable[Said], name: str, done: Mapping[str, set[str]]) -> bool:
     """Whether somebody read of it in the room, and answered, before the page was there."""
-    heard = [one.what for one in story if not one.again]
+    heard = [one.what for one in story]
     return name in done["listed"] and heard[:1] == ["news"] and "acknowledged" in heard
 
 

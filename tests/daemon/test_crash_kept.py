@@ -70,6 +70,10 @@ KEPT = {
         ALICE + WARNED + line("@bob", PAGE) + line("@bob", *LIST, OVER) + RESOLVED,
     ),
     "answered before the page was there": ((*DONE, "listed"), ROOM + line("#ops", *LIST, OVER)),
+    "and the daemon fell as it said so": (
+        (*DONE, "listed"),
+        ROOM + CRASH + line("#ops", f"(again) {LIST[0]}", *LIST[1:], OVER),
+    ),
     "nobody answers": (("posted", "accepted"), ALICE + ROOM + line("@bob", PAGE) + line("#ops", STEP)),
 }
 BROKEN = {

@@ -21,10 +21,11 @@ _NEWS = re.compile(
 CALLS = ("page", "alarm", "news")
 _IDS = r"\w+(?:(?:, \w+)* and \w+)?"
 _ALL_OF = re.compile(rf"(?P<what>acknowledged by \w+(?:, paging stops)?): (?P<ids>{_IDS})")
+_COUNTED = re.compile(r"(?P<id>\w+) (?P<what>acknowledged by \w+(?:, paging stops)?): [\d,]+ alerts: [^·]*")
 _ONE_OF = re.compile(r"(?P<id>\w+) critical (?P<name>alert-\d+): invented|… and [\d,]+ more")
 _REFUSAL = re.compile(
-    rf"(?:{_IDS}|[\w, ]+ and [\d,]+ more): you still have (?:it|them)|\w+: (?:\w+ has it already|is already resolved"
-    r"|nothing of it is left to ack; !alerts \w+ lists it)"
+    r"\w+: you still have it|you still have .*|\w+: (?:\w+ has it already|is already resolved"
+    r"|nothing of it is left for !ack; !alerts \w+ lists it)"
 )
 _WARNING = re.compile(r"A page to [\w #,]+ may still arrive\.")
 _EXPECTED = (_WARNING, _REFUSAL)
@@ -99,8 +100,12 @@ def read_said(seen: Sequence[Seen], kept: Kept | None = None) -> tuple[Sequence[
         one, words = message.head, message.words
         if one.speaker == BOT and (digest := kept.digests.get((one.place, words))):
             found = [_read(message, part.line, digest.id) for part in digest.parts]
-        elif one.speaker == BOT and (every := _ALL_OF.fullmatch(words)):
-            ids = re.findall(r"\w+", every["ids"].replace(" and ", ", "))
+        elif one.speaker == BOT and (every := _COUNTED.fullmatch(words) or _ALL_OF.fullmatch(words)):
+            ids = (
+                kept.listed_by.get(every["id"], ())
+                if every.re is _COUNTED
+                else re.findall(r"\w+", every["ids"].replace(" and ", ", "))
+            )
             lines = (f"{each} {every['what']}: critical {kept.names.get(each)}: invented" for each in ids)
             found = [_read(message, line) for line in lines]
         else:

@@ -80,9 +80,14 @@ def _cut_short(what: str, said: Counter[str]) -> bool:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a store says. names: of the alerts, by their ids. digests: by where they were said, and their line."""
+    """What a store says.
+
+    names: of the alerts, by their ids. listed_by: a digest's id -> those of the alerts for which it stands.
+    digests: by where they were said, and their line.
+    """
 
     names: Mapping[str, str] = field(default_factory=dict)
+    listed_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     digests: Mapping[tuple[str, str], Digest] = field(default_factory=dict)
 
     @classmethod
@@ -90,7 +95,7 @@ class Kept:
         """Beside whoever writes there. Raises sqlite3.OperationalError if that can't be done now."""
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             groups = database.execute("SELECT id, key FROM subjects WHERE kind = 'group'").fetchall()
-            listed = dict(
+            said_last = dict(
                 database.execute(
                     "SELECT subject, json_extract(body, '$.groups') FROM events WHERE kind = 'digest.said' ORDER BY seq"
                 )
@@ -99,13 +104,13 @@ class Kept:
                 "SELECT d.id, d.subject, d.place, d.body, p.subject, p.body FROM outbox p JOIN outbox d"
                 " ON d.id = p.carried_by ORDER BY d.id, p.id"
             ).fetchall()
+        listed = {one: frozenset(re.findall(r"\w+", ids)) for one, ids in said_last.items()}
         digests = {}
         for (_, subject, place, body), parts in groupby(rows, lambda row: row[:4]):
             line = _MESSAGE.validate_json(body).first_line()
             said = tuple(_part(row[4], row[5]) for row in parts)
-            stands_for = frozenset(re.findall(r"\w+", listed.get(subject, "")))
-            digests[seen_in(place), line] = Digest(subject, line, said, stands_for)
-        return cls({one: found[1] for one, key in groups if (found := _NAME.search(key))}, digests)
+            digests[seen_in(place), line] = Digest(subject, line, said, listed.get(subject, frozenset()))
+        return cls({one: found[1] for one, key in groups if (found := _NAME.search(key))}, listed, digests)
 
     def listed(self, digest: str) -> set[str]:
         """The names of the alerts for which a digest's id stands."""

@@ -30,6 +30,7 @@ def digest(line: str, *sayings: str, command: bool = True) -> Digest:
 
 STORE = Kept(
     NAMES,
+    {"d4k2": frozenset(NAMES)},
     {
         ("@alice", PAGE): digest(PAGE, ""),
         ("@bob", PAGE): digest(PAGE, ""),
@@ -53,6 +54,7 @@ LIST = [
     "k7f3 critical alert-1: invented",
     "a2b4 critical alert-2: invented",
 ]
+COUNTED = "d4k2 acknowledged by bob, paging stops: 2 alerts: 1 critical alert-1 and 1 critical alert-2"
 ALICE, ROOM = line("@alice", PAGE), line("#ops", NEWS)
 ACKED = line("@alice", *LIST) + line("#ops", *LIST)
 WARNED = line("@alice", *LIST, MAY) + line("#ops", *LIST, MAY)
@@ -61,6 +63,7 @@ ONE = line("@alice", "k7f3 critical alert-1: invented · !ack k7f3")
 DONE = ("posted", "accepted", "asked", "resolved")
 KEPT = {
     "all": (DONE, ROOM + ALICE + ACKED + RESOLVED),
+    "counted": (DONE, ROOM + ALICE + line("@alice", COUNTED) + line("#ops", COUNTED) + RESOLVED),
     "again after a crash": (
         DONE,
         ALICE + ROOM + CRASH + line("@alice", f"(again) {PAGE}") + ACKED + RESOLVED,
@@ -87,6 +90,10 @@ BROKEN = {
         ALICE + CRASH + line("@alice", f"(again) {PAGE}", f"(again) {OVER}") + ACKED,
     ),
     "alert-2: @alice never heard that it is resolved": (DONE, ALICE + ACKED + line("#ops", OVER)),
+    "alert-2: @alice never heard that it is acknowledged": (
+        DONE,
+        ALICE + line("#ops", COUNTED) + RESOLVED,
+    ),
     "alert-1: @alice never heard that it is acknowledged": (
         DONE,
         ALICE + line("#ops", *LIST) + RESOLVED,

@@ -54,7 +54,7 @@ LIST = [
     "k7f3 critical alert-1: invented",
     "a2b4 critical alert-2: invented",
 ]
-COUNTED = "d4k2 acknowledged by bob, paging stops: 2 alerts: 1 critical alert-1 and 1 critical alert-2"
+ONE_LINE = "d4k2 acknowledged by bob, paging stops: 2 alerts: 1 critical alert-1 and 1 critical alert-2"
 ALICE, ROOM = line("@alice", PAGE), line("#ops", NEWS)
 ACKED = line("@alice", *LIST) + line("#ops", *LIST)
 WARNED = line("@alice", *LIST, MAY) + line("#ops", *LIST, MAY)
@@ -63,7 +63,7 @@ ONE = line("@alice", "k7f3 critical alert-1: invented · !ack k7f3")
 DONE = ("posted", "accepted", "asked", "resolved")
 KEPT = {
     "all": (DONE, ROOM + ALICE + ACKED + RESOLVED),
-    "counted": (DONE, ROOM + ALICE + line("@alice", COUNTED) + line("#ops", COUNTED) + RESOLVED),
+    "counted": (DONE, ROOM + ALICE + line("@alice", ONE_LINE) + line("#ops", ONE_LINE) + RESOLVED),
     "again after a crash": (
         DONE,
         ALICE + ROOM + CRASH + line("@alice", f"(again) {PAGE}") + ACKED + RESOLVED,
@@ -92,7 +92,7 @@ BROKEN = {
     "alert-2: @alice never heard that it is resolved": (DONE, ALICE + ACKED + line("#ops", OVER)),
     "alert-2: @alice never heard that it is acknowledged": (
         DONE,
-        ALICE + line("#ops", COUNTED) + RESOLVED,
+        ALICE + line("#ops", ONE_LINE) + RESOLVED,
     ),
     "alert-1: @alice never heard that it is acknowledged": (
         DONE,

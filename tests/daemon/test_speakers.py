@@ -15,6 +15,7 @@ from tocsin.testing import HandClock, Loudspeaker, running
 from tests.engine import Engine, Pager, Start, alert, fires, over
 
 CONFIG = """\
+digests = false
 [networks.irc]
 server = "127.0.0.1:6667"
 tls = false

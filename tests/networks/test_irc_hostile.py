@@ -18,6 +18,7 @@ from tests.servers.irc_user import Line, User, people
 from tests.servers.ircd import HOST, Inspircd, Ircd, Ngircd
 
 CONFIG = """\
+digests = false
 web.listen = "127.0.0.1:0"
 [networks.irc]
 server = "{host}:{port}"

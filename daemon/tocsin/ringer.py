@@ -6,7 +6,7 @@ errand, run as a task beside all else, and its row stays until it has ended.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,6 +14,7 @@ from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
 from tocsin.errors import StoreUnavailable, TocsinError
 from tocsin.facts import GROUP
+from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED
 from tocsin.store import subjects, timers
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
@@ -28,6 +29,9 @@ _FIRST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(minutes=5)
 MOST_ATTEMPTS = 3
 """After so many failures people are told; it is tried on all the same."""
+
+MANY = {PAGE_DELIVERED, PAGE_ABSENT}
+"""Of these thousands may be due after a storm: rung singly they would keep the daemon away for as many seconds."""
 
 MOST_ERRANDS = 16
 """So many are run at a time."""
@@ -94,7 +98,10 @@ class Ringer:
 
     async def _ring_singly(self) -> None:
         """Ring what was due when the daemon went down, perhaps because of one of them."""
-        while fresh := [one for one in await self._due() if (one.kind, one.key) not in self._rung_singly]:
+        singly = self._kinds.keys() - MANY
+        while fresh := [
+            one for one in await self._due(singly) if (one.kind, one.key) not in self._rung_singly
+        ]:
             for timer in fresh:
                 goes_on = await self._tocsin.turn(partial(_begin, timer, MOST_BEGUN))
                 self._rung_singly.add((timer.kind, timer.key))
@@ -103,14 +110,14 @@ class Ringer:
 
     async def _ring_all(self, tasks: asyncio.TaskGroup) -> None:
         errand_at = await self._errands.begin_all(tasks)
-        while due := await self._due():
+        while due := await self._due(self._kinds):
             await asyncio.gather(*map(self._ring, due))
         at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, self._kinds))
         if next_at := min(filter(None, (at, errand_at)), default=None):
             self._tocsin.clock.wake_at("ringer", next_at, self.nudge.give)
 
-    async def _due(self) -> Sequence[Timer]:
-        return await self._tocsin.turn(lambda tx: timers.due(tx.connection, tx.time, self._kinds, MOST_TURNS))
+    async def _due(self, kinds: Iterable[str]) -> Sequence[Timer]:
+        return await self._tocsin.turn(lambda tx: timers.due(tx.connection, tx.time, kinds, MOST_TURNS))
 
     async def _ring(self, timer: Timer) -> None:
         try:

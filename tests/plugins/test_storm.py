@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tocsin import daemon
+from tocsin import daemon, ringer
 from tocsin.alerts import report
 from tocsin.config import Document
 from tocsin.digests import digest_of
 from tocsin.errors import NetworkError
+from tocsin.safety import PAGE_DELIVERED
+from tocsin.store.timers import Timer
 from tocsin.testing import HandClock, Loudspeaker, Said, running
 from tocsin.transaction import Transaction
 
@@ -534,3 +536,23 @@ async def test_if_no_digest_can_be_made_each_is_said_alone(
         await engine.advance(seconds=3)
         assert len(engine.chat.texts(ALICE)) == 20
         assert await engine.sql("select count(*) from outbox where carries") == [(0,)]
+
+
+async def test_after_a_crash_what_a_digest_said_is_written_down_at_once_and_not_one_by_one(
+    tower: Tower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with storming(tower, crash=True) as engine:
+        await comes(engine, 1)
+        await engine.run.tocsin.turn(lambda tx: tx.set_timer(PAGE_DELIVERED, "1", after=timedelta(hours=1)))
+    tower.clock.move(timedelta(hours=2))
+    begun, begin = list[str](), ringer._begin  # noqa: SLF001 (that one is rung singly is kept so)
+
+    def begins(timer: Timer, most: int, tx: Transaction) -> bool:
+        begun.append(timer.kind)
+        return begin(timer, most, tx)
+
+    monkeypatch.setattr(ringer, "_begin", begins)
+    async with storming(tower) as engine:
+        assert "escalation.step" in begun
+        assert PAGE_DELIVERED not in begun
+        assert await engine.sql("select key from timers where kind = 'core.page_delivered'") == []

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, func, select, update
 
 from tocsin.domain.message import Place
-from tocsin.store.outbox import Lane, Sending
+from tocsin.store.outbox import UNDER_WAY_NOW, Lane, Sending
 from tocsin.store.schema import outbox
 from tocsin.store.statement import Statement, given
 from tocsin.store.timers import Now, microseconds
@@ -59,7 +59,7 @@ _SUBJECTS_UNDER_WAY = Statement(
     select(outbox.c.subject, outbox.c.person, outbox.c.place).where(
         outbox.c.settled_at.is_(None),
         outbox.c.lane == Lane.PAGE,
-        outbox.c.state.in_([Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN]),
+        UNDER_WAY_NOW,
     )
 )
 

@@ -93,7 +93,7 @@ _REWORD = Statement(
 _EVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = outbox.c.settled_at.is_(None)
 _READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
-_UNDER_WAY_NOW = outbox.c.state.in_([Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN])
+UNDER_WAY_NOW = outbox.c.state.in_([Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN])
 _earlier = outbox.alias("earlier")
 _HELD_BACK = exists().where(
     _earlier.c.place == outbox.c.place,
@@ -147,7 +147,7 @@ _UNDER_WAY = Statement(
     .where(
         outbox.c.subject == given("one_subject"),
         outbox.c.lane == Lane.PAGE,
-        _UNDER_WAY_NOW,
+        UNDER_WAY_NOW,
     )
     .order_by(outbox.c.id)
 )
@@ -187,7 +187,7 @@ _WAS_PAGED = Statement(
             | ((outbox.c.person == "") & (outbox.c.place == given("one_place"))),
             outbox.c.said_at >= given("since", type_=outbox.c.said_at.type),
             outbox.c.said_at <= given("before", type_=outbox.c.said_at.type),
-            _UNDER_WAY_NOW
+            UNDER_WAY_NOW
             | (
                 (outbox.c.state == Sending.CONFIRMED)
                 & (outbox.c.settled_at <= given("before", type_=outbox.c.settled_at.type))

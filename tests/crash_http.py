@@ -39,6 +39,7 @@ from tests.crash import Record
 from tests.crash_judge import CALLS, STEPS, is_for_many, read_said
 from tests.crash_kept import Kept, unrest
 from tests.crash_seen import Peer, Seen
+from tests.posted import payload
 from tests.processes import TOKEN
 
 PATIENCE = 30.0
@@ -472,31 +473,3 @@ def _left_behind(path: Path) -> Mapping[str, int]:
 
 
 _PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}
-
-
-def payload(name: str, status: str, *, severity: str = "critical", instance: str = "") -> Mapping[str, Any]:
-    """What Alertmanager posts of a group with one alert, which no other has with that name and instance."""
-    group = {"alertname": name, **({"instance": instance} if instance else {})}
-    labels = {**group, "severity": severity}
-    alert = {
-        "status": status,
-        "labels": labels,
-        "annotations": {"summary": "invented"},
-        "startsAt": "2026-01-01T00:00:00Z",
-        "endsAt": "0001-01-01T00:00:00Z" if status == "firing" else "2026-01-01T00:05:00Z",
-        "generatorURL": "http://prometheus.example/graph",
-        "fingerprint": name + instance,
-    }
-    key = ", ".join(f'{label}="{value}"' for label, value in group.items())
-    return {
-        "version": "4",
-        "groupKey": f"{{}}:{{{key}}}",
-        "truncatedAlerts": 0,
-        "status": status,
-        "receiver": "tocsin",
-        "groupLabels": group,
-        "commonLabels": labels,
-        "commonAnnotations": alert["annotations"],
-        "externalURL": "http://alertmanager.example",
-        "alerts": [alert],
-    }

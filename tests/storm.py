@@ -13,8 +13,8 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from tests.conftest import RUNNABLE
-from tests.crash_http import payload
 from tests.digest_lines import Told, counted, told
+from tests.posted import payload
 from tests.processes import TOKEN, Process, started
 from tests.servers.irc_user import Line, User
 from tests.servers.ircd import HOST, Inspircd, Ircd, Ngircd, running

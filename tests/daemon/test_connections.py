@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from tocsin.web import connections
 from tocsin.web.connections import Quiet
 
-from tests.daemon.test_web import BEARER, HERE, Sender, posts
+from tests.daemon.web_parts import BEARER, HERE, Sender, posts
 from tests.engine import Start
 from tests.processes import PATIENCE
 

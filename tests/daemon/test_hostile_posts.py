@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.engine import Start
-from tests.plugins.test_alertmanager import Sender, alert, body, declared, payload
+from tests.plugins.alertmanager_parts import Sender, alert, body, declared, payload
 from tests.processes import PATIENCE, TOKEN
 
 HOOK = "/hooks/alertmanager/prod"

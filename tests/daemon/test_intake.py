@@ -11,7 +11,7 @@ from tocsin.intake import READ_AHEAD, Lines
 from tocsin.store import intake
 from tocsin.transaction import Transaction
 
-from tests.daemon.test_web import posts
+from tests.daemon.web_parts import posts
 from tests.engine import Start
 from tests.processes import PATIENCE
 

@@ -21,7 +21,7 @@ from tocsin.web import limits
 from tocsin.web.limits import Limit, Shares
 
 from tests.conftest import MINIMAL
-from tests.daemon.test_web import HERE, OTHER, Sender, large, posts
+from tests.daemon.web_parts import HERE, OTHER, Sender, large, posts
 from tests.engine import Start
 from tests.processes import PATIENCE, TOKEN
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RUNNABLE
-from tests.plugins.test_alertmanager import alert, payload
+from tests.plugins.alertmanager_parts import alert, payload
 from tests.processes import TOKEN, started, tocsin, until
 
 CREDENTIAL = "planted-silence-credential-9f2c"

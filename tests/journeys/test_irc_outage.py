@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import RUNNABLE
-from tests.crash_http import payload
 from tests.crash_irc import SETTINGS, held
 from tests.digest_lines import NEWS, PAGE, Told, counted, told
+from tests.posted import payload
 from tests.processes import Process, started, until
 from tests.servers.irc_user import User, people
 from tests.servers.ircd import HOST, Ngircd, running

@@ -9,10 +9,10 @@ import pytest
 from tocsin import daemon
 from tocsin.config import Address, Document
 from tocsin.domain.oncall import Identity
-from tocsin.errors import ConfigError
 from tocsin.networks.irc.settings import IrcSettings
 
 from tests.conftest import MINIMAL
+from tests.networks.settings_parts import complaints
 
 SERVER = 'server = "irc.example.org:6697"\n'
 GOOD = f'{SERVER}room = "#ops"\n'
@@ -25,17 +25,7 @@ BY_CERTIFICATE = "account and password go together; leave both out to log in by 
 
 
 def problems(write_config: Callable[..., Path], settings: str, *accounts: str) -> list[str]:
-    """What is wrong with the settings of an IRC network, and with the accounts that carol and dave have there."""
-    people = "".join(
-        f'[people.{name}]\naccounts.irc = "{account}"\n'
-        for name, account in zip(("carol", "dave"), accounts or ("alice",), strict=False)
-    )
-    text = f"{MINIMAL}\n[networks.irc]\n{settings}\n{people}"
-    try:
-        found = daemon.prepare(Document.open(write_config(text))).warnings
-    except ConfigError as error:
-        found = error.problems
-    return [f"{'.'.join(map(str, each.at))}: {each.text}" for each in found if each.at[0] != "fallback"]
+    return complaints(write_config, "irc", settings, *(accounts or ("alice",)))
 
 
 @pytest.mark.parametrize(

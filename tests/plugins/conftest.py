@@ -1,10 +1,13 @@
 """What the tests of the plugins share."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 
+from tests.engine import Start
+from tests.plugins.alertmanager_parts import Sender, declared
 from tests.tower import Tower
 
 
@@ -22,3 +25,10 @@ def rung(tower: Tower, tmp_path: Path) -> Callable[[], list[str]]:
     program.chmod(0o755)
     tower.people += f'[fallback]\ncommand = ["{program}"]\n'
     return lambda: heard.read_text().splitlines() if heard.exists() else []
+
+
+@pytest.fixture
+async def sender(start: Start) -> AsyncIterator[Sender]:
+    """An Alertmanager whose posts are paged."""
+    async with start(declared()) as engine, ClientSession() as session:
+        yield Sender(session, engine)

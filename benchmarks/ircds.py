@@ -15,7 +15,8 @@ from benchmarks.heard import Heard
 from benchmarks.raw_irc import HOST, ROOM, RawIrc
 from benchmarks.servers import FLOORS, Chat, Lost, Server, serving
 
-from tests.servers.ircd import Inspircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ngircd
+from tests.servers.programs import running
 
 IRCDS = {"ngIRCd": Ngircd, "InspIRCd": Inspircd}
 

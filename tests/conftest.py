@@ -23,6 +23,9 @@ hypothesis.settings.load_profile("tocsin")
 
 ROOT = Path(__file__).parents[1]
 
+Figure = Callable[[str], None]
+"""Notes what was measured, to be read at the end of the run."""
+
 MINIMAL = """\
 [networks.console]
 [receivers.prod]
@@ -49,6 +52,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
         reporter.write_line("in CI a test that was skipped has failed")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Of each test, passed or failed, what it measured: a worker has no terminal of its own."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            if report.when == "call":
+                for name, text in report.user_properties:
+                    if name == "figure":
+                        terminalreporter.write_line(text)
 
 
 @pytest.fixture

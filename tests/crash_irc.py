@@ -11,8 +11,10 @@ from random import Random
 from signal import SIGCONT, SIGSTOP
 
 from tests.crash_seen import BOT, KILLED, LOST, ROOM, Peer, Seen, lives
-from tests.servers.irc_user import PATIENCE, Line, User, parse
-from tests.servers.ircd import DOMAIN, HOST, Ngircd
+from tests.processes import PATIENCE
+from tests.servers.irc_user import Line, User, parse
+from tests.servers.ircd import DOMAIN, Ngircd
+from tests.servers.programs import HOST
 
 WATCHER = "watcher"
 """Reads what is said in the room; the others read what is said to them in private."""

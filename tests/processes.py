@@ -1,12 +1,13 @@
 """Real daemons, each a process of its own."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from tocsin.errors import StateError
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
-PATIENCE = 20.0
-"""How long anything may take before the test fails, in seconds: a busy machine is slow."""
+PATIENCE = 60.0
+"""How long anything may take before the test fails, in seconds: a machine that runs other tests is slow."""
 
 
 def command(name: str, config: Path, script: Path | None = None) -> list[str]:
@@ -120,9 +121,16 @@ def started(
         popen.communicate(timeout=PATIENCE)
 
 
-def until(holds: Callable[[], object]) -> None:
+@asynccontextmanager
+async def daemon(config: Path) -> AsyncIterator[Process]:
+    """The same, while people go on living: it is waited for in a thread."""
+    with ExitStack() as stack:
+        yield await asyncio.to_thread(stack.enter_context, started(config))
+
+
+def until(holds: Callable[[], object], patience: float = PATIENCE) -> None:
     """Wait until something holds, looking again and again."""
-    deadline = time.perf_counter() + PATIENCE
+    deadline = time.perf_counter() + patience
     while not holds():
         assert time.perf_counter() < deadline, "waited in vain"
         time.sleep(0.02)

@@ -17,7 +17,8 @@ from tests.digest_lines import Told, counted, told
 from tests.posted import payload
 from tests.processes import TOKEN, Process, started
 from tests.servers.irc_user import Line, User
-from tests.servers.ircd import HOST, Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ircd, Ngircd
+from tests.servers.programs import HOST, running
 
 CONNECTIONS = 16
 BOT = "tocsin"

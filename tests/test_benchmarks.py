@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from benchmarks.heard import Heard
 
 from tests.conftest import ROOT
@@ -27,14 +28,17 @@ def written(folder: Path, ran: subprocess.CompletedProcess[str]) -> list[dict[st
     return rows
 
 
+@pytest.mark.alone
 def test_the_benchmarks_run_with_small_numbers(tmp_path: Path) -> None:
-    rows = written(tmp_path, run(tmp_path, "calm", "timers", "turns"))
+    folder = tmp_path / "made"
+    rows = written(folder, run(folder, "calm", "timers", "turns"))
     assert {row["what"].partition(":")[0] for row in rows} >= {"calm", "timers"}
-    peers = (tmp_path / "RESULTS.md").read_text().partition("## Beside others")[2]
+    peers = (folder / "RESULTS.md").read_text().partition("## Beside others")[2]
     assert "| **Tocsin** |  |  |  |  |" in peers, "it was not on IRC"
     assert "| Limnoria | 443 ms | 450 | 2.13 s | 11 | 807 |" in peers
 
 
+@pytest.mark.alone
 def test_they_run_on_real_irc_servers(tmp_path: Path) -> None:
     for server in ("ngircd", "inspircd"):
         program(server, server)

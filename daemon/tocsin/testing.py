@@ -17,7 +17,7 @@ from tocsin.networks.base import Listener, Network, Rank
 from tocsin.plugins import Declared
 from tocsin.store import Database, State
 
-SETTLED_WITHIN = 5.0
+SETTLED_WITHIN = 60.0
 """How many seconds of real time the daemon has to come to rest."""
 
 

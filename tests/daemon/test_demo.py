@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,6 +35,13 @@ STORY = [
     "<tocsin> [0-9:]+ UTC step 2: paging bob",
     "<tocsin> [0-9:]+ UTC resolved by its source",
 ]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short one: the demo has its socket far below it, and the path of a socket has 107 bytes at most."""
+    with TemporaryDirectory(prefix="demo") as name:
+        yield Path(name)
 
 
 @pytest.fixture

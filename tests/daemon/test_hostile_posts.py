@@ -118,6 +118,7 @@ async def test_a_request_of_which_two_servers_may_think_differently_is_its_conne
     await sender.accepts(body())
 
 
+@pytest.mark.alone
 async def test_who_says_nothing_for_long_keeps_nobody_out(sender: Sender) -> None:
     """Some that say nothing at all, some that begin a request or a body and go no further."""
     begun = [b"", b"POST /hooks", request(HOOK, "X: y")[:-2], request(HOOK, BEARER, PLAIN)]

@@ -105,6 +105,7 @@ async def test_a_storm_of_a_thousand_posts_at_once_is_all_taken(start: Start) ->
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.alone
 async def test_while_one_floods_another_posts_as_if_nobody_did(start: Start) -> None:
     async with sending(start, limit=1, connections=64) as sender:
         took, flooded, others = list[float](), Counter[int](), list[int]()

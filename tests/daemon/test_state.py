@@ -54,6 +54,7 @@ def folder(config: Path) -> Path:
     return folder
 
 
+@pytest.mark.alone
 def test_one_daemon_at_a_time_and_a_killed_one_leaves_no_lock_behind(config: Path) -> None:
     begun = perf_counter()
     assert tocsin("check-config", config).returncode == 0

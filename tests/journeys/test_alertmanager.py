@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.conftest import RUNNABLE
+from tests.conftest import RUNNABLE, Figure
 from tests.processes import TOKEN, Process, command, started, until
 from tests.servers.alertmanager import Alert, Alertmanager, alert, program, running
 
@@ -109,7 +109,7 @@ def load() -> Alert:
 
 
 def test_an_alert_pages_until_someone_answers_and_its_end_is_told_to_all_who_were_paged(
-    write_config: Callable[..., Path], alertmanager: Post, capsys: pytest.CaptureFixture[str]
+    write_config: Callable[..., Path], alertmanager: Post, figure: Figure
 ) -> None:
     with talk(write_config(HASTY)) as tocsin:
         sender, first, second = alertmanager(tocsin), disk(), load()
@@ -117,8 +117,7 @@ def test_an_alert_pages_until_someone_answers_and_its_end_is_told_to_all_who_wer
         sender.fires(first)
         group = tocsin.page(FACT)
         took = time.perf_counter() - posted_at
-        with capsys.disabled():
-            print(f"\nfrom the post to Alertmanager to the page on the screen: {took:.3f} s")  # noqa: T201 (a figure to be read)
+        figure(f"from the post to Alertmanager to the page on the screen: {took:.3f} s")
         assert tocsin.page(FACT, "@bob") == group  # alice has not answered
 
         tocsin.process.says("/as bob")

@@ -6,30 +6,24 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import pytest
 
-from tests.conftest import RUNNABLE
+from tests.conftest import RUNNABLE, Figure
 from tests.crash_irc import SETTINGS, held
 from tests.digest_lines import NEWS, PAGE, Told, counted, told
 from tests.posted import payload
-from tests.processes import Process, started, until
+from tests.processes import Process, daemon, until
 from tests.servers.irc_user import User, people
-from tests.servers.ircd import HOST, Ngircd, running
+from tests.servers.ircd import Ngircd
+from tests.servers.programs import HOST
 
 OUTAGE = float(os.environ.get("TOCSIN_IRC_OUTAGE", "2"))
 ROOM = "#ops"
-
-
-@pytest.fixture
-def ngircd(tmp_path: Path) -> Iterator[Ngircd]:
-    with running(Ngircd(tmp_path / "ngircd")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -44,13 +38,6 @@ def config(ngircd: Ngircd, write_config: Callable[..., Path]) -> Path:
 async def alice() -> AsyncIterator[User]:
     async with people("alice") as [alice]:
         yield alice
-
-
-@asynccontextmanager
-async def daemon(config: Path) -> AsyncIterator[Process]:
-    """One that is ready; killed at the end if need be."""
-    with ExitStack() as stack:
-        yield await asyncio.to_thread(stack.enter_context, started(config))
 
 
 async def comes(user: User, server: Ngircd) -> None:
@@ -103,7 +90,7 @@ async def shown(tocsin: Process, alice: User, names: Sequence[str]) -> None:
 
 
 async def test_what_comes_while_the_server_is_away_is_shown_when_it_is_back(
-    config: Path, ngircd: Ngircd, alice: User, capsys: pytest.CaptureFixture[str]
+    config: Path, ngircd: Ngircd, alice: User, figure: Figure
 ) -> None:
     await comes(alice, ngircd)
     async with daemon(config) as tocsin:
@@ -119,11 +106,10 @@ async def test_what_comes_while_the_server_is_away_is_shown_when_it_is_back(
         back = time.perf_counter() - listens
         await shown(tocsin, alice, names)
         took = time.perf_counter() - listens
-    with capsys.disabled():
-        print(  # noqa: T201 (a figure to be read)
-            f"\nthe server was away for {OUTAGE:g} s: {back:.2f} s after it took connections Tocsin was back, "
-            f"after {took:.2f} s all of {len(names)} alerts were shown"
-        )
+    figure(
+        f"the server was away for {OUTAGE:g} s: {back:.2f} s after it took connections Tocsin was back, "
+        f"after {took:.2f} s all of {len(names)} alerts were shown"
+    )
 
 
 async def test_what_came_while_the_server_was_away_is_shown_by_the_next_daemon(

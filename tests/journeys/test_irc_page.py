@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import RUNNABLE
+from tests.conftest import RUNNABLE, Figure
 from tests.processes import TOKEN, started
-from tests.servers import alertmanager, ircd
+from tests.servers import alertmanager
 from tests.servers.alertmanager import Alertmanager, alert
 from tests.servers.irc_user import Line, people
-from tests.servers.ircd import HOST, Inspircd
+from tests.servers.ircd import Inspircd
+from tests.servers.programs import HOST, running
 
 ROOM = "#ops"
 PASSWORD = "correct-horse"
@@ -32,7 +33,7 @@ sasl.password.file = "irc.password"
 @pytest.fixture
 def inspircd(tmp_path: Path) -> Iterator[Inspircd]:
     """As it comes, with its flood limit."""
-    with ircd.running(Inspircd(tmp_path / "inspircd", services=True, flood_limit=True)) as server:
+    with running(Inspircd(tmp_path / "inspircd", services=True, flood_limit=True)) as server:
         for account in ("alice", "mallory", "tocsin"):
             server.register(account, PASSWORD)
         yield server
@@ -47,7 +48,7 @@ def says(text: str, place: str) -> Callable[[Line], object]:
 
 
 async def test_an_alert_reaches_who_is_logged_in_and_is_answered_by_them_alone(
-    inspircd: Inspircd, tmp_path: Path, write_config: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    inspircd: Inspircd, tmp_path: Path, write_config: Callable[..., Path], figure: Figure
 ) -> None:
     password = tmp_path / "irc.password"
     password.touch(mode=0o600)
@@ -89,5 +90,4 @@ async def test_an_alert_reaches_who_is_logged_in_and_is_answered_by_them_alone(
                     says(f"{subject} acknowledged by alice, paging stops: critical DiskFull", place)
                 )
             assert mallory.said_by("tocsin", "alice") == []
-    with capsys.disabled():
-        print(f"\nfrom Alertmanager's API to the page on InspIRCd: {took * 1000:.0f} ms")  # noqa: T201 (a figure to be read)
+    figure(f"from Alertmanager's API to the page on InspIRCd: {took * 1000:.0f} ms")

@@ -6,7 +6,8 @@ import pytest
 
 from tests.networks.irc_peers import PASSWORD
 from tests.servers.certificates import Certificates, fingerprint
-from tests.servers.ircd import Inspircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ngircd
+from tests.servers.programs import running
 
 
 @pytest.fixture(scope="session")

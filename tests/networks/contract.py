@@ -15,8 +15,7 @@ import pytest
 from tocsin.domain.message import Line, Message, Place
 from tocsin.networks.base import Network, Rank
 
-PATIENCE = 10
-"""How long, in seconds, to wait for what must come."""
+from tests.processes import PATIENCE
 
 
 class Recorder:

@@ -16,9 +16,11 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import IrcSettings
 
-from tests.networks.contract import PAGE, PATIENCE, Peer, Recorder
+from tests.networks.contract import PAGE, Peer, Recorder
+from tests.processes import PATIENCE
 from tests.servers.irc_user import HOSTNAME, User
-from tests.servers.ircd import HOST, Inspircd, Ircd
+from tests.servers.ircd import Inspircd, Ircd
+from tests.servers.programs import HOST
 
 ROOM = "#ops"
 OTHER_ROOM = "#db"

@@ -18,7 +18,8 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
 from tocsin.networks.console import Console, ConsoleSettings
 
-from tests.networks.contract import PAGE, PATIENCE, NetworkContract, Peer, Recorder
+from tests.networks.contract import PAGE, NetworkContract, Peer, Recorder
+from tests.processes import PATIENCE
 
 NOW = datetime(2026, 3, 1, 11, 58, 7, tzinfo=UTC)
 TIME = f"{NOW.astimezone():%H:%M:%S}"  # the console tells the time of where it stands

@@ -14,7 +14,8 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
 from tocsin.networks.fallback import Fallback
 
-from tests.networks.contract import PAGE, PATIENCE, Recorder
+from tests.networks.contract import PAGE, Recorder
+from tests.processes import PATIENCE
 
 PLACE = Place("fallback", "", private=True)
 SOON = timedelta(seconds=PATIENCE)

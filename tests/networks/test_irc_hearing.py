@@ -11,7 +11,8 @@ from tocsin.networks.irc import login
 
 from tests.networks.irc_peers import ROOM, Ear, Fake, come, irc, on
 from tests.servers.irc_user import people
-from tests.servers.ircd import Inspircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ngircd
+from tests.servers.programs import running
 
 NICKS = Identity.NICKS
 

@@ -15,7 +15,8 @@ from tocsin.speakers import STRANGER_SAYS
 from tests.networks.irc_peers import OTHER_ROOM, ROOM, come
 from tests.processes import Process, started
 from tests.servers.irc_user import Line, User, people
-from tests.servers.ircd import HOST, Inspircd, Ircd, Ngircd
+from tests.servers.ircd import Inspircd, Ircd, Ngircd
+from tests.servers.programs import HOST
 
 CONFIG = """\
 digests = false

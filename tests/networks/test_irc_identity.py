@@ -28,7 +28,8 @@ from tests.networks.irc_peers import (
     private,
 )
 from tests.servers.irc_user import people
-from tests.servers.ircd import Inspircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ngircd
+from tests.servers.programs import running
 
 PAGED = [PAGE.first_line()]
 

@@ -36,7 +36,8 @@ from tests.networks.irc_peers import (
 )
 from tests.servers.certificates import Certificates
 from tests.servers.irc_user import people
-from tests.servers.ircd import HOST, OPER, Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd
+from tests.servers.programs import HOST, running
 
 Make = Callable[..., Ircd]
 Settings = dict[str, Any]

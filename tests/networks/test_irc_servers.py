@@ -34,7 +34,8 @@ from tests.networks.irc_peers import (
 )
 from tests.processes import Process, started
 from tests.servers.irc_user import User, people
-from tests.servers.ircd import HOST, OPER, Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd
+from tests.servers.programs import HOST, running
 
 NICKS = Identity.NICKS
 PAGED = [PAGE.first_line()]

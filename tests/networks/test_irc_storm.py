@@ -17,7 +17,10 @@ from tocsin.networks.irc.settings import Detail
 from tests.networks.contract import PAGE
 from tests.networks.irc_peers import OPS, OTHER_ROOM, ROOM, Ear, come, got, irc, on, private
 from tests.servers.irc_user import User, people
-from tests.servers.ircd import Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import Inspircd, Ircd, Ngircd
+from tests.servers.programs import running
+
+pytestmark = pytest.mark.alone
 
 AT_ONCE = 1.0
 """So many seconds a page may take in the midst of a storm: as long as one line at our pace."""

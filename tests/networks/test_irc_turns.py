@@ -20,7 +20,7 @@ from tocsin.networks.irc.turns import Turns
 
 from tests.networks.irc_parts import outcome, spoken, take
 from tests.networks.irc_peers import Fake
-from tests.servers.ircd import HOST
+from tests.servers.programs import HOST
 
 NEVER = timedelta(hours=1)
 

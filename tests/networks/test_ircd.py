@@ -9,7 +9,8 @@ import pytest
 
 from tests.servers.certificates import Certificates, fingerprint
 from tests.servers.irc_user import EXTERNAL, Refused, parse, people
-from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd, running
+from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd
+from tests.servers.programs import running
 
 Make = Callable[..., Ircd]
 

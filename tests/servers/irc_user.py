@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tests.processes import PATIENCE
+
 HOST = "127.0.0.1"
 HOSTNAME = "localhost"
 """What the server's certificate must be for."""
-
-PATIENCE = 10
-"""How long, in seconds, to wait for what must come."""
 
 EXTERNAL = "EXTERNAL"
 """To log in with the certificate."""

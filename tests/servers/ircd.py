@@ -7,14 +7,12 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
-from typing import Self, TypeVar
+from signal import SIGKILL, SIGTERM
+from typing import Self
 from xmlrpc.client import ServerProxy
 
 from tests.processes import PATIENCE, until
-from tests.servers.programs import Child, program
-
-HOST = "127.0.0.1"
+from tests.servers.programs import HOST, Child, Server, program
 
 DOMAIN = "tocsin.test"
 
@@ -22,72 +20,14 @@ OPER = "OPER root operator-password"
 """What makes a user an operator on any of the servers."""
 
 
-class Ircd:
-    """One that listens on loopback, on the same port each time. folder: of its state and its logs.
-
-    port: without TLS. tls_port: with TLS, if it has a certificate.
-    """
-
-    _child: Child
+class Ircd(Server):
+    """One of them. port: without TLS. tls_port: with TLS, if it has a certificate."""
 
     def __init__(self, folder: Path, *, password: str, tls: Path | None) -> None:
         """Make the folder, and take the ports."""
-        folder.mkdir()
-        self.folder = folder.resolve()
+        super().__init__(folder)
         self.password = password
-        self._reserved: list[socket.socket] = []
-        self.port = self._reserve()
         self.tls_port = self._reserve() if tls else 0
-
-    def start(self) -> None:
-        """Start it; it is ready then."""
-        self._child.start()
-        until(self._listens)
-
-    def ends(self, signal: int = SIGKILL) -> None:
-        """Send it a signal that ends it, if it runs."""
-        self._child.ends(signal)
-
-    def freezes(self) -> None:
-        """Let it stand still, with all its connections open."""
-        self._child.send(SIGSTOP)
-
-    def thaws(self) -> None:
-        """Let it go on."""
-        self._child.send(SIGCONT)
-
-    def close(self) -> None:
-        """End it, if it runs, and give back the ports: it can't be started again."""
-        self.ends()
-        for reserved in self._reserved:
-            reserved.close()
-
-    def _listens(self) -> bool:
-        self._child.check()
-        with socket.socket() as link:
-            return link.connect_ex((HOST, self.port)) == 0
-
-    def _reserve(self) -> int:
-        """A port that nobody else is given, even while the server is down."""
-        reserved = socket.socket()
-        self._reserved.append(reserved)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that the server may listen on it
-        reserved.bind((HOST, 0))
-        port: int = reserved.getsockname()[1]
-        return port
-
-
-AnyIrcd = TypeVar("AnyIrcd", bound=Ircd)
-
-
-@contextmanager
-def running(ircd: AnyIrcd) -> Iterator[AnyIrcd]:
-    """Start it, and kill it at the end if it runs then."""
-    try:
-        ircd.start()
-        yield ircd
-    finally:
-        ircd.close()
 
 
 # ── ngIRCd ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -356,7 +296,7 @@ class Inspircd(Ircd):
 
 
 @contextmanager
-def _operators(*ircds: Inspircd) -> "Iterator[Sequence[_Clerk]]":
+def _operators(*ircds: Inspircd) -> Iterator["Sequence[_Clerk]"]:
     """One on each; all of them are let in at once, which a server does once a second."""
     with ExitStack() as stack:
         clerks = [stack.enter_context(_Clerk(ircd.port)) for ircd in ircds]

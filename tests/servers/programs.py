@@ -2,13 +2,19 @@
 
 import os
 import shutil
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP
+from typing import TypeVar
 
 import pytest
 
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, until
+
+HOST = "127.0.0.1"
 
 
 def program(name: str, package: str) -> str:
@@ -19,6 +25,14 @@ def program(name: str, package: str) -> str:
     if path is None:
         pytest.skip(f"{name} is missing: install Debian's {package}, as .ci/servers does")
     return path
+
+
+def reserve() -> socket.socket:
+    """Take a port that nobody else is given until this is closed, even while the server is down."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that the server may listen on it
+    reserved.bind((HOST, 0))
+    return reserved
 
 
 class Child:
@@ -54,3 +68,63 @@ class Child:
         assert self._popen is not None, "it does not run"
         assert self._popen.poll() is None, f"it ended by itself:\n{self.log.read_text(errors='replace')}"
         return True
+
+
+class Server:
+    """A real server that listens on loopback, on the same port each time. folder: of its state and its logs."""
+
+    starts_within = PATIENCE
+    _child: Child
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder, and take the port."""
+        folder.mkdir()
+        self.folder = folder.resolve()
+        self._reserved: list[socket.socket] = []
+        self.port = self._reserve()
+
+    def start(self) -> None:
+        """Start it; it is ready then."""
+        self._child.start()
+        until(lambda: self._child.check() and self._answers(), self.starts_within)
+
+    def ends(self, signal: int = SIGKILL) -> None:
+        """Send it a signal that ends it, if it runs; SIGTERM lets it end in order."""
+        self._child.ends(signal)
+
+    def freezes(self) -> None:
+        """Let it stand still, with all its connections open."""
+        self._child.send(SIGSTOP)
+
+    def thaws(self) -> None:
+        """Let it go on."""
+        self._child.send(SIGCONT)
+
+    def close(self) -> None:
+        """End it, if it runs, and give back its ports: it can't be started again."""
+        self.ends()
+        for reserved in self._reserved:
+            reserved.close()
+
+    def _answers(self) -> bool:
+        with socket.socket() as link:
+            return link.connect_ex((HOST, self.port)) == 0
+
+    def _reserve(self) -> int:
+        reserved = reserve()
+        self._reserved.append(reserved)
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+@contextmanager
+def running(server: AnyServer) -> Iterator[AnyServer]:
+    """Start it, and kill it at the end if it runs then."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

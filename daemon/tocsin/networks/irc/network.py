@@ -16,7 +16,6 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
-from tocsin.networks.irc.knocking import Knocking
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
@@ -26,6 +25,7 @@ from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.irc.users import WHO_FORM
 from tocsin.networks.irc.whereabouts import Whereabouts
 from tocsin.networks.irc.wire import Heard
+from tocsin.networks.knocking import Knocking
 
 log = logging.getLogger(__name__)
 

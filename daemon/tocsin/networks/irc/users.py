@@ -41,7 +41,8 @@ class Users:
     def nicks_of(self, account: str) -> Sequence[str]:
         """By which nicks an account is there."""
         wanted = fold(account)
-        return [user.nick for user in self._users.values() if user.account and fold(user.account) == wanted]
+        users = list(self._users.values())  # at once, since the writer's thread asks too
+        return [user.nick for user in users if user.account and fold(user.account) == wanted]
 
     def take(self, heard: Heard, caps: set[str]) -> None:
         """Follow who comes and goes."""

@@ -13,8 +13,10 @@ MOST_KNOCKS = 200
 class Knocking:
     """Counts the tries in vain."""
 
-    def __init__(self, jitter: Callable[[float, float], float]) -> None:
+    def __init__(self, jitter: Callable[[float, float], float], *, least: float = 0.0) -> None:
+        """least: how many seconds lie between two tries in any case."""
         self._jitter = jitter
+        self._least = least
         self._knocks = 0
         self._turned_away = 0
 
@@ -27,14 +29,14 @@ class Knocking:
             self._knocks += 1
             often = self._knocks < MOST_KNOCKS
             return (
-                self._jitter(FIRST_PAUSE, KNOCK_EVERY)
+                self._jitter(max(FIRST_PAUSE, self._least), KNOCK_EVERY)
                 if often
                 else self._jitter(5 * KNOCK_EVERY, 10 * KNOCK_EVERY)
             )
         self._knocks = 0
         if not asked:
             self._turned_away = 0
-            return self._jitter(0, FIRST_PAUSE)
+            return self._jitter(self._least, self._least + FIRST_PAUSE)
         longest = min(LONGEST_PAUSE, asked.total_seconds() * 2 ** min(self._turned_away, 10))
         self._turned_away += 1
-        return self._jitter(longest / 2, longest)
+        return self._jitter(max(longest / 2, self._least), max(longest, self._least))

@@ -1,14 +1,27 @@
 """What is said is one clean line after another, each within its network's limit."""
 
 import re
+import struct
 import unicodedata
+import zlib
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tocsin.domain.message import LONGEST_TEXT, Message, Place, clean, cut, safe_link
+from tocsin.domain.message import (
+    LARGEST_PICTURE,
+    LONGEST_TEXT,
+    Message,
+    Picture,
+    Place,
+    clean,
+    cut,
+    safe_link,
+)
+
+from tests.pictures import picture, png
 
 ZWJ, ZWNJ, EMOJI_STYLE = "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}", "\N{VARIATION SELECTOR-16}"
 
@@ -277,3 +290,59 @@ def test_what_a_link_is_made_of_is_never_what_breaks_a_line() -> None:
     link = safe_link("https://example.org/a\r\nb\tc d\0\x1b\u2028")
     assert re.fullmatch(r"[!-~]+", link)
     assert Message("a", link=link).first_line() == f"a · {link}"
+
+
+def test_a_picture_is_what_its_file_says() -> None:
+    shot = Picture.of("disk.png", png(640, 480), "the disk\nof db-1")
+    assert (shot.name, shot.alt, shot.size, shot.png) == (
+        "disk.png",
+        "the disk of db-1",
+        (640, 480),
+        png(640, 480),
+    )
+    assert Picture.of("..\\../e\u202etc/x", png(), "").name == ".._.._e tc_x"
+    assert Picture.of("\n", png(), "").name == "picture.png"
+
+
+def test_a_picture_is_never_printed() -> None:
+    shot = picture()
+    assert shot.data not in repr(Message("a", picture=shot))
+
+
+def test_a_picture_is_at_most_a_mebibyte() -> None:
+    full = LARGEST_PICTURE - len(png())
+    assert len(Picture.of("a.png", png(more=full), "").png) == LARGEST_PICTURE
+    for more in (full + 1, full + 4, 3 * full):
+        with pytest.raises(ValueError, match="draw a smaller picture"):
+            Picture.of("a.png", png(more=more), "")
+
+
+@pytest.mark.parametrize("size", [(0, 1), (1, 0), (10_001, 1), (1, 10_001), (2**32 - 1, 2**32 - 1)])
+def test_a_picture_is_no_larger_than_a_phone_can_draw(size: tuple[int, int]) -> None:
+    head = struct.pack(">4s2I5B", b"IHDR", *size, 8, 2, 0, 0, 0)
+    file = png()[:12] + head + struct.pack(">I", zlib.crc32(head)) + png()[33:]
+    with pytest.raises(ValueError, match="points wide and high"):
+        Picture.of("a.png", file, "")
+
+
+@example(png()[:32])
+@example(png()[1:])
+@example(b"\xff\xd8\xff\xe0" + png()[4:])
+@example(png()[:18] + b"\1" + png()[19:])  # another width than its sum is of
+@example(png()[:8] + png()[33:])
+@example(b"")
+@given(st.binary())
+def test_what_is_no_png_is_refused(file: bytes) -> None:
+    with pytest.raises(ValueError, match="is no PNG"):
+        Picture.of("a.png", file, "")
+
+
+@pytest.mark.parametrize("data", ["!", "iVBO", "\ud800", "é", picture().data + "\n", picture().data + "!!!!"])
+def test_a_picture_that_is_no_base64_is_refused(data: str) -> None:
+    with pytest.raises(ValueError, match=r"^a\.png: is no (PNG|base64)"):
+        Picture("a.png", "", data)
+
+
+def test_a_picture_is_not_for_all_the_world_to_see() -> None:
+    assert Message("disk full on db-1", brief="DiskFull", picture=picture()).summary().picture is None
+    assert Message("disk full", picture=picture()).summary().picture == picture()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from tocsin.domain.words import bare
 from tocsin.errors import UsageError
 
 _AS_TYPED = str.maketrans(
@@ -16,6 +17,10 @@ _AS_TYPED = str.maketrans(
 
 _NEVER = (">", "`", "<", "\u2502")
 """So begin a quotation, code, and a line of somebody else's that was copied from a chat."""
+
+_ID = re.compile(r"[a-z][0-9][a-z0-9]{2,}")
+_BEHIND = frozenset({"", "all", "mine", "it", "this", "that", "now", "please", "pls", "thanks", "thx"})
+"""What people type behind a command that they mean, beside ids and lengths of time."""
 
 _AROUND = ".,:;!?'\"()[]"
 
@@ -55,6 +60,20 @@ def words(text: str, *, private: bool, prefix: str, us: str = "") -> Words:
         text = text.strip("\"'")
     name, rest = (*text.removeprefix(prefix).split(None, 1), "", "")[:2]
     return Words(name.lower().strip(_AROUND), rest.strip(), bool(called) or private)
+
+
+def is_id(word: str) -> bool:
+    """Whether a word looks like an id that people type."""
+    return _ID.fullmatch(bare(word)) is not None
+
+
+def is_chat(word: str, rest: str) -> bool:
+    """Whether such a line that answers a message of ours is said to the others in the room, as in `done with lunch`.
+
+    What begins with `ack` is an answer, whatever follows: nobody else could mean that.
+    """
+    first = bare((rest.split() or [""])[0])
+    return word != "ack" and not (first in _BEHIND or first[:1].isdigit() or is_id(first))
 
 
 @cache

@@ -190,6 +190,7 @@ class AlertGroup:
     """A group as its events made it.
 
     opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time.
+    rang_at: when it began to ring last, be it that it opened or that nobody has it any more.
     alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
     starts: when it began to fire, since people were told last that it stays as it is. flapping: since it flaps.
     times: how often it has fired then. quiet: it flaps, and does not fire now.
@@ -201,6 +202,7 @@ class AlertGroup:
     opened_by: str = ""
     opened_at: datetime | None = None
     began_at: datetime | None = None
+    rang_at: datetime | None = None
     state: GroupState = GroupState.TRIGGERED
     alerts: dict[str, Alert] = field(default_factory=dict)
     firing: set[str] = field(default_factory=set)
@@ -236,6 +238,7 @@ class AlertGroup:
                 self.acknowledged_by, self.acknowledged_at = event.by, event.at
             case GroupUnacknowledged() | SilenceEnded():
                 self._answer(GroupState.TRIGGERED)
+                self.rang_at = event.at
             case GroupSilenced():
                 self._answer(GroupState.SILENCED)
                 self.silenced_by, self.silenced_until = event.by, event.until
@@ -262,7 +265,7 @@ class AlertGroup:
 
     def _begin(self, event: GroupOpened | GroupReopened) -> None:
         self._fire(event)
-        self.began_at = event.at
+        self.began_at = self.rang_at = event.at
         self.starts = (*self.starts, event.at)[-MOST_STARTS:]
 
     def _fire(self, event: GroupOpened | GroupReopened | GroupFiredAgain) -> None:

@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+import struct
+import zlib
+from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -112,6 +115,60 @@ class Place:
         return cls(network, name, private=sort == "person")
 
 
+LARGEST_PICTURE = 1024 * 1024
+_WIDEST_PICTURE = 10_000  # a small file can be so many points that a phone falls over it
+_PNG = struct.Struct(
+    ">8sI4s2I5sI"
+)  # the signature, then the chunk IHDR: its length, name, what it holds, its sum
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the form PNG, which goes with a message where the network has pictures.
+
+    name: as a file is called. alt: what it shows, for who can't see it. data: the file in base64, so that it can be
+    kept as JSON. Raises ValueError for what is no PNG, or larger than people's phones should be sent.
+    """
+
+    name: str
+    alt: str
+    data: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        name = clean(self.name.translate({ord("/"): "_", ord("\\"): "_"}), 100)
+        object.__setattr__(self, "name", name or "picture.png")
+        object.__setattr__(self, "alt", clean(self.alt))
+        try:
+            fits = len(self.data) <= 4 * -(-LARGEST_PICTURE // 3) and len(self.png) <= LARGEST_PICTURE
+        except ValueError:
+            raise ValueError(f"{self.name}: is no base64: make the picture with Picture.of") from None
+        if not fits:
+            raise ValueError(f"{self.name}: is larger than {LARGEST_PICTURE:,} bytes: draw a smaller picture")
+        if not all(0 < length <= _WIDEST_PICTURE for length in self.size):
+            raise ValueError(f"{self.name}: must be 1 to {_WIDEST_PICTURE:,} points wide and high")
+
+    @classmethod
+    def of(cls, name: str, png: bytes, alt: str) -> Self:
+        """The picture in this file."""
+        return cls(name, alt, b64encode(png).decode())
+
+    @property
+    def png(self) -> bytes:
+        """The file."""
+        return b64decode(self.data, validate=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its width and height in points, as its file says."""
+        head = b64decode(self.data[:44])
+        if len(head) == _PNG.size:
+            signature, length, name, width, height, _, checksum = _PNG.unpack(head)
+            known = (signature, length, name) == (b"\x89PNG\r\n\x1a\n", 13, b"IHDR")
+            if known and zlib.crc32(head[12:29]) == checksum:
+                return width, height
+        raise ValueError(f"{self.name}: is no PNG: give the picture as a PNG file")
+
+
 @dataclass(frozen=True)
 class Message:
     """Something to be said: the fact first, and what to type next.
@@ -124,6 +181,7 @@ class Message:
     the message holds nothing that not everybody may know.
     told: what is said of its subject beside which alert it is, such as `alice paged`; where many alerts wait for a
     place, that is counted in a digest in place of the message. None: it is only ever said as it is.
+    picture: what it looks like; networks without pictures leave it out.
     All of it is cleaned, whoever wrote it. However short a network's lines are, subject and command stay
     whole: the text is cut first.
     """
@@ -136,6 +194,7 @@ class Message:
     brief: str = ""
     brief_lines: tuple[str, ...] = ()
     told: str | None = None
+    picture: Picture | None = None
 
     def __post_init__(self) -> None:
         if self.told is not None:
@@ -189,6 +248,10 @@ class Line:
     called: what others see as the speaker's name, which proves nothing. claimed: the account that the name claims.
     us: what we are called there, if not tocsin. at: when it was said; None if that is when it was heard.
     position: where the network's stream stands once this line was taken.
+    about: the receipt of the message of ours that it answers. about_id: by which id that was to be sent, if the network
+    tells: it is known before the receipt is. tapped: it is a reaction to that, and the text its emoji.
+    takes_back: the id of an earlier line that is said no more.
+    notice: it is no command, whatever it says; but somebody may repeat there what we said elsewhere.
     """
 
     id: str
@@ -200,3 +263,8 @@ class Line:
     us: str = ""
     at: datetime | None = None
     position: str = ""
+    about: str = ""
+    about_id: str = ""
+    tapped: bool = False
+    takes_back: str = ""
+    notice: bool = False

@@ -76,12 +76,14 @@ class Responder:
 
     accounts: network -> the account by which that network knows them; on IRC the services account, on
     Matrix the MXID, never a display name; a nick only where nicks are all there is.
+    ways: networks, in the order in which pages try them; accounts elsewhere come behind, in their own order.
     quiet: when what can wait should wait.
     """
 
     accounts: Mapping[str, str] = field(default_factory=dict)
     timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     quiet: QuietHours | None = None
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,55 @@ class PageFailed(Event):
         return f"page {_to(self.person, self.place)}: not delivered: {self.why}"
 
 
-EVENTS: Sequence[type[Event]] = (PageDelivered, PageFailed)
+@dataclass(frozen=True, kw_only=True)
+class PersonPaged(Event):
+    """Somebody is called, by whatever ways they have; recorded as it begins.
+
+    page: its number, which is that of its first way. urgent: whether it may wake and disturb them in every way.
+    """
+
+    kind: ClassVar[str] = "page.begun"
+    page: int
+    person: str
+    urgent: bool = False
+
+    def headline(self) -> str:
+        return f"{self.person} paged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSeen(Event):
+    """Whoever a page calls has seen it, as their chat client says. It is no answer.
+
+    page, person, place: as in `PageDelivered`. at: when they saw it.
+    """
+
+    kind: ClassVar[str] = "page.seen"
+    page: int
+    person: str
+    place: str
+
+    def headline(self) -> str:
+        return f"page {_to(self.person, self.place)}: seen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageUnseen(Event):
+    """A page was delivered, and nobody has looked at it for so long that other ways should not wait.
+
+    page, person, place: as in `PageDelivered`.
+    """
+
+    kind: ClassVar[str] = "page.unseen"
+    page: int
+    person: str
+    place: str
+
+    def headline(self) -> str:
+        return f"page {_to(self.person, self.place)}: not seen"
+
+
+EVENTS: Sequence[type[Event]] = (PersonPaged, PageDelivered, PageSeen, PageUnseen, PageFailed)
 
 
 def warned(message: Message, called: Collection[str]) -> Message:

@@ -35,6 +35,7 @@ LONGEST_PAUSE = {
     Lane.ANSWER: timedelta(seconds=60),
     Lane.STATUS: timedelta(seconds=60),
     Lane.NEWS: timedelta(seconds=60),
+    Lane.EDIT: timedelta(seconds=60),
 }
 
 RANKS = {
@@ -43,6 +44,7 @@ RANKS = {
     Lane.ANSWER: Rank.ANSWER,
     Lane.STATUS: Rank.STATUS,
     Lane.NEWS: Rank.NEWS,
+    Lane.EDIT: Rank.EDIT,
 }
 
 LOOK_EVERY = timedelta(seconds=1)

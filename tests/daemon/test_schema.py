@@ -1,6 +1,7 @@
 """The tables are what the code thinks they are, and come about whole or not at all."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from tocsin import store
+from tocsin.domain.message import Message, Place
 from tocsin.domain.page import PageDelivered
 from tocsin.errors import StateError
-from tocsin.store import Database, audit, journal, schema
+from tocsin.store import Database, audit, held, journal, late, outbox, schema, seen
 from tocsin.store.database import migrate
 from tocsin.store.statement import Result, Statement
 from tocsin.testing import HandClock
+from tocsin.transaction import Transaction
 
 from tests.engine import Start, fires, over
 
@@ -205,6 +208,47 @@ async def test_no_question_of_a_daily_incident_reads_a_whole_table(
     assert len(asked) > 20
     for sql, plan in plans.items():
         assert not re.search(r"SCAN \w+($|\n)", plan.replace("SCAN CONSTANT ROW", "")), f"{sql}\n{plan}"
+
+
+async def test_who_reads_on_costs_no_look_at_all_that_was_said(start: Start) -> None:
+    async with start() as engine:
+        await engine.report(fires())
+
+        def asked(tx: Transaction) -> str:
+            seen.unseen(tx.connection, Place("console", "alice", private=True), tx.now, 500)
+            return _plan(tx.connection, seen._UNSEEN.text)  # noqa: SLF001 (as the driver got it)
+
+        plan = await engine.run.tocsin.turn(asked)
+    assert "ix_outbox_unseen (place=? AND settled_at>? AND settled_at<?)" in plan
+
+
+async def test_what_waits_for_a_bridge_is_not_looked_for_among_all_that_waits(start: Start) -> None:
+    async with start() as engine:
+
+        def asked(tx: Transaction) -> str:
+            held.due(tx.connection, Place("console", "#ops"), tx.time)
+            return _plan(tx.connection, held._DUE.text)  # noqa: SLF001 (as the driver got it)
+
+        plan = await engine.run.tocsin.turn(asked)
+    assert "ix_outbox_held (place=? AND next_try<?)" in plan
+
+
+async def test_what_a_message_gives_way_to_is_the_newest_and_no_other_is_read(start: Start) -> None:
+    """Hundreds may wait about one alert when a network was away for days."""
+    async with start() as engine:
+
+        def asked(tx: Transaction) -> tuple[int, int, str]:
+            said = partial(outbox.add, tx.connection, Place("console", "#ops"), Message("news"), tx.time)
+            first, *_, last = [said(lane=outbox.Lane.NEWS, subject="disk") for _ in range(5)]
+            torn = "update outbox set body = 'torn' where subject = 'disk' and id not in (?, ?)"
+            tx.connection.exec_driver_sql(torn, (first, last))
+            found = next(late.newer(tx.connection, first)).id
+            tx.connection.exec_driver_sql("delete from outbox where subject = 'disk'")
+            return found, last, _plan(tx.connection, late._NEWER.text)  # noqa: SLF001 (likewise)
+
+        found, last, plan = await engine.run.tocsin.turn(asked)
+    assert found == last
+    assert "ix_outbox_subject (subject=?)" in plan
 
 
 def _plan(connection: Connection, sql: str) -> str:

@@ -16,6 +16,8 @@ class Rank(IntEnum):
     ANSWER = 1
     STATUS = 2
     NEWS = 3
+    EDIT = 4
+    """What was said is put right; whoever needs to know is told besides."""
 
 
 class Listener(Protocol):

@@ -1,7 +1,7 @@
 """Messages that a digest says: they are CARRIED by it, and become what it becomes."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
 
@@ -42,6 +42,7 @@ _PUT_BACK = Statement(
     )
 )
 _NUMBERS = Statement(select(outbox.c.id).where(_BY).order_by(outbox.c.id))
+_OLDEST = Statement(select(outbox.c.said_at).where(_BY).order_by(outbox.c.said_at).limit(1))
 _NEW_FAULTS = Statement(select(outbox.c.id).where(_BY, outbox.c.failed_at.is_(None)).order_by(outbox.c.id))
 _theirs = outbox.alias("theirs")
 _RELEASE = Statement(
@@ -74,6 +75,12 @@ def numbers(connection: Connection, digest: int, *, new_faults: bool = False) ->
     """The messages that a digest says. new_faults: those that never failed before."""
     query = _NEW_FAULTS if new_faults else _NUMBERS
     return [row.id for row in query.run(connection, digest=digest)]
+
+
+def oldest(connection: Connection, digest: int) -> datetime | None:
+    """When the first of what a digest says was to be said."""
+    found: datetime | None = _OLDEST.run(connection, digest=digest).value()
+    return found
 
 
 def hand_over(connection: Connection, digest: int, other: int) -> None:

@@ -33,7 +33,7 @@ class Lane(IntEnum):
     """What goes first where several things wait for one place.
 
     FIRST is what must be known before anything else makes sense; it is worth saying only while it is new.
-    PAGE and NEWS of an alert are not said any more once somebody has answered.
+    PAGE and NEWS of an alert are not said any more once somebody has answered. EDIT puts right what was said.
     """
 
     FIRST = -1
@@ -41,6 +41,7 @@ class Lane(IntEnum):
     ANSWER = 1
     STATUS = 2
     NEWS = 3
+    EDIT = 4
 
 
 class Sending(StrEnum):
@@ -62,8 +63,12 @@ class Row:
     subject: the id of what it is about, or empty. person: who is paged by it, or empty.
     settle: it is said only once the pages of its subject that are under way are settled.
     folds: a digest may say it with others. carries: it is a digest. carried_by: the number of the one that says it.
+    amends: the number of the message in whose place it stands. way_of: the number of the page that it is one of several
+    ways of; for the first of them that is its own.
     attempts: how often it was sent. failed_at: when it failed first. said_at: when it was to be said.
-    error: why it failed last.
+    error: why it failed last. receipt: what the network said when it took it. seen_at: when whoever it calls saw it.
+    settled_at: when it came to its last state.
+    replaces: the receipt of the message that it amends; known only once it is claimed.
     """
 
     id: int
@@ -78,11 +83,17 @@ class Row:
     folds: bool
     carries: bool
     carried_by: int | None
+    amends: int | None
+    way_of: int | None
     said_boot: int
     attempts: int
     failed_at: datetime | None
     said_at: datetime
     error: str
+    receipt: str
+    seen_at: datetime | None
+    settled_at: datetime | None
+    replaces: str = ""
 
 
 _MESSAGE = TypeAdapter(Message)
@@ -101,6 +112,7 @@ _HELD_BACK = exists().where(
     outbox.c.subject != "",
     _earlier.c.id < outbox.c.id,
     _earlier.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
+    _earlier.c.echo_of.is_(None),
     _earlier.c.next_try > given("boot"),
 )
 _DUE = (outbox.c.place == given("one_place"), _READY, outbox.c.next_try <= given("boot"), ~_HELD_BACK)
@@ -142,6 +154,17 @@ _PUT_OFF = Statement(
     )
 )
 _FIND = Statement(select(outbox).where(outbox.c.id == given("one_id")))
+_WAYS = Statement(select(outbox).where(outbox.c.way_of == given("page")).order_by(outbox.c.id))
+_BEGIN_WAYS = Statement(update(outbox).where(outbox.c.id == given("one_id")).values(way_of=outbox.c.id))
+_TROUBLED = Statement(
+    select(
+        exists().where(
+            outbox.c.place == given("one_place"),
+            _LIVE,
+            outbox.c.state.in_([Sending.SENDING, Sending.UNKNOWN]) | outbox.c.failed_at.is_not(None),
+        )
+    )
+)
 _UNDER_WAY = Statement(
     select(outbox.c.person, outbox.c.place)
     .where(
@@ -165,6 +188,7 @@ _ACCEPTED_SINCE = Statement(
         exists().where(
             outbox.c.place == given("one_place"),
             outbox.c.state == Sending.CONFIRMED,
+            outbox.c.echo_of.is_(None),
             outbox.c.settled_at > given("since", type_=outbox.c.settled_at.type),
         )
     )
@@ -217,9 +241,11 @@ def add(
     person: str = "",
     settle: bool = False,
     carries: bool = False,
+    amends: int | None = None,
+    way_of: int | None = None,
     attempts: int = 0,
 ) -> int:
-    """Something to be said; its id. carries, attempts: as in `Row`."""
+    """Something to be said; its id. carries, amends, way_of, attempts: as in `Row`."""
     values = {
         "lane": lane,
         "place": str(place),
@@ -231,6 +257,8 @@ def add(
         "settle": settle,
         "folds": message.told is not None and bool(subject),
         "carries": carries,
+        "amends": amends,
+        "way_of": way_of,
         "said_at": now.at,
         "said_boot": now.boot,
         "attempts": attempts,
@@ -250,6 +278,16 @@ def find(connection: Connection, row: int) -> Row | None:
     """The message with this id, and its state."""
     found = _FIND.run(connection, one_id=row).first()
     return None if found is None else _row(found)
+
+
+def begin_ways(connection: Connection, row: int) -> None:
+    """It is the first of several ways of a page."""
+    _BEGIN_WAYS.run(connection, one_id=row)
+
+
+def ways(connection: Connection, page: int) -> list[Row]:
+    """The messages that are ways of a page, in the order in which they were taken; none if it has one way only."""
+    return [_row(row) for row in _WAYS.run(connection, page=page)]
 
 
 def next_for(connection: Connection, place: Place, now: Now, *, alone: bool = False) -> Row | None:
@@ -374,6 +412,11 @@ def accepted_since(connection: Connection, place: Place, since: datetime) -> boo
     return bool(_ACCEPTED_SINCE.run(connection, one_place=str(place), since=since).value())
 
 
+def troubled(connection: Connection, place: Place) -> bool:
+    """Whether a place has not taken something yet that was sent there, or was to be."""
+    return bool(_TROUBLED.run(connection, one_place=str(place)).value())
+
+
 def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
     """Whom a subject paged and where, or may have; the person is empty for a room."""
     rows = _PAGED.run(connection, one_subject=subject)
@@ -438,9 +481,14 @@ def _row(found: Any) -> Row:
         folds=found.folds,
         carries=found.carries,
         carried_by=found.carried_by,
+        amends=found.amends,
+        way_of=found.way_of,
         said_boot=found.said_boot,
         attempts=found.attempts,
         failed_at=found.failed_at,
         said_at=found.said_at,
         error=found.error,
+        receipt=found.receipt,
+        seen_at=found.seen_at,
+        settled_at=found.settled_at,
     )

@@ -20,6 +20,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -41,7 +42,7 @@ __all__ = [
     "upsert",
 ]
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -149,6 +150,11 @@ outbox = Table(
     Column("folds", Boolean, nullable=False, server_default=false()),
     Column("carries", Boolean, nullable=False, server_default=false()),
     Column("carried_by", BigInteger),
+    # The message that this one stands in place of; and the page that it is another way of.
+    Column("amends", BigInteger),
+    Column("way_of", BigInteger),
+    # The message of another room that is to be heard in this one, brought by a bridge, in place of this one.
+    Column("echo_of", BigInteger),
     Column("said_at", Instant, nullable=False),
     Column("said_boot", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -157,6 +163,7 @@ outbox = Table(
     Column("settled_at", Instant),
     Column("receipt", Text, nullable=False),
     Column("error", Text, nullable=False),
+    Column("seen_at", Instant),
     sqlite_autoincrement=True,
 )
 _LIVE = outbox.c.settled_at.is_(None)
@@ -170,6 +177,22 @@ Index(
 )
 _CARRIED = outbox.c.carried_by.is_not(None)
 Index("ix_outbox_carried_by", outbox.c.carried_by, sqlite_where=_CARRIED, postgresql_where=_CARRIED)
+# What waits for a bridge, which is looked for at each claim: never among all that waits.
+_HELD = text("echo_of IS NOT NULL AND settled_at IS NULL")
+Index("ix_outbox_held", outbox.c.place, outbox.c.next_try, sqlite_where=_HELD, postgresql_where=_HELD)
+for _column in (outbox.c.amends, outbox.c.way_of):
+    _THERE = _column.is_not(None)
+    Index(f"ix_outbox_{_column.name}", _column, sqlite_where=_THERE, postgresql_where=_THERE)
+Index("ix_outbox_receipt", outbox.c.receipt)
+# Of pages, whose lane is 0: whoever reads on must not cost a look at all that was said in half a day.
+_UNSEEN = text("lane = 0 AND seen_at IS NULL AND settled_at IS NOT NULL")
+Index(
+    "ix_outbox_unseen",
+    outbox.c.place,
+    outbox.c.settled_at,
+    sqlite_where=_UNSEEN,
+    postgresql_where=_UNSEEN,
+)
 Index("ix_outbox_subject", outbox.c.subject, outbox.c.id)
 Index("ix_outbox_settled_at", outbox.c.settled_at)
 
@@ -179,6 +202,9 @@ inbox = Table(
     Column("network", Text, nullable=False),
     Column("id", Text, nullable=False),
     Column("received_at", Instant, nullable=False),
+    Column("said_at", Instant),
+    # What came of it, for whoever takes it back: the command's word and the subject.
+    Column("did", Text, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("network", "id"),
     Index("ix_inbox_received_at", "received_at"),
 )

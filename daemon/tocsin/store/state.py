@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,8 @@ _NETWORK_FILE_SYSTEMS = {
 }
 
 DATABASE = "tocsin.db"
+
+_KEY_BYTES = 32
 
 BALLAST = 8 * 1024 * 1024
 """How much of the disk is kept back for the time when it is full, in bytes."""
@@ -108,6 +111,33 @@ class State:
         """Let the folder go; in_order: all that was begun is settled."""
         self._write(stopped=in_order)
         os.close(self._lock)
+
+    def key(self) -> bytes:
+        """What this daemon signs with; made when it is asked for first. Raises StateError.
+
+        Without it what was signed before is good no more: whoever removes the file takes all of it back.
+        """
+        path = self.folder / "key"
+        try:
+            if not path.exists():
+                new = path.with_suffix(".new")
+                new.unlink(missing_ok=True)
+                new.touch(mode=0o600)
+                with new.open("wb") as file:
+                    file.write(secrets.token_bytes(_KEY_BYTES))
+                    file.flush()
+                    os.fsync(file.fileno())  # a torn one would keep the next daemon from starting
+                new.rename(path)
+            status, key = path.stat(), path.read_bytes()
+        except OSError as error:
+            raise StateError(f"{path}: can't be used: {error.strerror}") from None
+        if status.st_mode & 0o077:
+            raise StateError(
+                f"{path}: others may read it: rm {path} (what it has signed is good no more then)"
+            )
+        if len(key) != _KEY_BYTES:
+            raise StateError(f"{path}: is torn: rm {path} (what it has signed is good no more then)")
+        return key
 
     def keep_ballast(self) -> None:
         """Keep some of the disk back, if there is room for that and as much again."""

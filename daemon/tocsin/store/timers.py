@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, or_, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, exists, or_, select, update
 
-from tocsin.store.schema import timers, upsert
+from tocsin.domain.message import Place
+from tocsin.store.schema import outbox, timers, upsert
 from tocsin.store.statement import Statement, given
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,6 +59,16 @@ _DUE_BOOT = timers.c.due_boot <= given("boot")
 _DUE_WALL = timers.c.due_at <= given("at")
 _STILL_DUE = Statement(select(timers).where(*_IS, or_(_DUE_BOOT, timers.c.due_boot.is_(None) & _DUE_WALL)))
 _FIND = Statement(select(timers).where(*_IS))
+_WAITS_THERE = select(cast(outbox.c.way_of, Text)).where(
+    outbox.c.place == given("one_place"), outbox.c.settled_at.is_(None), outbox.c.way_of.is_not(None)
+)
+_HASTEN_WAYS = Statement(
+    update(timers)
+    .where(
+        timers.c.kind == given("one_kind"), timers.c.due_boot > given("boot"), timers.c.key.in_(_WAITS_THERE)
+    )
+    .values(due_boot=given("boot"), due_at=given("at", type_=timers.c.due_at.type))
+)
 _BEGIN = Statement(update(timers).where(*_IS).values(begun=timers.c.begun + 1))
 
 
@@ -164,6 +175,17 @@ def any_for(connection: Connection, key: str, kinds: Iterable[str]) -> bool:
     return bool(_asked(tuple(kinds)).any_for.run(connection, one_key=key).value())
 
 
+def left(connection: Connection, kind: str, key: str, now: Now) -> timedelta | None:
+    """How long until a timer rings, if it is set; nothing or less if it is due."""
+    row = _FIND.run(connection, one_kind=kind, one_key=key).first()
+    if row is None:
+        return None
+    length: timedelta = (
+        row.due_at - now.at if row.due_boot is None else (row.due_boot - now.boot) * _MICROSECOND
+    )
+    return length
+
+
 def keys(connection: Connection, kinds: Iterable[str]) -> set[str]:
     """The keys for which a timer of one of these kinds is set."""
     return set(connection.execute(select(timers.c.key).where(timers.c.kind.in_(list(kinds)))).scalars())
@@ -189,6 +211,12 @@ def begin_anew(connection: Connection, kind: str, now: Now) -> None:
     rows = connection.execute(select(timers.c.key, timers.c.delay).where(timers.c.kind == kind)).all()
     for key, delay in rows:
         set_after(connection, kind, key, delay * _MICROSECOND, now)
+
+
+def hasten_ways(connection: Connection, kind: str, place: Place, now: Now) -> bool:
+    """Ring those of this kind at once that are set for pages which wait for a place; whether there were any."""
+    values = {"one_kind": kind, "one_place": str(place), "boot": now.boot, "at": now.at}
+    return _HASTEN_WAYS.run(connection, **values).rowcount > 0
 
 
 def all_kinds(connection: Connection) -> set[str]:

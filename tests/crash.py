@@ -9,7 +9,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,20 @@ class Wire(Loudspeaker):
 
     record: Record
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
-        self.record.write(said="\n".join(message.all_lines()), place=str(place), txn_id=txn_id, again=again)
-        return await super().send(place, message, txn_id, again=again, rank=rank)
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
+        self.record.write(
+            said="\n".join(message.all_lines()), place=str(place), txn_id=txn_id, again=tried is not None
+        )
+        return await super().send(place, message, txn_id, tried=tried, rank=rank, amends=amends)
 
 
 def play(story: Story, config: Config, folder: Path, failpoint: str) -> None:

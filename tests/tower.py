@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from tocsin import daemon
@@ -68,9 +69,18 @@ class Chat(Loudspeaker):
     clock: HandClock = field(default_factory=HandClock)
     times: list[str] = field(default_factory=list)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
         try:
-            return await super().send(place, message, txn_id, again=again, rank=rank)
+            return await super().send(place, message, txn_id, tried=tried, rank=rank, amends=amends)
         finally:
             self.times += [f"{self.clock.now():%H:%M:%S}"] * (len(self.said) - len(self.times))
 

@@ -113,7 +113,7 @@ class Commands:
         """Take a line; when this returns, it is kept, however long that takes."""
         at = line.at or self._tocsin.clock.now()
         line = replace(line, text=storable(first_line(line.text)), account=storable(line.account), at=at)
-        said = self._words(line.text, private=line.place.private, us=line.us)
+        said = Words() if line.notice else self._words(line.text, private=line.place.private, us=line.us)
         if said.name and self._ignored(line, said):
             said = Words()
         if said.name or line.position:

@@ -208,8 +208,9 @@ class Courier:
                     row.place,
                     row.message,
                     row.txn_id,
-                    again=row.state is Sending.UNKNOWN,
+                    tried=row.said_at if row.state is Sending.UNKNOWN else None,
                     rank=RANKS[row.lane],
+                    amends=row.replaces,
                 )
                 reach("after-send")
                 return Taken(receipt)

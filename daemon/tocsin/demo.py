@@ -9,6 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -133,9 +134,19 @@ class ConsoleStage(Console, Stage):
         await super().run(listener)
         self._ready.set_result(listener)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
-        receipt = await super().send(place, message, txn_id, again=again, rank=rank)
-        self.seen(place.name, message.first_line())
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
+        receipt = await super().send(place, message, txn_id, tried=tried, rank=rank, amends=amends)
+        for line in message.all_lines():
+            self.seen(place.name, line)
         return receipt
 
     async def act(self, account: str, text: str) -> None:

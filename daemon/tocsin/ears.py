@@ -9,8 +9,9 @@ from tocsin import alerts
 from tocsin.commands import Commands
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
-from tocsin.domain.message import Line, clean
+from tocsin.domain.message import Line, Place, clean
 from tocsin.networks.base import Network
+from tocsin.store import inbox
 from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,14 @@ class Ears:
         """Take a line; it is kept when this returns, however long that takes."""
         await self._commands.heard(line)
 
+    async def position(self, network: str) -> str:
+        """Where the network's stream stood."""
+        return await self._tocsin.must(lambda tx: inbox.position(tx.connection, network))
+
+    async def moved(self, network: str, position: str) -> None:
+        """Go on from there after a stop."""
+        await self._tocsin.must(lambda tx: inbox.move(tx.connection, network, position))
+
     def wants(self, text: str, *, private: bool, us: str = "") -> bool:
         """Whether that is a command: only then it matters who gives it."""
         return self._commands.wants(text, private=private, us=us)
@@ -48,6 +57,9 @@ class Ears:
     def tell(self, text: str) -> None:
         """Say it in the rooms where all alerts are told."""
         self._turn(lambda tx: tx.tell(text))
+
+    def seen(self, place: Place, receipt: str, at: datetime) -> None:
+        """Nobody asks for that yet."""
 
     def up(self, network: str) -> None:
         """What waited for it is carried on; what was said meanwhile may be lost."""

@@ -99,7 +99,7 @@ class Guard:
             (network, place) for place in self._rooms() if (network := self._networks.get(place.network))
         ]
         sends = [
-            network.send(place, message, f"distress-{self._failing_for}", again=False, rank=Rank.PAGE)
+            network.send(place, message, f"distress-{self._failing_for}", tried=None, rank=Rank.PAGE)
             for network, place in with_rooms
         ]
         for result in await asyncio.gather(

@@ -82,6 +82,7 @@ class Said:
     txn_id: str
     again: bool
     rank: Rank
+    amends: str = ""
 
     def __str__(self) -> str:
         return "\n".join(self.message.all_lines())
@@ -91,7 +92,8 @@ class Said:
 class Loudspeaker:
     """A network in the same process: it keeps what it is given to say.
 
-    fails: what to raise for a message, if anything; `after_saying`: raised once it was heard all the same.
+    fails: what to raise for a message, if anything; `after_saying`: raised once it was heard all the same. unseen: the
+    accounts that it knows to be nowhere.
     """
 
     name: str
@@ -101,8 +103,11 @@ class Loudspeaker:
     answer_lost: bool = False
     send_for: timedelta = timedelta(seconds=10)
     deaf_while_away: bool = False
+    edits: bool = False
+    sees: bool = False
     listener: Listener | None = None
     lines: int = 0
+    unseen: set[str] = field(default_factory=set)
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled."""
@@ -110,9 +115,18 @@ class Loudspeaker:
         listener.up(self.name)
         await asyncio.Event().wait()
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
         """Keep it, or fail as told to."""
-        said = Said(place, message, txn_id, again, rank)
+        said = Said(place, message, txn_id, tried is not None, rank, amends)
         error = self.fails(said)
         if error is not None and not self.answer_lost:
             raise error
@@ -125,8 +139,8 @@ class Loudspeaker:
         self.accounts = accounts
 
     def reaches(self, account: str) -> bool:
-        """Everybody is always there."""
-        return account in self.accounts
+        """Everybody is there who is not said to be nowhere."""
+        return account in self.accounts and account not in self.unseen
 
     async def hears(
         self,
@@ -138,10 +152,15 @@ class Loudspeaker:
         claimed: str = "",
         us: str = "",
         at: datetime | None = None,
+        about: str = "",
+        about_id: str = "",
+        tapped: bool = False,
+        takes_back: str = "",
     ) -> None:
         """Somebody says a line, in a room or in private; when this returns, it is kept.
 
         claimed: whose name they bear where that proves nothing. us: what we are called there. at: when it was said.
+        about, about_id, tapped, takes_back: as in `Line`.
         """
         self.lines += 1
         who = account or claimed
@@ -158,6 +177,10 @@ class Loudspeaker:
                 claimed=claimed,
                 us=us,
                 at=at,
+                about=about,
+                about_id=about_id,
+                tapped=tapped,
+                takes_back=takes_back,
             )
         )
 

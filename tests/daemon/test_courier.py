@@ -266,8 +266,8 @@ async def test_an_adapter_that_crashes_is_tried_again(start: Start) -> None:
 async def test_what_was_being_sent_when_the_daemon_fell_is_sent_again_with_its_id(start: Start) -> None:
     begun = asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
-        start.chat.said.append(Said(place, message, txn_id, again, rank))
+    async def hangs(place: Place, message: Message, txn_id: str, *, rank: Rank, **_: object) -> str:
+        start.chat.said.append(Said(place, message, txn_id, again=False, rank=rank))
         begun.set()
         await asyncio.Event().wait()
         return ""
@@ -301,7 +301,7 @@ async def test_a_stop_does_not_stumble_over_a_network_that_hangs(
     monkeypatch.setattr("tocsin.daemon.DRAIN_FOR", timedelta(0))
     begun = asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG001
+    async def hangs(*_: object, **__: object) -> str:
         begun.set()
         await asyncio.Event().wait()
         return ""

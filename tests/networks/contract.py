@@ -8,6 +8,7 @@ A test module joins in with a fixture `peer` that yields its running `Peer`, and
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime
 from typing import Self
 
 import pytest
@@ -17,15 +18,21 @@ from tocsin.networks.base import Network, Rank
 
 from tests.processes import PATIENCE
 
+EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
+"""When a message was first to be said that is tried again."""
+
 
 class Recorder:
     """A listener that keeps what it is told."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
+        self.notices: list[Line] = []
         self.downs: list[str] = []
         self.told: list[str] = []
         self.ups = 0
+        self.stands_at = ""
+        self.receipts: list[tuple[Place, str, datetime]] = []
         self.refuses = ""
         """A text for which it fails."""
         self._up = asyncio.Event()
@@ -35,11 +42,20 @@ class Recorder:
         if self.refuses and line.text == self.refuses:
             raise RuntimeError("the recorder is full")
         async with self._heard:
-            self.lines.append(line)
+            (self.notices if line.notice else self.lines).append(line)
             self._heard.notify_all()
 
     def wants(self, text: str, *, private: bool, us: str = "") -> bool:  # noqa: ARG002 (it may matter who says anything)
         return True
+
+    async def position(self, network: str) -> str:  # noqa: ARG002 (there is but one)
+        return self.stands_at
+
+    async def moved(self, network: str, position: str) -> None:  # noqa: ARG002
+        self.stands_at = position
+
+    def seen(self, place: Place, receipt: str, at: datetime) -> None:
+        self.receipts.append((place, receipt, at))
 
     def tell(self, text: str) -> None:
         self.told.append(text)
@@ -121,7 +137,7 @@ class Peer(ABC):
         for number, message in enumerate(messages):
             async with asyncio.timeout(self.network.send_for.total_seconds()):
                 assert await self.network.send(
-                    place, message, f"{place}-{id(self)}-{number}", again=False, rank=Rank.PAGE
+                    place, message, f"{place}-{id(self)}-{number}", tried=None, rank=Rank.PAGE
                 )
 
     async def __aenter__(self) -> Self:
@@ -254,8 +270,8 @@ class NetworkContract:
         assert await peer.lines(peer.room) == [PAGE.first_line()]
 
     async def test_a_resend_is_the_same_message_or_says_that_it_is_one(self, peer: Peer) -> None:
-        for again in (False, True):
-            assert await peer.network.send(peer.place, PAGE, "the same", again=again, rank=Rank.PAGE)
+        for tried in (None, EARLIER):
+            assert await peer.network.send(peer.place, PAGE, "the same", tried=tried, rank=Rank.PAGE)
         assert await peer.lines(peer.room) in (
             [PAGE.first_line()],
             [PAGE.first_line(), f"(again) {PAGE.first_line()}"],

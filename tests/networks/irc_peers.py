@@ -133,7 +133,7 @@ async def got(user: User, room: str = "") -> list[str]:
 async def refuses(network: Irc, place: Place, message: Message = PAGE) -> NetworkError:
     """Say something that can't be said: why."""
     with pytest.raises(NetworkError) as caught:
-        await network.send(place, message, "an id", again=False, rank=Rank.PAGE)
+        await network.send(place, message, "an id", tried=None, rank=Rank.PAGE)
     return caught.value
 
 

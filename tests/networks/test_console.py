@@ -122,10 +122,9 @@ async def test_a_line_says_when_where_and_who(peer: ConsolePeer) -> None:
 
 async def test_the_receipt_is_the_number_of_the_last_line(peer: ConsolePeer) -> None:
     assert (
-        await peer.network.send(ROOM, Message("a", lines=("b",)), "1", again=False, rank=Rank.PAGE)
-        == "line 2"
+        await peer.network.send(ROOM, Message("a", lines=("b",)), "1", tried=None, rank=Rank.PAGE) == "line 2"
     )
-    assert await peer.network.send(ROOM, Message("c"), "2", again=False, rank=Rank.PAGE) == "line 3"
+    assert await peer.network.send(ROOM, Message("c"), "2", tried=None, rank=Rank.PAGE) == "line 3"
 
 
 async def test_what_comes_from_a_pipe_is_printed_too(peer: ConsolePeer) -> None:
@@ -289,7 +288,7 @@ async def test_where_nobody_can_type_it_only_speaks(stdin: Callable[[], int | No
         async with asyncio.timeout(PATIENCE):
             await network.run(recorder)
             await recorder.is_up()
-        await network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+        await network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)
         assert screen.look() == f"{TIME} #ops   <tocsin> {PAGE.first_line()}\n"
 
 
@@ -305,7 +304,7 @@ async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
 
 async def test_it_can_speak_before_it_runs() -> None:
     async with reading(None) as (network, screen, _):
-        assert await network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE) == "line 1"
+        assert await network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE) == "line 1"
         assert PAGE.first_line() in screen.look()
 
 
@@ -315,7 +314,7 @@ async def test_a_reader_who_has_gone_is_a_network_error() -> None:
     with contextlib.ExitStack() as files:
         network = console(None, stdout, files)
         with pytest.raises(NetworkError, match="Broken pipe") as caught:
-            await network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+            await network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)
     assert not caught.value.unsent
     assert not caught.value.permanent
 
@@ -324,7 +323,7 @@ async def test_a_closed_output_is_a_network_error() -> None:
     async with reading(None) as (network, _, _):
         pass
     with pytest.raises(NetworkError):
-        await network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+        await network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)
 
 
 def fill(pipe: int) -> None:
@@ -347,14 +346,14 @@ async def test_a_full_pipe_holds_up_nothing_else() -> None:
         for text in ("first", "second"):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
-                    await network.send(ROOM, Message(text), text, again=False, rank=Rank.PAGE)
+                    await network.send(ROOM, Message(text), text, tried=None, rank=Rank.PAGE)
         typing.write(b"!ack k7f3\n")
         await recorder.hears("!ack k7f3")
         running.cancel()
         async with asyncio.timeout(1):
             await asyncio.wait([running])
         screen.look()
-        await network.send(ROOM, Message("third"), "third", again=False, rank=Rank.PAGE)
+        await network.send(ROOM, Message("third"), "third", tried=None, rank=Rank.PAGE)
         shown = screen.look().lstrip(".").splitlines()
         # What was given up before its turn is not printed: only one can have had its turn.
         assert len([line for line in shown if "<tocsin>" in line]) <= 2
@@ -368,7 +367,7 @@ async def test_a_pipe_that_does_not_block_is_waited_for() -> None:
         network = console(None, stdout, files)
         fill(stdout)
         os.set_blocking(stdout, False)
-        sending = asyncio.create_task(network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE))
+        sending = asyncio.create_task(network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE))
         await screen.shows(f"{PAGE.first_line()}\n")
         assert await sending == "line 1"
 
@@ -390,7 +389,7 @@ async def main():
     running = asyncio.create_task(network.run(Listener()))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.2):
-            await network.send(Place("console", "#ops"), Message("", lines=("x" * 2000,) * 100), "1", again=False, rank=Rank.PAGE)
+            await network.send(Place("console", "#ops"), Message("", lines=("x" * 2000,) * 100), "1", tried=None, rank=Rank.PAGE)
     assert not running.done()
     running.cancel()
 
@@ -456,7 +455,7 @@ async def test_what_is_being_typed_outlives_what_is_said() -> None:
     async with Terminal() as terminal:
         terminal.types("!ack ")
         await terminal.screen.shows("!ack ")
-        await terminal.network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+        await terminal.network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)
         shown = await terminal.screen.shows("alice #ops> ", times=2)
         assert f" \r{TIME} #ops   <tocsin> {PAGE.first_line()}\r\n" in shown
         terminal.types("\x12")  # Ctrl-R, as /help says
@@ -470,7 +469,7 @@ async def test_the_end_of_what_is_typed_ends_it_on_a_line_of_its_own() -> None:
         terminal.types("\x04")
         await terminal.ends()
         assert (await terminal.screen.shows("#ops> \r\n")).endswith("#ops> \r\n")
-        await terminal.network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+        await terminal.network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)
         assert (await terminal.screen.shows("!ack k7f3\r\n")).endswith("!ack k7f3\r\n")
 
 
@@ -479,4 +478,4 @@ async def test_a_terminal_that_hangs_up_ends_it() -> None:
         terminal.keys.close()
         await terminal.ends()
         with pytest.raises(NetworkError):
-            await terminal.network.send(ROOM, PAGE, "1", again=False, rank=Rank.PAGE)
+            await terminal.network.send(ROOM, PAGE, "1", tried=None, rank=Rank.PAGE)

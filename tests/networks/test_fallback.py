@@ -38,7 +38,7 @@ def script(tmp_path: Path) -> Script:
 
 async def ring(path: Path, message: Message = PAGE, timeout: timedelta = SOON) -> str:
     return await Fallback([str(path), "--to", "+1 202"], timeout).send(
-        PLACE, message, "1", again=False, rank=Rank.PAGE
+        PLACE, message, "1", tried=None, rank=Rank.PAGE
     )
 
 

@@ -14,6 +14,7 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import Detail
 
+from tests.networks.contract import EARLIER
 from tests.networks.irc_peers import (
     DB,
     OPS,
@@ -59,7 +60,7 @@ shared = pytest.mark.parametrize("ircd", ["ngircd", "inspircd"], indirect=True)
 async def says(network: Irc, place: Place, user: User, room: str = "") -> list[str]:
     """Say the page there; what somebody sees of it."""
     before = len(await got(user, room))
-    assert await network.send(place, PAGE, "a page", again=False, rank=Rank.PAGE)
+    assert await network.send(place, PAGE, "a page", tried=None, rank=Rank.PAGE)
     return (await got(user, room))[before:]
 
 
@@ -75,10 +76,10 @@ async def test_in_an_open_room_only_what_all_may_know_and_in_private_everything(
         await asyncio.gather(ear.is_up(), come(alice, ircd, "", ROOM))
         assert await says(network, OPS, alice, ROOM) == BRIEF
         assert await says(network, private("alice"), alice) == FULL
-        assert await network.send(OPS, PAGE, "a page", again=True, rank=Rank.PAGE)
+        assert await network.send(OPS, PAGE, "a page", tried=EARLIER, rank=Rank.PAGE)
         assert (await got(alice, ROOM))[-2:] == [f"(again) {BRIEF[0]}", BRIEF[1]]
         plain = Message("nothing secret", lines=("here",))
-        assert await network.send(OPS, plain, "a word", again=False, rank=Rank.PAGE)
+        assert await network.send(OPS, plain, "a word", tried=None, rank=Rank.PAGE)
         assert (await got(alice, ROOM))[-2:] == ["nothing secret", "here"]
 
 
@@ -193,7 +194,7 @@ async def test_a_room_that_we_left_is_learned_anew(ircd: Ircd) -> None:
 async def said(network: Irc, fake: Fake) -> list[str]:
     """Say the page in the room: what the server gets of it."""
     before = len(fake.lines)
-    assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+    assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
     return [line.partition(" :")[2] for line in fake.lines[before:] if line.startswith("PRIVMSG")]
 
 
@@ -236,9 +237,9 @@ async def test_what_is_said_in_a_room_waits_for_the_answer_and_nothing_else_does
         network = irc(fake.port, identity=NICKS, rooms=[OTHER_ROOM], detail={OTHER_ROOM: Detail.FULL})
         async with on(network) as ear:
             await ear.is_up()
-            waits = asyncio.create_task(network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE))
-            assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
-            assert await network.send(DB, PAGE, "a page", again=False, rank=Rank.PAGE)
+            waits = asyncio.create_task(network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE))
+            assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
+            assert await network.send(DB, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert not [line for line in fake.lines if line.startswith("PRIVMSG #ops")]
             fake.says(b":irc 324 tocsin #ops +i")
             assert await waits
@@ -299,7 +300,7 @@ async def test_what_waits_for_its_turn_while_the_room_is_opened_is_not_said_like
             await ear.is_up()
             texts = Message("a", lines=("b",) * 30)
             first = asyncio.create_task(
-                network.send(private("bob"), texts, "before", again=False, rank=Rank.PAGE)
+                network.send(private("bob"), texts, "before", tried=None, rank=Rank.PAGE)
             )
             await fake.hears("PRIVMSG bob :a")
             waits = asyncio.create_task(refuses(network, OPS, PAGE))
@@ -326,7 +327,7 @@ async def test_what_is_half_said_when_the_room_is_opened_is_said_no_further() ->
             error = await refuses(network, OPS, page)
             assert (error.unsent, error.permanent, error.absent) == (False, False, False)
             assert not [line for line in fake.lines if SECRET in line]
-            assert await network.send(OPS, page, "a page", again=True, rank=Rank.PAGE)
+            assert await network.send(OPS, page, "a page", tried=EARLIER, rank=Rank.PAGE)
             assert [line for line in fake.lines if "PRIVMSG" in line][-2:] == [
                 "PRIVMSG #ops :(again) one",
                 "PRIVMSG #ops :two",

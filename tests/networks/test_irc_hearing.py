@@ -129,6 +129,10 @@ async def test_what_nobody_says_now_is_not_heard(identity: Identity) -> None:
             fake.says(b":irc 311 other alice a h * :Alice", b":irc 318 other alice :End")
         await ear.hears("that was all")
         assert [line.text for line in ear.lines] == ["that was all"]
+        # A bridge may say by these what we said elsewhere.
+        repeats = ["a notice", "a bot", "a bot with a value"]
+        assert [line.text for line in ear.notices] == ["!ack all" for _ in repeats]
+        assert not any(line.place.private for line in ear.notices)
 
 
 async def test_lines_that_are_pasted_are_lines_each_for_itself(ngircd: Ngircd) -> None:

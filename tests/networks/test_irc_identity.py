@@ -159,7 +159,7 @@ async def test_without_accounts_a_nick_is_what_it_was_configured_to_be(
         assert [(line.account, line.claimed, line.place) for line in lines] == heard
         assert [line.called for line in lines] == ["Alice", "Alice", "mallory", "mallory"]
 
-        assert await network.send(lines[1].place, PAGE, "an answer", again=False, rank=Rank.PAGE)
+        assert await network.send(lines[1].place, PAGE, "an answer", tried=None, rank=Rank.PAGE)
         assert await got(alice) == PAGED
         assert await got(mallory) == []
         if identity is Identity.ACCOUNTS:
@@ -167,7 +167,7 @@ async def test_without_accounts_a_nick_is_what_it_was_configured_to_be(
             await misses(network, "alice")
         else:
             assert network.reaches("alice")
-            assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice) == PAGED * 2
 
 
@@ -193,11 +193,11 @@ async def test_a_page_goes_to_all_nicks_of_an_account_and_to_no_other(inspircd: 
         )
         async with on(network) as ear:
             await ear.is_up()  # and knows who is there
-            assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice) == PAGED
             assert await got(also) == PAGED
             await also.close()
-            assert await network.send(private("alice"), PAGE, "another", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "another", tried=None, rank=Rank.PAGE)
             assert await got(alice) == PAGED * 2
             assert await got(stranger) == []
 
@@ -229,7 +229,7 @@ async def test_people_are_followed_from_nick_to_nick_and_from_room_to_room(inspi
             await knows(raw)
             assert network.reaches("alice") is reaches, raw
             if reaches:
-                assert await network.send(private("alice"), PAGE, raw, again=False, rank=Rank.PAGE)
+                assert await network.send(private("alice"), PAGE, raw, tried=None, rank=Rank.PAGE)
                 reached += 1
             assert await got(alice) == PAGED * reached, raw
         await logout(alice)
@@ -243,14 +243,14 @@ async def test_who_is_in_none_of_our_rooms_is_found(inspircd: Inspircd) -> None:
     async with people("alice", "bobby") as [alice, bob], on(network) as ear:
         await asyncio.gather(ear.is_up(), come(alice, inspircd, "alice"), come(bob, inspircd, "bob"))
         # By the nick that is like the account …
-        assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+        assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
         assert await got(alice) == PAGED
         # … or by the one under which they spoke last.
         await misses(network, "bob")
         await bob.says("tocsin", "I am here")
         await ear.hears("I am here")
         assert ear.ups == 2  # so that what waits for him goes on
-        assert await network.send(private("bob"), PAGE, "a page", again=False, rank=Rank.PAGE)
+        assert await network.send(private("bob"), PAGE, "a page", tried=None, rank=Rank.PAGE)
         assert await got(bob) == PAGED
         # Whoever has that nick by now is not them.
         await logout(bob)
@@ -285,7 +285,7 @@ async def test_an_answer_goes_to_the_stranger_who_asked_and_not_to_whom_they_pos
             await stranger.says("tocsin", "!whoami")
             *_, line = await ear.hears("!whoami", times=number)
             assert line.place == private(f"~{stranger.nick}")
-            assert await network.send(line.place, PAGE, "an answer", again=False, rank=Rank.PAGE)
+            assert await network.send(line.place, PAGE, "an answer", tried=None, rank=Rank.PAGE)
             assert await got(stranger) == PAGED
         assert await got(alice) == await got(bob) == []
 
@@ -300,7 +300,7 @@ async def test_strangers_who_call_all_the_time_keep_no_page_waiting(
         for _ in range(100):
             eve.send(f"PRIVMSG {ROOM} :!ack k7f3")
         await ear.hears("!ack k7f3", times=100)
-        assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+        assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
         assert await got(alice) == PAGED
 
 
@@ -325,7 +325,7 @@ async def test_a_split_takes_people_away_and_brings_them_back(tmp_path: Path) ->
 
             await told("she is there")
             assert network.reaches("alice")
-            assert await network.send(private("alice"), PAGE, "one", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "one", tried=None, rank=Rank.PAGE)
             await alice.sees("PRIVMSG al :k7f3")
 
             await asyncio.to_thread(leaf.splits)
@@ -338,9 +338,9 @@ async def test_a_split_takes_people_away_and_brings_them_back(tmp_path: Path) ->
             await bob.sees("al!al@127.0.0.1 JOIN", times=2)
             await told("she is back")
             assert network.reaches("alice")
-            assert await network.send(private("alice"), PAGE, "two", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "two", tried=None, rank=Rank.PAGE)
             await alice.sees("PRIVMSG al :k7f3", times=2)
             await alice.says(ROOM, "!ack k7f3")
             [line] = await ear.hears("!ack k7f3")
             assert (line.account, line.place) == ("alice", OPS)
-            assert await network.send(DB, PAGE, "three", again=False, rank=Rank.PAGE)
+            assert await network.send(DB, PAGE, "three", tried=None, rank=Rank.PAGE)

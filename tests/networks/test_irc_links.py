@@ -101,7 +101,7 @@ async def test_it_comes_back_to_a_server_that_was_killed(make: Make, tmp_path: P
             await asyncio.gather(ear.is_up(), come(alice, ircd, "", ROOM))
             assert ear.ups == 2
             for place in (OPS, DB, private("alice")):
-                assert await network.send(place, PAGE, "a page", again=False, rank=Rank.PAGE)
+                assert await network.send(place, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice) == [PAGE.first_line()]
             await alice.says(ROOM, "welcome")
             await ear.hears("welcome")
@@ -144,7 +144,7 @@ async def test_a_server_that_stands_still_is_noticed_and_what_it_may_have_is_kno
             monkeypatch.setattr(link, "ANSWER_WITHIN", 10.0)
             ircd.thaws()
             await ear.is_up()
-            assert await network.send(private("alice"), Message("now"), "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), Message("now"), "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice) == ["now"]
 
 
@@ -228,7 +228,7 @@ async def test_a_nick_that_is_taken_comes_back_when_it_is_free(
         await asyncio.gather(come(holder, ircd, "", ROOM), come(alice, ircd, "", ROOM))
         async with on(network) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "one", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "one", tried=None, rank=Rank.PAGE)
             await alice.sync()
             assert alice.said_by("tocsin_", ROOM) == [PAGE.first_line()]
             await alice.says("tocsin_", "I see you")
@@ -237,7 +237,7 @@ async def test_a_nick_that_is_taken_comes_back_when_it_is_free(
 
             holder.send("NICK holder")  # whom we share a room with: seen at once
             await alice.sees(lambda line: (line.command, line.nick) == ("NICK", "tocsin_"))
-            assert await network.send(OPS, PAGE, "two", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "two", tried=None, rank=Rank.PAGE)
             assert await got(alice, ROOM) == [PAGE.first_line()]
             await alice.says("tocsin", "I see you again")
             [line] = await ear.hears("I see you again")
@@ -262,7 +262,7 @@ async def test_without_any_nick_of_ours_one_is_invented(ngircd: Ngircd) -> None:
         network = irc(ngircd.port, identity=NICKS)
         async with on(network) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
             [said] = await alice.sees(f"PRIVMSG {ROOM} :k7f3")
             assert said.nick.startswith("tocsi")  # with its four digits no longer than ngIRCd allows
             assert said.nick not in {first.nick, second.nick}
@@ -285,7 +285,7 @@ async def test_a_wrong_password_is_told_and_not_tried_again_soon(
 
             secret("open")
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
 
 
 @on_both
@@ -311,7 +311,7 @@ async def test_a_server_that_cannot_show_who_it_is_is_not_talked_to(
                 assert ear.ups == 0
         async with on(network := irc(good.tls_port, **trusted)) as ear:
             await ear.is_up()
-            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
 
 
 @pytest.mark.parametrize("by", ["password", "certificate"])
@@ -379,7 +379,7 @@ async def test_more_rooms_than_a_server_allows_keep_nobody_from_the_others(tmp_p
         network = irc(ngircd.port, identity=NICKS, pace=timedelta(seconds=1), rooms=many)
         async with people("alice") as [alice], on(network) as ear:
             await asyncio.gather(ear.is_up(), come(alice, ngircd, "", ROOM))
-            await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice, ROOM) == [PAGE.first_line()]
             assert ear.downs == []
             assert "I am not in #team17 on irc: we are in too many channels" in ear.told
@@ -393,7 +393,7 @@ async def test_who_is_heard_after_the_link_was_lost_brings_nothing_up(inspircd: 
         ear.gate.clear()
         await eve.says(ROOM, "hold on")
         await bob.says("tocsin", "I am here")
-        await network.send(OPS, PAGE, "behind which all that was read", again=False, rank=Rank.PAGE)
+        await network.send(OPS, PAGE, "behind which all that was read", tried=None, rank=Rank.PAGE)
         eve.send(OPER)
         eve.send("KILL tocsin :for a test")
         await ear.knows(lambda: ear.downs)

@@ -74,7 +74,7 @@ async def test_whatever_somebody_types_the_next_line_is_heard(
             await ear.hears(f"after {name}")
         assert {line.called: line.text for line in ear.lines if line.called != "alice"} == HEARD[type(ircd)]
         assert ear.downs == []
-        assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+        assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
         assert await got(alice) == [PAGE.first_line()]
         alice.send(OPER)
         alice.send("KILL nul :ngIRCd hears nothing of them any more, nor that they leave")
@@ -173,7 +173,7 @@ async def test_whatever_the_server_says_the_next_line_is_heard() -> None:
             assert "PONG :" in fake.lines
             texts = [line.text for line in ear.lines if line.called == "alice"]
             assert texts == [f"line {number}" for number in range(len(JUNK))]
-            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert (fake.links, ear.downs) == (1, [])
 
 

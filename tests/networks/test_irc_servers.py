@@ -18,7 +18,7 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc import rooms, whereabouts
 
-from tests.networks.contract import PAGE
+from tests.networks.contract import EARLIER, PAGE
 from tests.networks.irc_peers import (
     DB,
     OPS,
@@ -68,7 +68,7 @@ async def test_a_page_to_a_nick_that_nobody_has_fails_at_once(ircd: Ircd) -> Non
         await asyncio.gather(ear.is_up(), come(bob, ircd, "", ROOM))
         missed, passes = await asyncio.gather(
             misses(network, "alice"),
-            network.send(private("bob"), PAGE, "a page", again=False, rank=Rank.PAGE),
+            network.send(private("bob"), PAGE, "a page", tried=None, rank=Rank.PAGE),
         )
         assert str(missed).startswith("alice can't be reached: No such nick")
         assert passes
@@ -89,7 +89,7 @@ async def test_a_page_to_somebody_who_lets_nobody_in_fails_at_once(
             assert await got(alice) == PAGED * times
             alice.send(f"MODE alice -{mode}")
             await alice.sync()
-            assert await network.send(private("alice"), PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(private("alice"), PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice) == PAGED * (times + 1)
 
 
@@ -109,7 +109,7 @@ async def test_a_room_in_which_we_may_not_speak_is_tried_again(ircd: Ircd) -> No
                 assert await got(alice, ROOM) == PAGED * times
                 alice.send(f"MODE {ROOM} -{mode}")
                 await alice.sync()
-                assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+                assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
                 assert await got(alice, ROOM) == PAGED * (times + 1)
 
 
@@ -128,10 +128,10 @@ async def test_kicked_it_says_so_once_and_comes_back(ircd: Ircd, monkeypatch: py
             error = await refuses(network, OPS)
             assert (error.permanent, error.absent, error.unsent) == (False, False, True)
             assert str(error).startswith(f"not in {ROOM}: ")
-            assert await network.send(DB, PAGE, "elsewhere", again=False, rank=Rank.PAGE)
+            assert await network.send(DB, PAGE, "elsewhere", tried=None, rank=Rank.PAGE)
             alice.send(f"MODE {ROOM} -i")
             await ear.is_up_for(2)
-            assert await network.send(OPS, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice, ROOM) == PAGED
             assert ear.told == [
                 f"I am not in {ROOM} on irc: alice kicked us (be quiet)",
@@ -162,7 +162,7 @@ async def test_rooms_that_are_shut_are_told_and_an_invitation_opens_them(ircd: I
             await ear.is_up()
             whys = {name: SHUT[mode] for name, mode in names.items()}
             assert sorted(ear.told) == [f"I am not in {name} on irc: {whys[name]}" for name in sorted(names)]
-            assert await network.send(OPS, PAGE, "elsewhere", again=False, rank=Rank.PAGE)
+            assert await network.send(OPS, PAGE, "elsewhere", tried=None, rank=Rank.PAGE)
             for times, (name, mode) in enumerate(names.items(), 2):
                 error = await refuses(network, Place("irc", name))
                 assert (error.permanent, error.absent, error.unsent) == (False, False, True)
@@ -172,7 +172,7 @@ async def test_rooms_that_are_shut_are_told_and_an_invitation_opens_them(ircd: I
                 alice.send(f"MODE {name} +i")
                 alice.send(f"INVITE tocsin {name}")
                 await ear.is_up_for(times)
-                assert await network.send(Place("irc", name), PAGE, "a page", again=False, rank=Rank.PAGE)
+                assert await network.send(Place("irc", name), PAGE, "a page", tried=None, rank=Rank.PAGE)
                 assert await got(alice, name) == PAGED
 
 
@@ -187,7 +187,7 @@ async def test_a_key_opens_its_room(ngircd: Ngircd, tmp_path: Path) -> None:
         await alice.sync()
         async with on(network) as ear:
             await ear.is_up()
-            assert await network.send(DB, PAGE, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(DB, PAGE, "a page", tried=None, rank=Rank.PAGE)
             assert await got(alice, OTHER_ROOM) == PAGED
             assert ear.told == []
 
@@ -204,7 +204,7 @@ async def test_a_key_that_is_of_no_use_is_told_but_not_shown(ngircd: Ngircd, tmp
         assert f"I am not in #a on irc: {tmp_path / 'none'}: no such file" in ear.told[0]
         assert ear.told[1].startswith("I am not in #b on irc: ")
         assert "right" not in ear.told[1]
-        assert await network.send(OPS, PAGE, "elsewhere", again=False, rank=Rank.PAGE)
+        assert await network.send(OPS, PAGE, "elsewhere", tried=None, rank=Rank.PAGE)
         assert ear.downs == []
 
 
@@ -271,7 +271,9 @@ async def test_nothing_of_a_long_page_is_cut_by_the_server(ircd: Ircd) -> None:
         for text, again, place in product(LONG, (False, True), (Place("irc", room), private("alice"))):
             message = Message(text * 10_000, subject="k7f3", command="!ack k7f3", lines=(text * 10_000,))
             seen = len(alice.lines)
-            assert await network.send(place, message, "a page", again=again, rank=Rank.PAGE)
+            assert await network.send(
+                place, message, "a page", tried=EARLIER if again else None, rank=Rank.PAGE
+            )
             await alice.sync()
             [first, second] = [line for line in alice.lines[seen:] if line.command == "PRIVMSG"]
             assert first.params[-1].startswith("(again) k7f3 " if again else "k7f3 ")
@@ -296,7 +298,7 @@ async def test_nothing_is_cut_however_long_the_server_calls_us(tmp_path: Path) -
             root.send(f"CHGHOST {nick} {'h' * 64}")
             await root.sync()
             page = Message("x" * 1000, subject="k7f3", command="!ack k7f3")
-            assert await network.send(Place("irc", room), page, "a page", again=False, rank=Rank.PAGE)
+            assert await network.send(Place("irc", room), page, "a page", tried=None, rank=Rank.PAGE)
             [line] = await root.sees("PRIVMSG")
             assert line.source == f"{nick}!{'u' * 10}@{'h' * 64}"
             assert line.params[-1].endswith("… · !ack k7f3")
@@ -311,7 +313,7 @@ async def test_no_line_begins_like_a_command_of_another_bot(ircd: Ircd) -> None:
     async with people("alice") as [alice], on(network) as ear:
         await asyncio.gather(ear.is_up(), come(alice, ircd, "", ROOM))
         assert await network.send(
-            OPS, Message(texts[0], lines=(*texts, "plain")), "a page", again=False, rank=Rank.PAGE
+            OPS, Message(texts[0], lines=(*texts, "plain")), "a page", tried=None, rank=Rank.PAGE
         )
         lines = await got(alice, ROOM)
         assert len(lines) == len(texts) + 2
@@ -331,7 +333,7 @@ async def test_at_its_own_pace_no_server_slows_it_down_or_throws_it_out(tmp_path
 
             async def says(place: Place) -> None:
                 for text in texts:
-                    assert await network.send(place, Message(text), text, again=False, rank=Rank.PAGE)
+                    assert await network.send(place, Message(text), text, tried=None, rank=Rank.PAGE)
 
             await asyncio.gather(says(OPS), says(private("alice")))
             assert await got(alice, ROOM) == texts

@@ -40,7 +40,7 @@ async def limited(make: Callable[..., Ircd], folder: Path) -> AsyncIterator[tupl
 
 
 def say(network: Irc, place: Place, message: Message, rank: Rank) -> asyncio.Task[str]:
-    return asyncio.create_task(network.send(place, message, message.text, again=False, rank=rank))
+    return asyncio.create_task(network.send(place, message, message.text, tried=None, rank=rank))
 
 
 async def give_up(*sends: asyncio.Task[str]) -> None:

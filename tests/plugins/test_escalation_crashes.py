@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
 
@@ -23,11 +23,13 @@ from tests.tower import Tower, asks, down, mends, timers
 async def test_a_page_under_way_in_a_crash_is_sent_again_and_its_step_waits_in_full(tower: Tower) -> None:
     usual, begun = tower.chat.send, asyncio.Event()
 
-    async def hangs(place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+    async def hangs(
+        place: Place, message: Message, txn_id: str, *, tried: datetime | None, rank: Rank, amends: str = ""
+    ) -> str:
         if place.private:
             begun.set()
             await asyncio.Event().wait()
-        return await usual(place, message, txn_id, again=again, rank=rank)
+        return await usual(place, message, txn_id, tried=tried, rank=rank, amends=amends)
 
     tower.chat.send = hangs  # type: ignore[method-assign]
     async with tower(crash=True) as engine:

@@ -3,7 +3,7 @@
 import random
 import re
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -36,10 +36,19 @@ class Witness(Chat):
     engine: Engine | None = None
     wrong: list[str]
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
-        if self.engine is not None and not again:
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
+        if self.engine is not None and not tried:
             self.wrong += await self.engine.run.tocsin.turn(partial(self._amiss, message, txn_id))
-        return await super().send(place, message, txn_id, again=again, rank=rank)
+        return await super().send(place, message, txn_id, tried=tried, rank=rank, amends=amends)
 
     def _amiss(self, message: Message, txn_id: str, tx: Transaction) -> list[str]:
         """What should not be said so: a page or news of what was answered, a count that is not right."""

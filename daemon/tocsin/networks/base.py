@@ -1,7 +1,7 @@
 """What every chat network is to the rest of Tocsin."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
@@ -26,6 +26,12 @@ class Listener(Protocol):
     async def heard(self, line: Line) -> None:
         """Take a line. When this returns, the line is kept: it takes effect once, whatever crashes."""
 
+    async def position(self, network: str) -> str:
+        """Where the network's stream stood; empty at first."""
+
+    async def moved(self, network: str, position: str) -> None:
+        """All up to that position was heard, and is kept."""
+
     def wants(self, text: str, *, private: bool, us: str = "") -> bool:
         """Whether it matters who says this: only then need a network find out, where that costs something.
 
@@ -34,6 +40,9 @@ class Listener(Protocol):
 
     def tell(self, text: str) -> None:
         """Say something that people must know in the rooms where all alerts are told."""
+
+    def seen(self, place: Place, receipt: str, at: datetime) -> None:
+        """Whoever is called in that private place has seen all that was said there up to the message with that receipt."""
 
     def up(self, network: str) -> None:
         """The network takes messages from now on."""
@@ -53,6 +62,10 @@ class Network(Protocol):
     """How long one message may take before its answer counts as lost."""
     deaf_while_away: bool
     """Whether what is said while it is down is never heard."""
+    edits: bool
+    """Whether what was said can be put right."""
+    sees: bool
+    """Whether it tells when somebody has seen what was said to them in private."""
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled: connect, listen, and connect again when the link is lost.
@@ -60,12 +73,23 @@ class Network(Protocol):
         Returns only if there will never be anything to hear again; `send` may work on nonetheless.
         """
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,
+        *,
+        tried: datetime | None,
+        rank: Rank,
+        amends: str = "",
+    ) -> str:
         """Say a message, and return the receipt: that the network took it, in its own words.
 
         txn_id: the same for each try of one message; a network that can makes them one.
-        again: an earlier try may have been seen, so one that can't makes them recognisable.
+        tried: when it was first to be said, if a try of it may have been seen; a network that can't make them one makes
+        them recognisable. None: surely none was.
         rank: what goes first among all that is to be said at the same time; where nothing waits, it is no matter.
+        amends: the receipt of the message in whose place this one stands from now on, where `edits`.
         Raises NetworkError, `unsent` if surely nobody can have seen it. Cancelled, it may have been seen.
         """
 

@@ -59,6 +59,8 @@ class Console:
 
     send_for = timedelta(seconds=10)
     deaf_while_away = False
+    edits = False
+    sees = False
 
     def __init__(
         self,
@@ -118,10 +120,19 @@ class Console:
         with contextlib.suppress(OSError, ValueError):
             await asyncio.wrap_future(self._print())  # the last words are out
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG002 (what is on paper can't be made one; nothing waits)
+    async def send(
+        self,
+        place: Place,
+        message: Message,
+        txn_id: str,  # noqa: ARG002 (what is on paper can't be made one)
+        *,
+        tried: datetime | None,
+        rank: Rank,  # noqa: ARG002 (nothing waits)
+        amends: str = "",  # noqa: ARG002
+    ) -> str:
         """Print all of it: who sits at this terminal may know. Raises NetworkError if nobody can read any more."""
         first, *more = message.all_lines()
-        first = f"(again) {first}" if again else first
+        first = f"(again) {first}" if tried else first
         printed = self._print(*(self._line(place, "tocsin", text) for text in (first, *more)))
         try:
             number = await asyncio.wrap_future(printed)

@@ -1,7 +1,7 @@
 """What is not chat: a program of the operator's that gets the page on its standard input."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tocsin.domain.message import Message, Place
 from tocsin.networks.base import Listener, Rank
@@ -13,6 +13,8 @@ class Fallback:
 
     name = "fallback"
     deaf_while_away = False
+    edits = False
+    sees = False
 
     def __init__(self, command: Sequence[str], timeout: timedelta) -> None:
         """command: the program and its arguments. timeout: after which it is killed."""
@@ -24,7 +26,16 @@ class Fallback:
         """A program is always there, and says nothing."""
         listener.up(self.name)
 
-    async def send(self, place: Place, message: Message, txn_id: str, *, again: bool, rank: Rank) -> str:  # noqa: ARG002 (a program has no memory, and waits for no other)
+    async def send(
+        self,
+        place: Place,  # noqa: ARG002 (there is but one)
+        message: Message,
+        txn_id: str,  # noqa: ARG002 (a program has no memory)
+        *,
+        tried: datetime | None,  # noqa: ARG002
+        rank: Rank,  # noqa: ARG002 (it waits for no other)
+        amends: str = "",  # noqa: ARG002
+    ) -> str:
         """Start the program. Raises NetworkError if it fails, or takes too long."""
         text = "\n".join(message.all_lines()) + "\n"
         await run_program(self._command, text, self._timeout)

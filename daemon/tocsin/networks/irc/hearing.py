@@ -62,11 +62,13 @@ class Hearing:
     def take(self, heard: Heard, link: Link) -> None:
         """Somebody said something, here or in private.
 
-        What a server says itself, what it repeats (in a batch) from before we came, and what bots say is no talk.
+        What a server says itself, and what it repeats (in a batch) from before we came, is no talk. A notice, or what a
+        bot says, asks for nothing; a bridge may repeat by it in a room what we said elsewhere.
         """
         account = heard.tags.get("account", "") if "account-tag" in link.caps else None
-        here = fold(heard.word(0)) == fold(link.nick) or self._rooms.find(heard.word(0)) is not None
-        talk = heard.host and "batch" not in heard.tags and not _BOTS & heard.tags.keys()
+        in_room = self._rooms.find(heard.word(0)) is not None
+        here = in_room or (fold(heard.word(0)) == fold(link.nick) and not _is_notice(heard))
+        talk = heard.host and "batch" not in heard.tags
         if not here or not talk or heard.last.startswith("\x01"):
             return
         try:
@@ -94,9 +96,10 @@ class Hearing:
     async def _hand_on(self, heard: Heard, tagged: str | None, us: str, listener: Listener) -> None:
         text = plain(heard.last)
         private = self._rooms.find(heard.word(0)) is None
-        asks = self._identity is Identity.ACCOUNTS and tagged is None
+        notice = _is_notice(heard)
+        asks = self._identity is Identity.ACCOUNTS and tagged is None and not notice
         asked = await self._asked(heard) if asks and listener.wants(text, private=private, us=us) else Whois()
-        if asked.bot:
+        if asked.bot and private:
             return
         account = self._proven(heard, asked.account if tagged is None else tagged)
         nick_of = self._accounts.get(fold(heard.sender), "")
@@ -110,7 +113,8 @@ class Hearing:
             place = Place(self._name, nick_of or heard.sender, private=True)
         claimed = nick_of if self._identity is Identity.CODES else ""
         number = f"{self._run_id}-{next(self._numbers)}"
-        line = Line(number, place, account, text, called=heard.sender, claimed=claimed, us=us)
+        notice = notice or asked.bot
+        line = Line(number, place, account, text, called=heard.sender, claimed=claimed, us=us, notice=notice)
         await listener.heard(line)
 
     def _proven(self, heard: Heard, account: str) -> str:
@@ -146,3 +150,8 @@ class Hearing:
         if fold(found.account) not in self._accounts:
             self._strangers[fold(heard.sender)] = (now + STRANGER_FOR, found)
         return found
+
+
+def _is_notice(heard: Heard) -> bool:
+    """Whether nothing is asked for by it."""
+    return heard.command == "NOTICE" or bool(_BOTS & heard.tags.keys())

@@ -6,7 +6,7 @@ import logging
 import random
 import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.domain.message import Message, Place
@@ -61,6 +61,8 @@ class Irc:
 
     send_for = timedelta(seconds=45)
     deaf_while_away = True
+    edits = False
+    sees = False
 
     def __init__(
         self,
@@ -167,8 +169,9 @@ class Irc:
         message: Message,
         txn_id: str,  # noqa: ARG002 (IRC knows no such thing)
         *,
-        again: bool,
+        tried: datetime | None,
         rank: Rank,
+        amends: str = "",  # noqa: ARG002 (nor this)
     ) -> str:
         """Say it in a channel, as far as all may read it who can come there, or to every nick of an account.
 
@@ -194,7 +197,10 @@ class Irc:
             else await self._people.nicks(link, place.name, self._last_nick(place.name))
         )
         results = await asyncio.gather(
-            *(self._say(link, target, message, again=again, rank=rank, fits=fits) for target in targets),
+            *(
+                self._say(link, target, message, again=tried is not None, rank=rank, fits=fits)
+                for target in targets
+            ),
             return_exceptions=True,
         )
         receipts = [result for result in results if isinstance(result, str)]
@@ -348,7 +354,7 @@ class Irc:
         self._follow(heard, link)
         ours = fold(heard.sender) == fold(link.nick)
         match heard.command:
-            case "PRIVMSG" if not ours:
+            case "PRIVMSG" | "NOTICE" if not ours:
                 self._hearing.take(heard, link)
             case "JOIN" if ours:
                 self._joined(heard.word(0), link)

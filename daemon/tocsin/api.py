@@ -1,7 +1,7 @@
 """All that a plugin may import of Tocsin."""
 
 from tocsin.alerts import announce, announce_all, report
-from tocsin.answers import Answers, meant
+from tocsin.answers import Answers
 from tocsin.commands import Call, Command
 from tocsin.config import (
     Config,
@@ -64,6 +64,7 @@ from tocsin.facts import GROUP
 from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
+from tocsin.meant import meant
 from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 

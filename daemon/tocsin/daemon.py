@@ -15,7 +15,6 @@ from typing import Any
 
 from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety
 from tocsin.clock import Clock, SystemClock
-from tocsin.commands import Commands
 from tocsin.config import Config, Document, check_names, read_config
 from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
@@ -26,6 +25,7 @@ from tocsin.ears import Ears
 from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
 from tocsin.guard import Guard
+from tocsin.hearing import Commands
 from tocsin.intake import Intake
 from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from tocsin import alerts
-from tocsin.commands import Commands
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
 from tocsin.domain.message import Line, Place, clean
+from tocsin.hearing import Commands
 from tocsin.networks.base import Network
 from tocsin.store import inbox
 from tocsin.transaction import Transaction

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 
 from tocsin.commands import Call, Command
@@ -12,8 +12,9 @@ from tocsin.domain.alert import rank
 from tocsin.domain.flapping import Flap, GroupFiredAgain
 from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.message import Message, clean
+from tocsin.domain.page import PersonPaged
 from tocsin.domain.tally import LONGEST_NAME, named, tallies
-from tocsin.domain.words import bare, counted, did_you_mean, time_of_day
+from tocsin.domain.words import bare, counted, did_you_mean
 from tocsin.errors import Refused
 from tocsin.listing import MOST_LISTED, by_count, counting, listing
 from tocsin.store.journal import Entry
@@ -52,7 +53,7 @@ def list_open(call: Call, tx: Transaction) -> Message:
         return Message(wanted.title)
 
     def stands(group: AlertGroup) -> str:
-        return f" (since {_clock(group.opened_at or tx.now, call, tx)}; {_who(group)})"
+        return f" (since {call.clock(group.opened_at or tx.now, tx)}; {_who(group)})"
 
     if not wanted.title:
         (group,) = wanted.groups
@@ -71,10 +72,11 @@ def list_open(call: Call, tx: Transaction) -> Message:
 
 def found(call: Call, tx: Transaction) -> Found:
     """What a call's list is of. Raises Refused."""
-    asked, page = call["NAME"].strip("'\""), _PAGE.fullmatch(call["NAME"])
+    about = call.about.subjects[0] if call.about is not None else ""
+    asked, page = call["NAME"].strip("'\"") or about, _PAGE.fullmatch(call["NAME"])
     meant = _meant(asked, tx)
     if meant is None and page:  # of a name that itself ends in a number the whole was tried first
-        asked = (page["of"] or "").strip("'\"")
+        asked = (page["of"] or "").strip("'\"") or about
         meant = _meant(asked, tx)
     else:
         page = None
@@ -151,13 +153,6 @@ def _flaps(group: AlertGroup) -> str:
     return f"; flapping, {counted(group.times, 'time')}" + (", quiet now" if group.quiet else "")
 
 
-def _clock(at: datetime, call: Call, tx: Transaction) -> str:
-    """A time as whoever asks reads it; the others in a room may live elsewhere."""
-    if call.place.private:
-        return time_of_day(at, tx.person(call.by).timezone, tx.now)
-    return f"{time_of_day(at, UTC, tx.now)} UTC"
-
-
 def why(call: Call, tx: Transaction) -> Message:
     """All that happened to an alert, in order."""
     asked = bare(call["ALERT"])
@@ -165,7 +160,7 @@ def why(call: Call, tx: Transaction) -> Message:
         what = f"{counted(len(told), 'alert')} told together: {named(told, tx.config.severities)}"
         return Message(what, subject=asked, command=tx.typed(f"alerts {asked}"))
     group = tx.group(asked)
-    lines = list(_lines(tx.story(group.id), lambda at: _clock(at, call, tx)))
+    lines = list(_lines(tx.story(group.id), lambda at: call.clock(at, tx)))
     if len(lines) > MOST_LISTED:
         left_out = len(lines) - MOST_LISTED + 1
         lines = [*lines[:3], f"… {left_out} more …", *lines[3 + left_out :]]
@@ -180,8 +175,12 @@ def why(call: Call, tx: Transaction) -> Message:
 
 
 def _lines(story: Iterable[Entry], clock: Callable[[datetime], str]) -> Iterator[str]:
-    """A line for each thing that happened; one for all that happened while it came and went."""
-    for flaps, some in groupby(story, key=lambda entry: isinstance(entry.event, Flap)):
+    """A line for each thing that happened; one for all that happened while it came and went.
+
+    That somebody is paged is left out: whoever pages says so in words of their own.
+    """
+    told = (entry for entry in story if not isinstance(entry.event, PersonPaged))
+    for flaps, some in groupby(told, key=lambda entry: isinstance(entry.event, Flap)):
         entries = list(some)
         if flaps and len(entries) > 1:
             times = sum(isinstance(entry.event, GroupFiredAgain) for entry in entries)

@@ -123,8 +123,15 @@ class Escalation:
     @hookimpl
     def register_commands(self) -> Iterable[Command]:
         return [
-            Command("up [ALERT…]", self._steps.up, "page the next step now", also=("escalate",), often=True),
-            Command("page NAME TEXT…", by_hand.page, "page somebody yourself", often=True),
+            Command(
+                "up [ALERT…]",
+                self._steps.up,
+                "page the next step now",
+                also=("escalate",),
+                often=True,
+                expires=True,
+            ),
+            Command("page NAME TEXT…", by_hand.page, "page somebody yourself", often=True, expires=True),
         ]
 
     @hookimpl

@@ -102,9 +102,12 @@ class Silence:
     def register_commands(self) -> Iterable[Command]:
         return [
             Command(
-                "silence [ALERT] [LENGTH] [BECAUSE…]", self.silence, "it may wait, stop paging until then"
+                "silence [ALERT] [LENGTH] [BECAUSE…]",
+                self.silence,
+                "it may wait, stop paging until then",
+                expires=True,
             ),
-            Command("extend [ALERT…] [LENGTH]", self.extend, "silence it for longer"),
+            Command("extend [ALERT…] [LENGTH]", self.extend, "silence it for longer", expires=True),
             Command("unsilence [ALERT…]", self.unsilence, "end a silence now"),
         ]
 
@@ -147,7 +150,8 @@ class Silence:
             silenced.append(_silence(group, length, because, call, tx))
 
         silence = {GroupState.SILENCED}
-        wanted = _named(asked.alerts, call, tx, silence) if asked.alerts else [_nearest(call.by, tx)]
+        named = asked.alerts or call.about
+        wanted = _named(asked.alerts, call, tx, silence) if named else [_nearest(call.by, tx)]
         refused = each(wanted, extend, tx)
         return together([self._tell(silenced, call, tx), refused])
 

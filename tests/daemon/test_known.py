@@ -164,6 +164,7 @@ async def test_an_alert_is_read_once_in_a_turn_also_when_it_ends(
 
     monkeypatch.setattr(Facts, "story", reads)
     async with start() as engine:
+        read.clear()  # what is found out at the start
         subjects = [await engine.report(fires(key=str(number))) for number in range(3)]
         await engine.says("alice", f"done {' '.join(subjects)}")
         assert read == []

@@ -12,7 +12,7 @@ _WORD = r"(?:'[^']*'|[^\s,'])+"
 _NUMBER = r"\d{1,3}(?:,\d{3})*"
 _PART = rf"{_NUMBER} (?:of {_NUMBER} (?:other )?names?|{_WORD}(?: {_WORD})?)"
 _NAMED = rf"{_PART}(?:(?:, | and ){_PART})*"
-_ID = rf"(?P<id>[{ALPHABET}]{{4,6}})"
+_ID = rf"(?P<id>[{ALPHABET}]{{4,6}})(?: \((?:up to )?\d+ (?:min|h) ago\))?"
 _SINGLE = re.compile(
     rf"{_ID} (?:(?P<what>(?:[^:·]+: )??[^:·]+): )??(?P<kind>(?:{'|'.join(SEVERITIES)}) {_WORD})(?P<rest>[ :,].*|$)"
 )

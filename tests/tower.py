@@ -111,6 +111,15 @@ class Tower:
         self.clock = HandClock()
         self.chat = Chat("console", clock=self.clock)
         self.radio = Chat("radio", clock=self.clock)
+        self.others = list[Chat]()
+
+    def joined(self, name: str, alice: str) -> Chat:
+        """A further network, where alice has that account; she is paged there last."""
+        chat = Chat(name, clock=self.clock)
+        self.others.append(chat)
+        self.people = self.people.replace("[people.bob]", f'accounts.{name} = "{alice}"\n[people.bob]', 1)
+        self.people += f'[networks.{name}]\nkind = "console"\nroom = "#{name}"\n'
+        return chat
 
     @asynccontextmanager
     async def __call__(self, *tables: str, crash: bool = False) -> AsyncIterator[Engine]:
@@ -121,7 +130,7 @@ class Tower:
             prepared.config,
             self.folder,
             declared=prepared.declared,
-            networks={"console": self.chat, "radio": self.radio},
+            networks={network.name: network for network in (self.chat, self.radio, *self.others)},
             clock=self.clock,
             crash=crash,
         ) as run:
@@ -155,7 +164,13 @@ async def mends(engine: Engine) -> None:
 
 async def asks(engine: Engine, account: str, text: str, *, room: str = "") -> list[str]:
     """What is said where it was asked."""
+    return await asks_on(engine.chat, engine, account, text, room=room)
+
+
+async def asks_on(chat: Loudspeaker, engine: Engine, account: str, text: str, *, room: str = "") -> list[str]:
+    """The same on a network."""
     place = f"room/{room}" if room else f"person/{account}"
-    before = len(engine.chat.texts(place))
-    await engine.says(account, text, room=room)
-    return engine.chat.texts(place)[before:]
+    before = len(chat.texts(place))
+    await chat.hears(account, text, room=room)
+    await engine.run.settled()
+    return chat.texts(place)[before:]

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from tocsin.digests import digest_of
 from tocsin.domain.alert import Report
@@ -23,6 +24,12 @@ from tocsin.transaction import Transaction
 
 FLAPPING_OVER = "core.flapping_over"
 """Rings when a group that flaps has stayed as it is for long enough."""
+
+MOST_MENDED = 20
+"""So many lines of a place are put right at a time at most."""
+
+MOST_LOOKED_FOR = 100
+"""For the lines of so many: where a digest told them, none stands, and to look for ten thousand takes seconds."""
 
 
 def report(tx: Transaction, news: Report) -> str:
@@ -104,6 +111,7 @@ def announce(
             tx.say(place, answer, about=event.subject, lane=Lane.ANSWER, settle=True)
         else:
             _tell(tx, event, said or event.headline(), place, also, brief=brief)
+        _mend(tx, event, said or event.headline(), place, brief=brief)
 
 
 Worded = Callable[[Event, Place], tuple[str, str]]
@@ -150,6 +158,7 @@ def announce_all(
         for event in alone:
             (sentence,) = _sentences([event], place, stopped, worded, tx)
             _tell(tx, event, sentence.text, place, also, brief=sentence.brief)
+        _mend_few(tx, told, place, worded)
 
 
 def _together(sentences: Sequence[Told], tx: Transaction) -> Message:
@@ -190,10 +199,33 @@ def _tell(
     tx: Transaction, event: Event, said: str, place: Place, also: Place | None, *, brief: str = ""
 ) -> None:
     """Only once no page can be seen any moment: nobody should be called after they read that it stops."""
+    # What rings again need not wait for the pages that it brings.
+    stops = not isinstance(event, GroupUnacknowledged | SilenceEnded | FlappingBegan | FlappingEnded)
+    message = _message(tx, event, said, brief)
+    tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=stops)
+
+
+def _message(tx: Transaction, event: Event, said: str, brief: str) -> Message:
     group = tx.group(event.subject)
     message = about_all(tx, [Told(said, [group], brief)])
     if isinstance(event, FlappingBegan) and group.rings:
         message = replace(message, command=tx.typed(f"ack {group.id}"))
-    # What rings again need not wait for the pages that it brings.
-    stops = not isinstance(event, GroupUnacknowledged | SilenceEnded | FlappingBegan | FlappingEnded)
-    tx.say(place, message, about=event.subject, lane=_lane(place, also), settle=stops)
+    return message
+
+
+def _mend(tx: Transaction, event: Event, said: str, place: Place, *, brief: str = "") -> bool:
+    """Where a line about the group stands and can be put right, it says the same, and leads to where to look as before."""
+    if not tx.edits(place):
+        return False
+    message = _message(tx, event, said, brief)
+    return tx.amend(place, replace(message, link=tx.group(event.subject).link), about=event.subject)
+
+
+def _mend_few(tx: Transaction, events: Iterable[Event], place: Place, worded: Worded) -> None:
+    """Of very many the message that counts them tells enough."""
+    mended = 0
+    for event in islice(events, MOST_LOOKED_FOR) if tx.edits(place) else ():
+        text, brief = worded(event, place)
+        mended += _mend(tx, event, text, place, brief=brief)
+        if mended == MOST_MENDED:
+            break

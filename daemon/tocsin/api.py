@@ -15,7 +15,9 @@ from tocsin.config import (
     Secret,
     unknown_name,
 )
+from tocsin.config.values import Command as Program
 from tocsin.core import Tocsin
+from tocsin.digests import alerts_of, digest_of
 from tocsin.domain.alert import Alert, Report, rank
 from tocsin.domain.duty import OnCallChanged
 from tocsin.domain.event import Event
@@ -38,13 +40,14 @@ from tocsin.domain.group import (
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.oncall import Responder, Schedule, Team
-from tocsin.domain.page import PageDelivered, PageFailed
+from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged
 from tocsin.domain.words import (
     bare,
     counted,
     did_you_mean,
     first_few,
     listed,
+    on_the_wall,
     parse_duration,
     spelled,
     time_of_day,
@@ -52,6 +55,7 @@ from tocsin.domain.words import (
 from tocsin.each import each, together
 from tocsin.errors import (
     BadPayload,
+    NetworkError,
     NotAllowed,
     PluginError,
     Problem,
@@ -65,6 +69,7 @@ from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.meant import meant
+from tocsin.programs import run_program
 from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
@@ -104,14 +109,19 @@ __all__ = [
     "Message",
     "Name",
     "Names",
+    "NetworkError",
     "NonEmpty",
     "NotAllowed",
     "OnCallChanged",
     "PageDelivered",
     "PageFailed",
+    "PageSeen",
+    "PageUnseen",
+    "PersonPaged",
     "Place",
     "PluginError",
     "Problem",
+    "Program",
     "Reaction",
     "Refused",
     "Report",
@@ -130,20 +140,24 @@ __all__ = [
     "UnknownSubject",
     "UsageError",
     "about_all",
+    "alerts_of",
     "announce",
     "announce_all",
     "bare",
     "counted",
     "did_you_mean",
+    "digest_of",
     "each",
     "first_few",
     "hookimpl",
     "listed",
     "meant",
     "on",
+    "on_the_wall",
     "parse_duration",
     "rank",
     "report",
+    "run_program",
     "safe_link",
     "spelled",
     "time_of_day",

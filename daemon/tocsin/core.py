@@ -146,7 +146,7 @@ class Tocsin:
             if people is not None:  # before anything is said to them
                 self.people = people
                 self.on_people(people)
-        places = set[Place]().union(*(tx.places for tx in turns))
+        places = set[Place]().union(*(tx.places | tx.amended for tx in turns))
         if places:
             self.on_say(places)
         if any(tx.bodies_kept for tx in turns):

@@ -16,15 +16,17 @@ from tocsin.core import Tocsin
 from tocsin.digests import find_digest
 from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
+from tocsin.edits import claimed
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
 from tocsin.networks.base import Network, Rank
-from tocsin.noise import SETTLE_FOR, UNTIL_ANSWERED, Choice, Noise, choose, is_plain, next_try, plain
-from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_failed, page_lost
+from tocsin.noise import SETTLE_FOR, Choice, Noise, choose, is_plain, next_try, plain
+from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_given_up, page_lost
 from tocsin.store import carried, outbox
 from tocsin.store.outbox import Lane, Row, Sending
 from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
+from tocsin.ways import UNTIL_ANSWERED, aged, closed, superseded
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class Courier:
 
     def carry(self, places: Iterable[Place]) -> None:
         """There is something to say in these places."""
-        for place in places:
+        for place in sorted(places, key=lambda place: not place.private):  # pages go there, and first
             paused = self._paused.get(place)
             if paused is not None and paused.until > self._tocsin.clock.boot():
                 continue
@@ -183,6 +185,9 @@ class Courier:
             isinstance(outcome, NetworkError)
             and not (outcome.permanent or outcome.absent)
             and (outcome.unsent or outcome.retry_after)
+            and not (
+                row.lane is Lane.EDIT and outcome.retry_after
+            )  # what is said anew need not wait for that
         ):
             failures = self._paused[row.place].failures + 1 if row.place in self._paused else 1
             wait = max(self._backoff(failures, Lane.PAGE), outcome.retry_after or timedelta(0))
@@ -233,10 +238,12 @@ class Courier:
             _given_up(row, outcome, tx)
         else:
             log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome)
-            wait = (
-                self._backoff(row.attempts + 1, row.lane) if go_on else timedelta(0)
-            )  # then the place waits
+            wait = timedelta(0)  # else the place waits
+            if go_on:
+                wait = max(self._backoff(row.attempts + 1, row.lane), outcome.retry_after or timedelta(0))
             _put_off(row, outcome, wait, tx, link_down=outcome.unsent and not go_on)
+            if row.lane is Lane.PAGE and outcome.unsent:
+                closed(row.place, tx)
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
         if row.lane is Lane.PAGE and row.carries:
@@ -252,7 +259,7 @@ class Courier:
             for number in carried.numbers(tx.connection, row.id, new_faults=True):
                 tx.set_timer(PAGE_ABSENT, str(number), after=timedelta(0))
         _put_off(row, outcome, wait, tx)
-        if row.failed_at is None and not row.carries:
+        if not row.carries and (row.failed_at is None or row.way_of is not None):
             page_lost(row, str(outcome), tx)
 
 
@@ -271,6 +278,15 @@ def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
             # What of a digest rings nonetheless waits by itself again.
             carried.put_back(tx.connection, row.id, tx.time, timedelta(0))
             continue
+        if superseded(row, tx) is not None:
+            outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
+            continue
+        if row.lane is Lane.EDIT:
+            edit = claimed(tx, row)
+            if edit is None:
+                continue
+            outbox.claim(tx.connection, row.id)
+            return replace(choice, row=edit)
         under_way = (
             outbox.under_way(tx.connection, row.subject)
             if row.settle and row.state is Sending.PENDING
@@ -299,10 +315,11 @@ def _chosen(place: Place, noise: Noise, tx: Transaction, *, knock: bool) -> Choi
 
 def _with_code(row: Row, tx: Transaction) -> Message:
     """A page as it is said to whoever proves by a code that they have read it."""
+    message = aged(row, tx)
     names_it = row.message.command.split()[1:] == [row.subject]
     if row.state is Sending.UNKNOWN or row.lane is not Lane.PAGE or not names_it:
-        return row.message
-    return tx.proven(row.place, row.message, about=row.subject, person=row.person)
+        return message
+    return tx.proven(row.place, message, about=row.subject, person=row.person)
 
 
 def _worded(row: Row, message: Message, tx: Transaction) -> Row:
@@ -354,12 +371,11 @@ def _rings(row: Row, tx: Transaction) -> bool:
 
 
 def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:
-    return (
-        not outcome.unsent
-        and row.attempts + 1 >= POISON
-        and row.failed_at is not None
-        and outbox.accepted_since(tx.connection, row.place, row.failed_at)
-    )
+    if outcome.unsent or row.attempts + 1 < POISON:
+        return False
+    if row.lane is Lane.EDIT:
+        return True  # whoever needs to know was told besides
+    return row.failed_at is not None and outbox.accepted_since(tx.connection, row.place, row.failed_at)
 
 
 def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
@@ -368,14 +384,10 @@ def _given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
     if row.carries:
         _digest_given_up(row, outcome, tx)
     elif row.lane is Lane.PAGE:
-        tx.cancel_timer("core.page_deadline", str(row.id))
-        page_failed(tx, row, str(outcome), absent=outcome.permanent)
-        if not outcome.permanent and _rings(row, tx):
-            # Something in the text can't pass: losing the text is allowed, losing the page is not.
-            text = Message("an alert, whose text could not be sent", row.subject, row.message.command)
-            tx.page(row.place, text, about=row.subject, person=row.person)
+        page_given_up(row, str(outcome), tx, permanent=outcome.permanent)
     elif row.lane is Lane.ANSWER and not _to_a_stranger(row.place, tx):
-        tx.tell(f"could not answer in {row.place}: {outcome}", but_not=row.place)
+        whom = f"{'' if row.place.private else 'in '}{tx.whom(row.place)}"
+        tx.tell(f"could not answer {whom}: {outcome}", but_not=row.place)
 
 
 def _digest_given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety
+from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety, seen
 from tocsin.clock import Clock, SystemClock
 from tocsin.config import Config, Document, check_names, read_config
 from tocsin.config.tables import NetworkSettings
@@ -31,6 +31,7 @@ from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
 from tocsin.networks.irc.settings import IrcSettings
+from tocsin.outages import Outages
 from tocsin.people import People
 from tocsin.ringer import Ringer
 from tocsin.status import status
@@ -67,11 +68,10 @@ class Prepared:
     warnings: tuple[Problem, ...]
 
 
-def prepare(document: Document) -> Prepared:
-    """Read a configuration as far as that goes without starting anything.
+def read(document: Document) -> Config:
+    """Read a configuration, and resolve no name and no secret in it: here they may not be to be had.
 
-    Raises ConfigError with all that is wrong: of the tables by themselves, or, when those are right, of the
-    names in them. Raises PluginError for a plugin that can't be used.
+    Raises ConfigError, and PluginError for a plugin that can't be used.
     """
     enabled = document.tables.get("plugins", {})
     classes, problems = plugins.load(enabled if isinstance(enabled, dict) else ())
@@ -81,6 +81,16 @@ def prepare(document: Document) -> Prepared:
         raise ConfigError([*problems, *error.problems]) from None
     if problems:
         raise ConfigError(problems)
+    return config
+
+
+def prepare(document: Document) -> Prepared:
+    """Read a configuration as far as that goes without starting anything.
+
+    Raises ConfigError with all that is wrong: of the tables by themselves, or, when those are right, of the
+    names in them. Raises PluginError for a plugin that can't be used.
+    """
+    config = read(document)
     running = plugins.Plugins(config.plugins)
     found = [*check_names(config), *running.check(config)]
     if any(problem.fatal for problem in found):
@@ -117,12 +127,17 @@ class Daemon:
             **intake.timer_kinds(),
             **oncall.timer_kinds(),
             **flapping.timer_kinds(),
+            **seen.timer_kinds(),
             **declared.timers,
         }
-        rules = Rules(by_event(declared.reactions), timers)
-        self.tocsin = Tocsin(
-            clock=clock, state=state, database=database, known=Known(config, kinds), rules=rules
+        rules = Rules(by_event([*seen.reactions(), *declared.reactions]), timers)
+        known = Known(
+            config,
+            kinds,
+            edits=frozenset(name for name, network in networks.items() if network.edits),
+            sees=frozenset(name for name, network in networks.items() if network.sees),
         )
+        self.tocsin = Tocsin(clock=clock, state=state, database=database, known=known, rules=rules)
         self.networks = dict(networks)
         everywhere = {
             **networks,
@@ -134,11 +149,14 @@ class Daemon:
         words = answers.commands([answers.of_groups(), *declared.answers])
         commands = Commands(self.tocsin, [*words, *lists.commands(), *me.commands(), *declared.commands])
         self.ears = Ears(self.tocsin, commands, self.courier, networks)
-        self.web = Web(self.tocsin, self.intake, declared.routes, [self.ringer.nudge, self.intake.nudge])
+        self.outages = Outages(self.tocsin, self.ears.standing)
+        nudges = [self.ringer.nudge, self.intake.nudge]
+        self.web = Web(self.tocsin, self.intake, declared.routes, nudges)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
+        self.tocsin.known.reaches = self.ears.reaches
 
     async def run(self) -> int:
         """Run until stopped, or until nothing can be kept any more; the process's exit code."""
@@ -176,7 +194,7 @@ class Daemon:
         await self.intake.take_over()
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
         await self.tocsin.must(oncall.begin)
-        for part in (self.courier, self.ears, self.ringer, self.intake, self.control, self.web):
+        for part in (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
         for name, network in self.networks.items():
             start(name, self._run_network(network))
@@ -248,6 +266,7 @@ def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:
 
 def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock) -> Network:
     people = People.of(config).accounts_on(name)
+    rooms = [team.rooms[name] for team in config.teams.values() if name in team.rooms]
     match settings:
         case ConsoleSettings():
             return Console(
@@ -262,7 +281,6 @@ def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock)
         case IrcSettings():
             from tocsin.networks.irc.network import Irc  # noqa: PLC0415 (the irc package takes long to import)
 
-            rooms = [team.rooms[name] for team in config.teams.values() if name in team.rooms]
             return Irc(name, settings, accounts=people, rooms=rooms)
         case _:
             raise NotImplementedError(type(settings))

@@ -1,8 +1,8 @@
 """Questions that are answered from what is kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -29,6 +29,8 @@ class Known:
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
     meant last. people: everybody, as they say. replays: what else was made of the events of these groups.
+    edits, sees: the networks where what was said can be put right, and those that tell when it is seen.
+    reaches: whether what is said in a place now would be taken, as far as is known; it is asked in the writer's thread.
     """
 
     config: Config
@@ -37,6 +39,9 @@ class Known:
     on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
     people: People | None = None
     replays: dict[str, dict[type["Replay"], "Replay"]] = field(default_factory=dict)
+    edits: frozenset[str] = frozenset()
+    sees: frozenset[str] = frozenset()
+    reaches: Callable[[Place], bool] = lambda _: True
 
 
 class Replay(Protocol):
@@ -173,6 +178,18 @@ class Facts:
         """Whether such a timer is still to ring."""
         return timers.any_for(self.connection, key, [kind])
 
+    def timer_left(self, kind: str, key: str) -> timedelta | None:
+        """How long until such a timer rings; None if it is not set."""
+        return timers.left(self.connection, kind, key, self.time)
+
+    def edits(self, place: Place) -> bool:
+        """Whether what was said in a place can be put right."""
+        return place.network in self._known.edits
+
+    def sees(self, place: Place) -> bool:
+        """Whether it is told when somebody has seen what was said to them there."""
+        return place.private and place.network in self._known.sees
+
     def typed(self, command: str) -> str:
         """A command as people type it in a room."""
         return f"{self.config.prefix}{command}"
@@ -210,6 +227,11 @@ class Facts:
         self._known.people = None
         self.people_changed = True
 
+    def whom(self, place: Place) -> str:
+        """A place as people call it: `alice on matrix`, or `#ops on irc`."""
+        person = self.person_of(place.network, place.name) if place.private else None
+        return f"{person or place.name} on {place.network}"
+
     def person_of(self, network: str, account: str) -> str | None:
         """Whose account that is."""
         return self.people.person_of(network, account)
@@ -235,9 +257,13 @@ class Facts:
         return self.people.by_name.get(name, Responder())
 
     def private_places(self, person: str) -> list[Place]:
-        """Where a person is reached in private, in the order of their accounts."""
+        """Where a person is reached in private, in the order in which they want to be."""
         accounts = self.person(person).accounts
         return [Place(network, account, private=True) for network, account in accounts.items()]
+
+    def reaches(self, place: Place) -> bool:
+        """Whether what is said there now would be taken, as far as is known."""
+        return self._known.reaches(place)
 
     def default_rooms(self) -> list[Place]:
         """The room of each network where all alerts are told."""

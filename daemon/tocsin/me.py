@@ -149,11 +149,11 @@ def _take(person: str, call: Call, tx: Transaction) -> str:
     profiles.link(tx.connection, network, account, person, tx.now)
     tx.change_people()
     in_place = f" in place of {before}" if before else ""
-    text = f"on {network} the account {account} is linked to you{in_place}: pages go there too, and it may answer"
+    text = f"on {network} the account {account} is linked to you{in_place}: pages may go there, and it may answer"
     unless = f"if that was not you: {tx.typed(f'me unlink {network}')}"
     for place in theirs:
         tx.say(place, f"{text}; {unless}", lane=Lane.ANSWER)
-    return f"you are {person} here from now on: pages come here too, and you may answer; {unless}"
+    return f"you are {person} here from now on: pages may come here, and you may answer; {unless}"
 
 
 def _unlink(call: Call, tx: Transaction) -> Answer:

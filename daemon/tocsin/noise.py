@@ -18,6 +18,7 @@ from tocsin.failpoints import reach
 from tocsin.store import carried, outbox
 from tocsin.store.outbox import Folding, Lane, Row, Sending
 from tocsin.transaction import FALLBACK, Transaction
+from tocsin.ways import UNTIL_ANSWERED, superseded
 
 SETTLE_FOR = timedelta(seconds=5)
 """How long an answer waits for pages under way before it is given with a warning."""
@@ -31,9 +32,6 @@ LOOK_AGAIN = timedelta(seconds=0.5)
 """However fast alerts come in, what waits is counted so often at most."""
 
 _NO_NAMES = "whose names could not be sent"
-
-UNTIL_ANSWERED = (Lane.PAGE, Lane.NEWS)
-"""What is not said any more once somebody has answered."""
 
 _NEVER_WORSE: Sort = (1, "")
 """What came to an end, or is only asked, is never worse than something else; nothing is looked up for it, since what
@@ -128,7 +126,17 @@ class _Lane:
     def of(cls, lane: Lane, some: Iterable[Folding], tx: Transaction) -> "_Lane":
         """What waits, and is still to be said."""
         sorts, since = {}, {}
-        for one in some:
+        waits = list(some)
+        last = {one.subject: one.id for one in waits}
+        newest = dict[str, Row | None]()
+        for one in waits:
+            if lane in UNTIL_ANSWERED and one.id != last[one.subject]:
+                row = outbox.find(tx.connection, one.id)
+                by = superseded(row, tx, newest.get(one.subject)) if row is not None else None
+                newest[one.subject] = by or newest.get(one.subject)
+                if by is not None:
+                    outbox.settle(tx.connection, one.id, Sending.CANCELLED, tx.time)
+                    continue
             sort = _NEVER_WORSE
             if lane in UNTIL_ANSWERED and (group := tx.find_group(one.subject)) is not None:
                 if not group.unanswered:

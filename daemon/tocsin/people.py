@@ -1,7 +1,7 @@
 """Who everybody is: as the configuration says, and over that what people say of themselves."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -54,7 +54,7 @@ class People:
 
 
 def _accounts(config: Config, links: Iterable[Link]) -> Mapping[str, dict[str, str]]:
-    """Everybody's accounts by network. What the configuration says wins over a link, whoever was first.
+    """Everybody's accounts by network, in the order of their ways. What the configuration says wins over a link, whoever was first.
 
     A link was proved by an account, so it means nothing where accounts prove nothing any more.
     """
@@ -67,7 +67,13 @@ def _accounts(config: Config, links: Iterable[Link]) -> Mapping[str, dict[str, s
         proves = network is not None and network.identity is Identity.ACCOUNTS
         if proves and link.person in accounts and (link.network, link.account.lower()) not in named:
             accounts[link.person].setdefault(link.network, link.account)
-    return accounts
+    return {name: _in_order(theirs, config.people[name].ways) for name, theirs in accounts.items()}
+
+
+def _in_order(accounts: dict[str, str], ways: Sequence[str]) -> dict[str, str]:
+    """The accounts as their holder wants to be paged: first on these networks."""
+    networks = [*(network for network in ways if network in accounts), *accounts]
+    return {network: accounts[network] for network in networks}
 
 
 def _as_they_say(person: Responder, said: Profile, name: str) -> Responder:

@@ -163,7 +163,7 @@ class Plugins:
             for each in kinds:
                 _check_handler(name, each.handler, may_wait=True)
                 kind = _own_kind(name, each.kind, "timer", timers)
-                timers[kind] = owned(name, each.handler, pages=each.pages)
+                timers[kind] = owned(name, each.handler, pages=each.pages, at_start=each.at_start)
         return timers
 
     def _routes(self) -> Mapping[str, Route]:

@@ -15,10 +15,11 @@ from tocsin.domain.message import Message
 from tocsin.errors import StoreUnavailable, TocsinError
 from tocsin.facts import GROUP
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED
+from tocsin.seen import PAGE_UNSEEN
 from tocsin.store import subjects, timers
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
-from tocsin.transaction import Owned, Transaction
+from tocsin.transaction import NEXT_WAY, Owned, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ _LONGEST_PAUSE = timedelta(minutes=5)
 MOST_ATTEMPTS = 3
 """After so many failures people are told; it is tried on all the same."""
 
-MANY = {PAGE_DELIVERED, PAGE_ABSENT}
+MANY = {PAGE_DELIVERED, PAGE_ABSENT, PAGE_UNSEEN, NEXT_WAY}
 """Of these thousands may be due after a storm: rung singly they would keep the daemon away for as many seconds."""
 
 MOST_ERRANDS = 16
@@ -83,6 +84,9 @@ class Ringer:
                 timers.forgive(tx.connection)
             for kind in sorted(timers.all_kinds(tx.connection) - set(tx.rules.timers)):
                 log.warning("timers of kind %s are left alone: no plugin that runs knows them", kind)
+            for kind, timer in tx.rules.timers.items():
+                if timer.at_start:
+                    tx.set_timer(kind, "", after=timedelta(0))
             have_one = timers.keys(tx.connection, tx.rules.steps)
             return [one.id for one in subjects.all_open(tx.connection, GROUP) if one.id not in have_one]
 

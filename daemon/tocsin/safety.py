@@ -1,19 +1,22 @@
 """What the core does by itself when a page or a plugin fails, so that no fault ends in silence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from tocsin import ways
 from tocsin.domain.group import GroupResolved
 from tocsin.domain.message import Message
 from tocsin.domain.page import PageDelivered, PageFailed
+from tocsin.domain.words import listed
 from tocsin.failpoints import reach
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
 from tocsin.transaction import (
     FALLBACK,
-    PAGE_DEADLINE,
+    NEXT_WAY,
+    PAGE_DEADLINE_TIMER,
     SILENCE_GRACE,
     SILENCE_OVER,
     WATCH_AGAIN,
@@ -29,21 +32,26 @@ FIRST_PRUNE = timedelta(minutes=1)
 PRUNE_EVERY = timedelta(hours=1)
 
 
+_NO_TEXT = "an alert, whose text could not be sent"
+
 PAGE_DELIVERED = "core.page_delivered"
 PAGE_ABSENT = "core.page_absent"
 """What became of a digest becomes of each page that it carried; each in a turn of its own, since they may be
 thousands.
 """
 
+_WAITING = (Sending.PENDING, Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN)
+
 HELD_FOR = timedelta(seconds=15)
-LONGEST_HELD = 2 * PAGE_DEADLINE
+LONGEST_HELD = timedelta(minutes=2)
 """So long a page may wait for a digest while its place takes others."""
 
 
 def timer_kinds() -> Mapping[str, Owned]:
     """The core's own timers."""
     return {
-        "core.page_deadline": owned("core", page_deadline),
+        PAGE_DEADLINE_TIMER: owned("core", page_deadline),
+        NEXT_WAY: owned("core", ways.next_way),
         PAGE_DELIVERED: owned("core", delivered_with_others),
         PAGE_ABSENT: owned("core", absent_with_others),
         "core.reaction": owned("core", react_again),
@@ -56,12 +64,16 @@ def timer_kinds() -> Mapping[str, Owned]:
 def page_deadline(timer: Timer, tx: Transaction) -> None:
     """A page was not taken in time: ring by what is not chat. It stays on its way nonetheless."""
     row = outbox.find(tx.connection, int(timer.key))
-    if row is None or row.state not in (Sending.PENDING, Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN):
+    if row is None:
         return
-    if _is_held(row, tx):
-        tx.set_timer("core.page_deadline", timer.key, after=HELD_FOR)
+    rows = [row] if row.way_of is None else outbox.ways(tx.connection, row.id)
+    waiting = [one for one in rows if one.state in _WAITING]
+    if not waiting or any(one.state is Sending.CONFIRMED for one in rows):
+        return
+    if any(_is_held(one, tx) for one in waiting):
+        tx.set_timer(PAGE_DEADLINE_TIMER, timer.key, after=HELD_FOR)
     else:
-        page_failed(tx, row, f"not taken within {PAGE_DEADLINE.seconds} s")
+        page_failed(tx, row, "not taken within a minute", rows)
 
 
 def _is_held(row: Row, tx: Transaction) -> bool:
@@ -73,19 +85,35 @@ def _is_held(row: Row, tx: Transaction) -> bool:
 
 def page_delivered(row: Row, tx: Transaction) -> None:
     """A network took a page."""
-    tx.cancel_timer("core.page_deadline", str(row.id))
-    if row.subject:
+    page = ways.page_of(row)
+    tx.cancel_timer(PAGE_DEADLINE_TIMER, str(page))
+    if row.subject and (row.way_of is None or ways.delivered_first(row, tx)):
         tx.record(
-            PageDelivered(
-                subject=row.subject, at=tx.now, page=row.id, person=row.person, place=str(row.place)
-            )
+            PageDelivered(subject=row.subject, at=tx.now, page=page, person=row.person, place=str(row.place))
         )
 
 
 def page_lost(row: Row, why: str, tx: Transaction) -> None:
     """Whom a page calls is not there, or it is given up: no need to wait for its deadline."""
-    tx.cancel_timer("core.page_deadline", str(row.id))
-    page_failed(tx, row, why, absent=True)
+    if row.way_of is None or ways.lost(row, tx):
+        tx.cancel_timer(PAGE_DEADLINE_TIMER, str(ways.page_of(row)))
+        page_failed(tx, row, why, absent=True)
+
+
+def page_given_up(row: Row, why: str, tx: Transaction, *, permanent: bool) -> None:
+    """What was to be said can't be, there or ever. Losing the text is allowed, losing the page is not."""
+    group = tx.find_group(row.subject)
+    plainly = not permanent and (group is None or group.unanswered)
+    if row.way_of is not None:
+        if plainly:
+            ways.plainly(row, _NO_TEXT, tx)
+        page_lost(row, why, tx)
+        return
+    tx.cancel_timer(PAGE_DEADLINE_TIMER, str(row.id))
+    page_failed(tx, row, why, absent=permanent)
+    if plainly:
+        text = Message(_NO_TEXT, row.subject, row.message.command)
+        tx.page(row.place, text, about=row.subject, person=row.person)
 
 
 def delivered_with_others(timer: Timer, tx: Transaction) -> None:
@@ -103,27 +131,30 @@ def absent_with_others(timer: Timer, tx: Transaction) -> None:
         page_lost(row, row.error, tx)
 
 
-def page_failed(tx: Transaction, row: Row, why: str, *, absent: bool = False) -> None:
+def page_failed(
+    tx: Transaction, row: Row, why: str, rows: Sequence[Row] = (), *, absent: bool = False
+) -> None:
     """Record it, ring the fallback if nobody has answered, and say so where chat still works.
 
-    absent: whom it calls is not there, or it is given up.
+    rows: all the ways that it went, if this is not the only one. absent: whom it calls is not there, or it is given up.
     """
     group = tx.find_group(row.subject)
     if group is not None and group.unanswered:
-        lines = (f"{row.place}: {why}",)
+        lines = (f"{listed(dict.fromkeys(tx.whom(one.place) for one in rows or [row]))}: {why}",)
         message = replace(row.message, subject=row.subject, link="", lines=lines, brief_lines=lines)
         rang = row.place != FALLBACK and tx.fall_back(message, about=row.subject)
         end = "the fallback rings" if rang else "nothing else will ring"
-        failed = f"page to {row.person or row.place} failed: {why}; {end}"
+        failed = f"page to {row.person or tx.whom(row.place)} failed: {why}; {end}"
         for room in tx.default_rooms():
             if room != row.place:
-                tx.news(room, Message(failed, subject=row.subject, told=failed), about=row.subject)
+                news = Message(failed, subject=row.subject, told=failed)
+                tx.news(room, news, about=row.subject, anew=True)
     if row.subject:
         tx.record(
             PageFailed(
                 subject=row.subject,
                 at=tx.now,
-                page=row.id,
+                page=ways.page_of(row),
                 person=row.person,
                 place=str(row.place),
                 why=why,

@@ -11,10 +11,12 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from tocsin import edits
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, GroupResolved, GroupSilenced
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
+from tocsin.domain.page import PersonPaged
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
@@ -27,8 +29,14 @@ log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
 
-PAGE_DEADLINE = timedelta(seconds=60)
-"""A page that no network took for so long goes to the fallback."""
+PAGE_DEADLINE = timedelta(seconds=58)
+"""A page that no network took for so long goes to the fallback, so that it rings within a minute."""
+
+NEXT_WAY = "core.next_way"
+NEXT_WAY_AFTER = timedelta(seconds=19)
+"""A page that no network took for so long is said on the next one besides, and is there within 20 s."""
+
+PAGE_DEADLINE_TIMER = "core.page_deadline"
 
 FALLBACK = Place("fallback", "command")
 """Where a page goes when chat can't take it."""
@@ -71,12 +79,13 @@ class TimerKind:
     kind: `PLUGIN.WHAT`. handler: called when one is due, at least once; it looks at the facts, not at having been
     called. It gets `(timer, tx)`, and is run in a turn; a coroutine function gets `(timer, tocsin)`, the daemon's
     `Tocsin`, and is run beside all else. pages: such a timer, set for an alert's id, is its next step: somebody will
-    be paged.
+    be paged. at_start: one with an empty key is set to ring at once whenever the daemon starts.
     """
 
     kind: str
     handler: Callable[[Timer, "Transaction"], None] | Callable[[Timer, Any], Coroutine[Any, Any, None]]
     pages: bool = False
+    at_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,8 @@ class Owned:
     """A handler and whose it is.
 
     name: the same after a restart. pages: a timer of this kind, set for an alert's id, is its next step: as long as
-    one is set, somebody will be paged. waits: it is a coroutine function, and so for no turn.
+    one is set, somebody will be paged. waits: it is a coroutine function, and so for no turn. at_start: as for
+    `TimerKind`.
     """
 
     owner: str
@@ -92,12 +102,13 @@ class Owned:
     call: Callable[..., Any]
     pages: bool = False
     waits: bool = False
+    at_start: bool = False
 
 
-def owned(owner: str, call: Callable[..., Any], *, pages: bool = False) -> Owned:
+def owned(owner: str, call: Callable[..., Any], *, pages: bool = False, at_start: bool = False) -> Owned:
     """A plugin's handler under its own name."""
     name = f"{owner}.{getattr(call, '__name__', type(call).__name__)}"
-    return Owned(owner, name, call, pages, waits=inspect.iscoroutinefunction(call))
+    return Owned(owner, name, call, pages, waits=inspect.iscoroutinefunction(call), at_start=at_start)
 
 
 class Endless(TocsinError):
@@ -168,6 +179,8 @@ class Transaction(Facts):
         """What failed in this turn and was undone by itself, in words."""
         self.places: set[Place] = set()
         """Where something is to be said since this turn."""
+        self.amended: set[Place] = set()
+        """Where something that was said is to be put right since this turn."""
         self.timers_changed = False
         self.bodies_kept = False
 
@@ -253,8 +266,23 @@ class Transaction(Facts):
             message = replace(message, told="")
         row = self._put(place, message, lane=Lane.PAGE, subject=about, person=person)
         if place != FALLBACK:
-            self.set_timer("core.page_deadline", str(row), after=PAGE_DEADLINE)
+            self.set_timer(PAGE_DEADLINE_TIMER, str(row), after=PAGE_DEADLINE)
         return row
+
+    def page_person(self, person: str, message: Message | str, *, about: str, urgent: bool = False) -> int:
+        """Call somebody who has an account, by one network after another until one takes it; the page's number.
+
+        As for `page`, of which all that becomes of it is recorded once, whatever ways it goes. urgent: as for
+        `PersonPaged`, which is recorded.
+        """
+        first, *others = self.private_places(person)
+        number = self.page(first, message, about=about, person=person)
+        if others:
+            outbox.begin_ways(self.connection, number)
+            wait = NEXT_WAY_AFTER if self.reaches(first) else timedelta(0)
+            self.set_timer(NEXT_WAY, str(number), after=wait)
+        self.record(PersonPaged(subject=about, at=self.now, page=number, person=person, urgent=urgent))
+        return number
 
     # What the verbs add up to.
 
@@ -285,9 +313,29 @@ class Transaction(Facts):
             if room != but_not:
                 self.say(room, message, about=about)
 
-    def news(self, place: Place, message: Message | str, *, about: str) -> None:
-        """Say what is being done about an alert that rings; not any more once somebody has answered."""
-        self.say(place, message, about=about, lane=Lane.NEWS)
+    def news(self, place: Place, message: Message | str, *, about: str, anew: bool = False) -> None:
+        """Say what is being done about an alert that rings; not any more once somebody has answered.
+
+        Where a line about it stands that can be put right, that shows it. anew: it is said nonetheless.
+        """
+        told = None if anew or isinstance(message, str) else message.told
+        group = self.find_group(about)
+        rings = group if group is not None and group.unanswered else None
+        if rings and told is not None and edits.show_progress(self, place, rings, told):
+            self.amended.add(place)
+        else:
+            self.say(place, message, about=about, lane=Lane.NEWS)
+
+    def amend(self, place: Place, message: Message, *, about: str) -> bool:
+        """Put right what was said of an alert in a place; False if it can't be, or does not stand there by itself.
+
+        It rings nobody: whoever needs to know is told besides.
+        """
+        group = self.find_group(about)
+        if group is None or not edits.show_state(self, place, group, message):
+            return False
+        self.amended.add(place)
+        return True
 
     def fall_back(self, message: Message, *, about: str) -> bool:
         """Ring by what is not chat; False if the configuration names nothing for it."""

@@ -39,11 +39,11 @@ def there(at: datetime, person: str, tx: Transaction) -> str:
 class Called:
     """Whom a step, or anything else, calls.
 
-    awake: person -> where they are paged. asleep: person -> until when they are not. rooms: which are paged.
+    awake: who is paged. asleep: person -> until when they are not. rooms: which are paged.
     missing: who is named, and can't be paged now.
     """
 
-    awake: Mapping[str, Sequence[Place]]
+    awake: Sequence[str]
     asleep: Mapping[str, datetime]
     rooms: Sequence[Place] = ()
     missing: Sequence[str] = ()
@@ -61,12 +61,12 @@ class Called:
     @classmethod
     def people(cls, names: Iterable[str], plan: Plan, tx: Transaction, *, wake: bool = False) -> "Called":
         """These people, as a plan of that urgency calls them."""
-        places = {person: tx.private_places(person) for person in names}
-        reached = {person: found for person, found in places.items() if found}
+        everybody = list(dict.fromkeys(names))
+        reached = [person for person in everybody if tx.private_places(person)]
         may_wait = plan.urgency is Urgency.LOW and not wake
         asleep = {one: at for one in reached if may_wait and (at := wakes_at(one, tx)) is not None}
-        awake = {person: found for person, found in reached.items() if person not in asleep}
-        return cls(awake, asleep, missing=[person for person, found in places.items() if not found])
+        awake = [person for person in reached if person not in asleep]
+        return cls(awake, asleep, missing=[person for person in everybody if person not in reached])
 
     @property
     def wait(self) -> bool:
@@ -80,21 +80,20 @@ class Called:
         return at, tuple(person for person, wakes in self.asleep.items() if wakes == at)
 
     def page(self, group: AlertGroup, plan: Plan, tx: Transaction, *, by: str = "") -> list[int]:
-        """Page all who are awake, each in private, and see to it that who sleeps is paged later; the pages' numbers.
+        """Page all who are awake, each in private and by one way after another, and see to it that who sleeps is paged later; the pages' numbers.
 
         by: who asked for it, if anybody did.
         """
         for person, at in self.asleep.items():
             tx.set_timer(MORNING, f"{group.id}/{person}", at=at)
         return [
-            tx.page(
-                place,
+            tx.page_person(
+                person,
                 tx.about(group, _excuse(person, plan, tx, by), command="ack"),
                 about=group.id,
-                person=person,
+                urgent=plan.urgency is Urgency.URGENT,
             )
-            for person, places in self.awake.items()
-            for place in places
+            for person in self.awake
         ]
 
 

@@ -59,7 +59,7 @@ class Coming:
         told = self._told(taken.said())
         pages += [tx.page(room, told, about=group.id) for room in called.rooms]
         for room in self._other_rooms(called):
-            tx.news(room, told, about=group.id)
+            tx.news(room, told, about=group.id, anew=bool(self.because))
         return tx.record(replace(taken, pages=tuple(pages)))
 
     def put_off(self, called: Called, walk: Walk) -> StepPutOff:

@@ -17,6 +17,7 @@ from tocsin.testing import Said
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, Start, fires, over
+from tests.pictures import picture
 
 ROOM = Place("console", "#ops")
 ALICE = Place("console", "alice", private=True)
@@ -64,6 +65,23 @@ async def test_a_page_is_confirmed_and_the_journal_knows(start: Start) -> None:
         assert await engine.sql("select state, attempts, receipt from outbox") == [("CONFIRMED", 1, "1")]
         kinds = [kind for (kind,) in await engine.sql("select kind from events order by seq")]
         assert kinds == ["group.opened", "page.delivered"]
+
+
+async def test_a_picture_is_kept_with_its_message_and_one_of_before_there_were_pictures_is_said(
+    start: Start,
+) -> None:
+    def turn(tx: Transaction) -> None:
+        tx.say(ROOM, Message("of before"), lane=Lane.STATUS)
+        tx.connection.exec_driver_sql("update outbox set body = json_remove(body, '$.picture')")
+        tx.say(ROOM, Message("with a picture", picture=picture()), lane=Lane.STATUS)
+
+    async with start() as engine:
+        await engine.run.tocsin.turn(turn)
+        await engine.run.settled()
+        assert [(str(said), said.message.picture) for said in engine.chat.said] == [
+            ("of before", None),
+            ("with a picture", picture()),
+        ]
 
 
 async def test_while_the_link_is_down_nothing_is_lost_and_order_is_kept(start: Start) -> None:
@@ -160,12 +178,12 @@ async def test_a_page_that_is_not_taken_in_a_minute_rings_the_fallback(
     async with start() as engine:
         engine.chat.fails = lambda _: NetworkError("no link", unsent=True)
         subject = await engine.report(fires())
-        await engine.advance(seconds=59)
+        await engine.advance(seconds=57)
         assert ring() == []
         await engine.advance(seconds=2)
         assert ring()[0] == f"{subject} critical DiskFull db1: 97 % of / used · !ack {subject}"
         headlines = [line for (line,) in await engine.sql("select headline from events order by seq")]
-        assert headlines[1] == "page to alice on console: not delivered: not taken within 60 s"
+        assert headlines[1] == "page to alice on console: not delivered: not taken within a minute"
         assert len(ring()) == len(set(ring()))
 
 
@@ -252,7 +270,7 @@ async def test_a_network_that_is_gone_from_the_configuration_is_told(start: Star
         away = Place("irc", "#ops")
         await engine.run.tocsin.turn(lambda tx: tx.say(away, "hello", lane=Lane.ANSWER))
         await engine.run.settled()
-        assert engine.chat.texts() == ["could not answer in irc/room/#ops: no network 'irc' is configured"]
+        assert engine.chat.texts() == ["could not answer in #ops on irc: no network 'irc' is configured"]
 
 
 async def test_an_adapter_that_crashes_is_tried_again(start: Start) -> None:
@@ -387,7 +405,7 @@ async def test_an_answer_to_a_stranger_who_has_left_is_not_worth_a_word(start: S
         await engine.says("mallory", "help")
         assert engine.chat.texts() == []
         await engine.says("bob", "help")
-        assert engine.chat.texts() == ["could not answer in console/person/bob: nowhere online"]
+        assert engine.chat.texts() == ["could not answer bob on console: nowhere online"]
 
 
 async def test_a_page_in_doubt_stays_in_doubt_while_nobody_is_there(start: Start) -> None:

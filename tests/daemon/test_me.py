@@ -10,7 +10,8 @@ from tocsin.store.profiles import GOOD_FOR, MOST_WRONG
 from tocsin.transaction import Transaction
 
 from tests.engine import Engine, fires
-from tests.tower import Chat, Tower, policy
+from tests.tower import Tower, away, policy
+from tests.tower import asks_on as asks
 
 RADIO = '[networks.radio]\nkind = "console"\nroom = "#radio"\n'
 PROVES_NOTHING = """\
@@ -35,15 +36,6 @@ def tower(write_config: Callable[..., Path], tmp_path: Path) -> Iterator[Tower]:
     yield tower
     said = [each for chat in (tower.chat, tower.radio) for each in chat.said if not each.place.private]
     assert not [each for each in said if "linked" in str(each)]  # whatever a test does, no room is told
-
-
-async def asks(chat: Chat, engine: Engine, account: str, text: str, *, room: str = "") -> list[str]:
-    """What is said to somebody where they asked."""
-    place = f"room/{room}" if room else f"person/{account}"
-    before = len(chat.texts(place))
-    await chat.hears(account, text, room=room)
-    await engine.run.settled()
-    return chat.texts(place)[before:]
 
 
 async def code_for(tower: Tower, engine: Engine, account: str = "alice") -> str:
@@ -204,13 +196,14 @@ async def test_a_linked_account_is_paged_and_may_answer_also_after_a_restart(tow
     async with tower(ALONE) as engine:
         [here] = await link(tower, engine)
         unless = "if that was not you: !me unlink radio"
-        assert here == f"you are alice here from now on: pages come here too, and you may answer; {unless}"
+        assert here == f"you are alice here from now on: pages may come here, and you may answer; {unless}"
         assert tower.chat.texts("person/alice")[-1] == (
-            f"on radio the account al2 is linked to you: pages go there too, and it may answer; {unless}"
+            f"on radio the account al2 is linked to you: pages may go there, and it may answer; {unless}"
         )
         assert tower.radio.accounts == {"al2": "alice"}
+        tower.chat.fails = away("alice")
         subject = await engine.report(fires())
-        assert tower.chat.pages() == ["03:00:00 alice"]
+        assert tower.chat.pages() == []
         assert tower.radio.pages() == ["03:00:00 al2"]
         [answer, *_] = await asks(tower.radio, engine, "al2", "ack")
         assert answer.startswith(f"{subject} acknowledged by alice")

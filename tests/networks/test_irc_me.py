@@ -10,6 +10,7 @@ from tocsin.testing import HandClock, Loudspeaker, running
 
 from tests.engine import Engine, fires
 from tests.networks.irc_peers import ROOM, come, got, irc
+from tests.processes import PATIENCE
 from tests.servers.irc_user import User, people
 from tests.servers.ircd import Inspircd
 from tests.tower import policy
@@ -22,6 +23,7 @@ tls = false
 room = "#ops"
 [people.alice]
 accounts.console = "alice"
+ways = "irc"
 [plugins.escalation]
 default = "ops"
 """
@@ -52,7 +54,7 @@ async def test_a_linked_account_is_paged_whatever_its_nick_and_answers(
             come(stranger, inspircd, "", ROOM),
             come(mallory, inspircd, "mallory", ROOM),
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while run.daemon.ears.standing["irc"]:
                 await asyncio.sleep(0.01)
         await engine.says("alice", "me link")

@@ -91,8 +91,12 @@ async def test_if_who_is_called_again_is_nowhere_the_next_step_comes_at_once(tow
         tower.chat.fails = away("alice")
         await engine.report(fires())
         assert tower.chat.pages() == ["03:00:00 alice", "03:01:00 bob"]
-        await engine.advance(minutes=11)
+        await engine.advance(minutes=9)
         assert tower.chat.pages()[2:] == []
+        await engine.advance(minutes=2)
+        [page] = tower.chat.pages()[2:]  # nor is she there in the next round, which begins after ten minutes
+        assert page.startswith("03:11:")
+        assert page.endswith(" bob")
 
 
 async def test_who_was_never_reached_before_it_was_over_has_their_whole_time_when_they_are(

@@ -78,7 +78,7 @@ async def test_a_page_that_fails_while_it_is_quiet_is_told(tower: Tower) -> None
         await engine.report(fires())
         await engine.report(over())
         await engine.advance(minutes=1)
-        assert "page to alice failed: not taken within 60 s" in str(tower.chat.told())
+        assert "page to alice failed: not taken within a minute" in str(tower.chat.told())
 
 
 async def test_of_a_page_that_is_delivered_while_it_is_quiet_the_wait_begins(tower: Tower) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from tocsin.config.tables import Config
+from tocsin.config.tables import Config, Person
 from tocsin.config.values import SecretSource
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean, key_path, listed
@@ -84,6 +84,7 @@ def _people(config: Config) -> Iterator[Problem]:
             yield Problem(
                 at, f"{name} has no account on any network, so can neither be paged nor answer", fatal=False
             )
+        yield from _ways(name, person, config)
         for network, account in person.accounts.items():
             holders[network, account.lower()].append(name)
     for (network, account), names in holders.items():
@@ -91,6 +92,18 @@ def _people(config: Config) -> Iterator[Problem]:
             yield Problem(
                 ("people", name, "accounts", network), f"{account!r} is already the account of {names[0]}"
             )
+
+
+def _ways(name: str, person: Person, config: Config) -> Iterator[Problem]:
+    for index, network in enumerate(person.ways):
+        at = ("people", name, "ways", index)
+        if network not in config.networks:
+            yield unknown_name(at, network, "no network", config.networks)
+        elif network in person.ways[:index]:
+            yield Problem(at, f"{network!r} is named already")
+        elif network not in person.accounts:
+            text = f"{name} has no account on {network}: it is left out until one is linked"
+            yield Problem(at, text, fatal=False)
 
 
 def _networks(at: KeyPath, named: Mapping[str, str], config: Config, what: str) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from tocsin.config.values import (
     Duration,
     FilePath,
     Name,
+    Names,
     NonEmpty,
     Prefix,
     Quiet,
@@ -94,6 +95,7 @@ class Person(Responder):
     """A responder, as the file writes one."""
 
     quiet: Quiet | None = None
+    ways: Names = ()
 
 
 @dataclass(frozen=True)

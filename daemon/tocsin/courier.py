@@ -16,6 +16,7 @@ from tocsin.core import Tocsin
 from tocsin.digests import find_digest
 from tocsin.domain.message import Message, Place
 from tocsin.domain.page import warned
+from tocsin.echoes import Echoes, release
 from tocsin.edits import claimed
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
@@ -73,11 +74,13 @@ class Courier:
         self,
         tocsin: Tocsin,
         networks: Mapping[str, Network],
+        echoes: Echoes,
         *,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """Prepare to carry what is to be said to these networks, by name."""
         self._tocsin = tocsin
+        self._echoes = echoes
         self._networks = networks
         self._jitter = jitter
         self._carriers: dict[Place, asyncio.Task[None]] = {}
@@ -209,6 +212,7 @@ class Courier:
         try:
             async with asyncio.timeout(network.send_for.total_seconds()):
                 reach("before-send")
+                self._echoes.saying(row)
                 receipt = await network.send(
                     row.place,
                     row.message,
@@ -271,6 +275,7 @@ class _Pause:
 
 def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) -> Choice:
     """The next message for a place; from now on it may be seen. knock: as for `choose`."""
+    release(place, tx)
     while (choice := _chosen(place, noise, tx, knock=knock)).row is not None:
         row = choice.row
         if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):

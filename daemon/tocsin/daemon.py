@@ -20,8 +20,9 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
-from tocsin.domain import digest, duty, group, page
+from tocsin.domain import bridge, digest, duty, group, page
 from tocsin.ears import Ears
+from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
 from tocsin.guard import Guard
@@ -119,7 +120,10 @@ class Daemon:
     ) -> None:
         """Build the parts; nothing moves before `run`."""
         kinds = {
-            **{kind.kind: kind for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS)},
+            **{
+                kind.kind: kind
+                for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS, *bridge.EVENTS)
+            },
             **declared.events,
         }
         timers = {
@@ -143,12 +147,13 @@ class Daemon:
             **networks,
             FALLBACK.network: Fallback(config.fallback.command, config.fallback.timeout),
         }
-        self.courier = Courier(self.tocsin, everywhere)
+        self.echoes = Echoes(self.tocsin)
+        self.courier = Courier(self.tocsin, everywhere, self.echoes)
         self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
         words = answers.commands([answers.of_groups(), *declared.answers])
         commands = Commands(self.tocsin, [*words, *lists.commands(), *me.commands(), *declared.commands])
-        self.ears = Ears(self.tocsin, commands, self.courier, networks)
+        self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
         nudges = [self.ringer.nudge, self.intake.nudge]
         self.web = Web(self.tocsin, self.intake, declared.routes, nudges)
@@ -194,6 +199,7 @@ class Daemon:
         await self.intake.take_over()
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
         await self.tocsin.must(oncall.begin)
+        await self.echoes.begin()
         for part in (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
         for name, network in self.networks.items():

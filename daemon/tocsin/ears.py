@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from tocsin import alerts, seen
+from tocsin import alerts, echoes, seen
 from tocsin.core import Tocsin
 from tocsin.courier import Courier
 from tocsin.domain.message import Line, Place, clean
+from tocsin.echoes import Echoes
 from tocsin.hearing import Commands
 from tocsin.networks.base import Network
 from tocsin.store import inbox
@@ -20,6 +22,12 @@ log = logging.getLogger(__name__)
 SEEN_EARLY = [timedelta(seconds=0.2), timedelta(seconds=1), timedelta(seconds=5)]
 """After so long it is looked again for a message that was seen before the network's receipt for it came."""
 
+ORIGINAL_WITHIN = timedelta(seconds=2)
+"""So long after a bridge repeated what somebody typed elsewhere that is heard there."""
+
+MOST_PUT_OFF = 20
+"""So many lines at most wait for that; who says more is answered at once, or not at all."""
+
 
 class Ears:
     """The one listener of all networks."""
@@ -29,12 +37,15 @@ class Ears:
         tocsin: Tocsin,
         commands: Commands,
         courier: Courier,
+        echoes: Echoes,
         networks: Mapping[str, Network],
     ) -> None:
         """Every network is down until it says that it is up."""
         self._tocsin = tocsin
         self._commands = commands
         self._courier = courier
+        self._echoes = echoes
+        self._put_off = set[str]()
         self._networks = networks
         self._deaf = {name for name, network in networks.items() if network.deaf_while_away}
         self._away_since = dict[str, datetime | None].fromkeys(networks)
@@ -59,7 +70,46 @@ class Ears:
 
     async def heard(self, line: Line) -> None:
         """Take a line; it is kept when this returns, however long that takes."""
-        await self._commands.heard(line)
+        if line.tapped or line.takes_back or line.place.private:
+            await self._commands.heard(line)
+        elif self._known(line):
+            if self._asks(line):
+                self._echoes.asked(line)
+            await self._commands.heard(line)
+        elif ours := self._echoes.of_ours(line):
+            await self._tocsin.must(partial(echoes.heard, line, ours))
+            await self._commands.heard(replace(line, notice=True))
+        elif self._asks(line) and self._echoes.may_come_before(line) and len(self._put_off) < MOST_PUT_OFF:
+            await self._commands.heard(replace(line, notice=True))
+            self._wait_for_original(line)
+        elif not self._asks(line) or not self._echoes.of_others(line):
+            await self._commands.heard(line)
+
+    def _known(self, line: Line) -> bool:
+        """Whether somebody whom we know says it, or claims to be one."""
+        person_of, network = self._tocsin.people.person_of, line.place.network
+        return (person_of(network, line.account) or person_of(network, line.claimed)) is not None
+
+    def _asks(self, line: Line) -> bool:
+        return not line.notice and self.wants(line.text, private=False, us=line.us)
+
+    def _wait_for_original(self, line: Line) -> None:
+        """Take what a stranger asks for in a bridged room, unless that was typed on the other side by somebody else: there
+        it is answered, and a bridge proves nothing of who typed it. The line is not kept meanwhile.
+        """
+        name = f"{line.place.network} {line.id}"
+
+        async def wait() -> None:
+            clock, over = self._tocsin.clock, asyncio.Event()
+            clock.wake_at(name, clock.now() + ORIGINAL_WITHIN, over.set)
+            await over.wait()
+            self._put_off.remove(name)
+            if not self._echoes.of_others(line):
+                await self._commands.heard(replace(line, id=f"{line.id} later", position=""))
+
+        if self._tasks is not None and name not in self._put_off:  # a network may bring a line twice
+            self._put_off.add(name)
+            self._tasks.create_task(wait(), name="wait for what a bridge repeats")
 
     async def position(self, network: str) -> str:
         """Where the network's stream stood."""

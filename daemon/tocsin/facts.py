@@ -8,11 +8,13 @@ from typing import Protocol, TypeVar, cast
 from sqlalchemy import Connection
 
 from tocsin.config import Config
+from tocsin.domain.bridge import BRIDGES, Bridges, RoomsApart, RoomsBridged
 from tocsin.domain.duty import OnCallChanged, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
+from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
 from tocsin.people import People
 from tocsin.store import journal, outbox, profiles, subjects, timers
@@ -29,15 +31,19 @@ class Known:
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
     meant last. people: everybody, as they say. replays: what else was made of the events of these groups.
+    bridges: the rooms that are known as bridged, once that was found out.
     edits, sees: the networks where what was said can be put right, and those that tell when it is seen.
     reaches: whether what is said in a place now would be taken, as far as is known; it is asked in the writer's thread.
+    key: what this daemon signs with.
     """
 
     config: Config
     kinds: Mapping[str, type[Event]]
+    key: bytes = field(default=b"", repr=False)
     groups: dict[str, AlertGroup] = field(default_factory=dict)
     on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
     people: People | None = None
+    bridges: Bridges | None = None
     replays: dict[str, dict[type["Replay"], "Replay"]] = field(default_factory=dict)
     edits: frozenset[str] = frozenset()
     sees: frozenset[str] = frozenset()
@@ -104,6 +110,10 @@ class Facts:
         if isinstance(event, OnCallChanged):
             self._seen.add(event.schedule)
             self._known.on_call[event.schedule] = event.people
+            return
+        if isinstance(event, RoomsBridged | RoomsApart):
+            self._seen.add(event.subject)
+            self._known.bridges = self.bridges.after(event)
             return
         for replay in self._known.replays.get(event.subject, {}).values():
             self._seen.add(event.subject)
@@ -182,6 +192,10 @@ class Facts:
         """How long until such a timer rings; None if it is not set."""
         return timers.left(self.connection, kind, key, self.time)
 
+    def signed(self, path: str, text: str) -> str:
+        """What a `Button` of that path takes, behind the path: `act/TEXT.SIGNATURE`. text: fit for an address."""
+        return f"{path}/{signed(self._known.key, path, text)}"
+
     def edits(self, place: Place) -> bool:
         """Whether what was said in a place can be put right."""
         return place.network in self._known.edits
@@ -252,6 +266,17 @@ class Facts:
                     self.follow(entry.event)
         return self._known.on_call.get(schedule)
 
+    @property
+    def bridges(self) -> Bridges:
+        """The rooms that are known as bridged."""
+        if self._known.bridges is None:
+            bridges = Bridges()
+            for entry in self.story(BRIDGES):
+                if entry.event is not None:
+                    bridges = bridges.after(entry.event)
+            self._known.bridges = bridges
+        return self._known.bridges
+
     def person(self, name: str) -> Responder:
         """The person with this name; one who is no longer in the configuration has no accounts."""
         return self.people.by_name.get(name, Responder())
@@ -286,6 +311,8 @@ class Facts:
     def forget_replayed(self) -> None:
         """What this turn replayed or changed may have been undone."""
         self._known.people = None
+        if BRIDGES in self._seen:
+            self._known.bridges = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)
             self._known.replays.pop(subject, None)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from tocsin import edits
+from tocsin import bridged, edits
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, GroupResolved, GroupSilenced
 from tocsin.domain.message import Message, Place
@@ -173,6 +173,7 @@ class Transaction(Facts):
         self._touched: set[str] = set()
         self._next_steps: set[str] = set()  # which surely have one
         self._depth = 0
+        self._said_in_rooms: list[int] = []
         # Kept past what is undone, and said when the turn ends: a fault must not take its own alarm with it.
         self._alarms: dict[str, tuple[str, str]] = {}
         self.faults: list[str] = []
@@ -321,6 +322,8 @@ class Transaction(Facts):
         told = None if anew or isinstance(message, str) else message.told
         group = self.find_group(about)
         rings = group if group is not None and group.unanswered else None
+        # A bridge would make of an edit what it likes, and of the other side's line another one here.
+        told = None if self.bridges.leads(place) else told
         if rings and told is not None and edits.show_progress(self, place, rings, told):
             self.amended.add(place)
         else:
@@ -384,6 +387,7 @@ class Transaction(Facts):
         for owner in sorted(self.rules.breaker.untold):
             self.tell(f"plugin {owner} fails again and again: it is left out for a minute. See the log.")
         self.rules.breaker.untold.clear()
+        bridged.hold(self, self._said_in_rooms)
         self.new_people = self.people if self.people_changed else None
         self.forget_closed()
 
@@ -417,7 +421,7 @@ class Transaction(Facts):
                 message, told=None
             )  # a digest tells alerts, and whoever asked need not wait for it
         self.places.add(place)
-        return outbox.add(
+        row = outbox.add(
             self.connection,
             place,
             message,
@@ -427,6 +431,9 @@ class Transaction(Facts):
             person=person,
             settle=settle,
         )
+        if not place.private:
+            self._said_in_rooms.append(row)
+        return row
 
     def _react(self, reaction: Owned, event: Event, seq: int) -> None:
         """Run a reaction by itself: what it did is undone if it fails, and the rest of the turn goes on."""

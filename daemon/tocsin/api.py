@@ -2,6 +2,7 @@
 
 from tocsin.alerts import announce, announce_all, report
 from tocsin.answers import Answers
+from tocsin.buttons import Asked, Button
 from tocsin.commands import Call, Command
 from tocsin.config import (
     Config,
@@ -84,7 +85,9 @@ __all__ = [
     "AlertResolved",
     "AlertsUnlisted",
     "Answers",
+    "Asked",
     "BadPayload",
+    "Button",
     "Call",
     "Command",
     "Config",

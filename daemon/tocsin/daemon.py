@@ -39,7 +39,7 @@ from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Rules, by_event
-from tocsin.web import Web
+from tocsin.web import Buttons, Web
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +138,7 @@ class Daemon:
         known = Known(
             config,
             kinds,
+            key=state.key() if declared.buttons else b"",
             edits=frozenset(name for name, network in networks.items() if network.edits),
             sees=frozenset(name for name, network in networks.items() if network.sees),
         )
@@ -155,8 +156,9 @@ class Daemon:
         commands = Commands(self.tocsin, [*words, *lists.commands(), *me.commands(), *declared.commands])
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
+        buttons = Buttons(self.tocsin, declared.buttons, commands)
         nudges = [self.ringer.nudge, self.intake.nudge]
-        self.web = Web(self.tocsin, self.intake, declared.routes, nudges)
+        self.web = Web(self.tocsin, self.intake, declared.routes, buttons, nudges)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
         self._stop = asyncio.Event()

@@ -9,6 +9,7 @@ from typing import Any
 import pluggy
 
 from tocsin.answers import Answers
+from tocsin.buttons import Button
 from tocsin.commands import Command
 from tocsin.config import Config
 from tocsin.domain.event import Event
@@ -57,3 +58,8 @@ def register_answers() -> Iterable[Answers]:  # type: ignore[empty-body]
 @hookspec
 def register_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     """Asked once, at start. Return what may be posted to this plugin, at `/hooks/PLUGIN[/PATH]/RECEIVER`."""
+
+
+@hookspec
+def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what people may press outside of chat, at `/PATH/TEXT.SIGNATURE`."""

@@ -12,6 +12,7 @@ import pluggy
 
 from tocsin import answers, hookspecs, lists, me
 from tocsin.answers import Answers
+from tocsin.buttons import TAKEN_PATHS, Button
 from tocsin.commands import OWN_WORDS, Command
 from tocsin.config import Config, shape_problem, unknown_name
 from tocsin.domain.event import Event
@@ -96,6 +97,7 @@ class Declared:
     commands: Sequence[Command] = ()
     answers: Sequence[Answers] = ()
     routes: Mapping[str, Route] = field(default_factory=dict)
+    buttons: Sequence[Button] = ()
 
 
 class Plugins:
@@ -139,6 +141,7 @@ class Plugins:
             self._commands(),
             self._answers(),
             self._routes(),
+            self._buttons(),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -176,6 +179,22 @@ class Plugins:
                     raise PluginError(name, f"has two routes for /hooks/{path}")
                 routes[path] = route
         return routes
+
+    def _buttons(self) -> list[Button]:
+        claims = dict.fromkeys(TAKEN_PATHS, "Tocsin itself")
+        buttons = []
+        for name, found in self._ask("register_buttons", Button):
+            for button in found:
+                _check_handler(name, button.ask)
+                _check_handler(name, button.press)
+                if not re.fullmatch(r"[a-z][a-z0-9-]*", button.path):
+                    raise PluginError(name, f"{button.path!r} is no path: it must be of a-z, 0-9 and '-'")
+                if button.path in claims:
+                    other = claims[button.path]
+                    raise PluginError(name, f"path {button.path!r} is claimed by {other} and by {name}")
+                claims[button.path] = name
+                buttons.append(button)
+        return buttons
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")

@@ -17,6 +17,7 @@ from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import BadPayload, StoreUnavailable
 from tocsin.intake import Intake, Read, Route
 from tocsin.transaction import Transaction
+from tocsin.web.buttons import Buttons
 from tocsin.web.connections import Connection, Quiet
 from tocsin.web.limits import Limit, Shares
 from tocsin.web.proofs import Proofs
@@ -47,15 +48,21 @@ LOG_EVERY = timedelta(seconds=10)
 
 
 class Web:
-    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, and says at `/healthz` whether the engine turns.
+    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed, and says at `/healthz` whether the engine turns.
 
     address: where it listens; empty as long as it does not.
     """
 
     def __init__(
-        self, tocsin: Tocsin, intake: Intake, routes: Mapping[str, Route], nudges: Sequence[Nudge]
+        self,
+        tocsin: Tocsin,
+        intake: Intake,
+        routes: Mapping[str, Route],
+        buttons: Buttons,
+        nudges: Sequence[Nudge],
     ) -> None:
         """Read the receivers' secrets. routes: by `PLUGIN` or `PLUGIN/PATH`. nudges: of the parts that cycle."""
+        self._buttons = buttons
         self._tocsin = tocsin
         self._intake = intake
         self._routes = routes
@@ -133,6 +140,8 @@ class Web:
                 return await self._post("/".join([plugin, *path]), receiver, request)
             case ["healthz"] | ["hooks", _, _] | ["hooks", _, _, _], _:
                 return _said(405, "alerts are posted to /hooks/PLUGIN/RECEIVER; /healthz is for GET")
+            case [path, token], _ if path in self._buttons:
+                return await self._buttons.answer(path, token, request, self._log)
             case _:
                 return _said(404, "there is /hooks/PLUGIN/RECEIVER, to post to, and /healthz")
 

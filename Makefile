@@ -14,11 +14,13 @@ demo: ## play a short outage on this terminal
 test: ## set up .venv if need be, then run every check
 	@.ci/setup
 	@.ci/servers
+	@.ci/synapse
 	@.ci/check
 
 bench: ## measure beside the floors; writes benchmarks/RESULTS.md (some minutes)
 	@.ci/setup
 	@.ci/servers
+	@.ci/synapse
 	@.venv/bin/python -m benchmarks
 
 lock: ## pin the newest versions that pyproject.toml allows
@@ -26,4 +28,4 @@ lock: ## pin the newest versions that pyproject.toml allows
 	@.ci/lock
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-synapse tests/servers/js/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,6 +14,8 @@ from tocsin.testing import HandClock
 
 from tests.engine import Start
 from tests.processes import TOKEN
+from tests.servers.programs import running
+from tests.servers.synapse import Synapse
 
 pytest.register_assert_rewrite("tests.networks.contract")
 
@@ -67,6 +69,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 for name, text in report.user_properties:
                     if name == "figure":
                         terminalreporter.write_line(text)
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """One for all tests that let it live, without limits."""
+    with running(Synapse(tmp_path_factory.mktemp("matrix") / "synapse")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What is built and pinned is what the repository says."""
 
+import json
 import os
 import re
 import subprocess
@@ -129,6 +130,7 @@ def group(name: str) -> Iterator[str]:
         ("run.txt", PROJECT["project"]["dependencies"]),
         ("dev.txt", [*PROJECT["project"]["dependencies"], *group("dev")]),
         ("lock.txt", [*group("lock")]),
+        ("synapse.txt", [*group("synapse")]),
     ],
 )
 def test_the_lock_pins_what_the_project_asks_for(lock: str, wanted: list[str]) -> None:
@@ -142,3 +144,13 @@ def test_the_lock_pins_what_the_project_asks_for(lock: str, wanted: list[str]) -
 def test_what_runs_is_what_was_tested() -> None:
     tested = {each.name: str(each) for each in pinned("dev.txt")}
     assert {each.name: str(each) for each in pinned("run.txt")}.items() <= tested.items()
+
+
+def test_what_runs_on_node_is_pinned_and_comes_from_no_index_of_its_own() -> None:
+    folder = ROOT / "tests" / "servers" / "js"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    for path, package in packages.items():
+        assert "resolved" not in package
+        assert not path or package["integrity"].startswith("sha512-")

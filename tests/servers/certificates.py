@@ -37,6 +37,12 @@ class Certificates:
             context.load_cert_chain(client)
         return context
 
+    def server_context(self, certificate: Path | None = None) -> ssl.SSLContext:
+        """What a server shows: the certificate for localhost, or another one."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate or self.server)
+        return context
+
     def _write(self, name: str, certificate: trustme.LeafCert) -> Path:
         path = self._folder / f"{name}.pem"
         path.touch(mode=0o600)

@@ -32,6 +32,7 @@ from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
 from tocsin.networks.irc.settings import IrcSettings
+from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.outages import Outages
 from tocsin.people import People
 from tocsin.ringer import Ringer
@@ -290,5 +291,11 @@ def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock)
             from tocsin.networks.irc.network import Irc  # noqa: PLC0415 (the irc package takes long to import)
 
             return Irc(name, settings, accounts=people, rooms=rooms)
+        case MatrixSettings():
+            from tocsin.networks.matrix.account import Account  # noqa: PLC0415 (and so does nio)
+            from tocsin.networks.matrix.network import Matrix  # noqa: PLC0415
+
+            account = Account(name, settings, state_folder(config))
+            return Matrix(name, account, accounts=people, rooms=rooms, now=clock.now)
         case _:
             raise NotImplementedError(type(settings))

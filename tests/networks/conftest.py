@@ -1,13 +1,17 @@
-"""The servers that tests of IRC share."""
+"""The servers that tests of networks share, and who is there."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.networks.irc_peers import PASSWORD
+from tests.networks.matrix_peers import World
 from tests.servers.certificates import Certificates, fingerprint
 from tests.servers.ircd import Inspircd, Ngircd
+from tests.servers.matrix_proxy import Proxy
 from tests.servers.programs import running
+from tests.servers.synapse import Synapse
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +37,19 @@ def inspircd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificate
             server.register(account, PASSWORD)
         server.register("tocsin", PASSWORD, fingerprint(certificates.client("tocsin")))
         yield server
+
+
+@pytest.fixture
+async def world(synapse: Synapse, tmp_path: Path) -> AsyncIterator[World]:
+    """Tocsin is in the room, and has one with each of its people."""
+    async with World(synapse, tmp_path) as there:
+        there.joins(there.room)
+        await there.private_rooms()
+        yield there
+
+
+@pytest.fixture
+async def proxy(synapse: Synapse) -> AsyncIterator[Proxy]:
+    """Stands between Tocsin and the homeserver."""
+    async with Proxy(synapse.url) as between:
+        yield between

@@ -3,17 +3,25 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
 from tocsin import control, daemon, demo, plugins
+from tocsin.clock import Clock
 from tocsin.config import Config, Document
+from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
 from tocsin.domain.words import counted, key_path, listed
-from tocsin.errors import ConfigError, PluginError, Problem, StateError
+from tocsin.errors import ConfigError, NetworkError, PluginError, Problem, StateError
+from tocsin.networks.matrix.settings import MatrixSettings
+
+if TYPE_CHECKING:
+    from tocsin.networks.matrix.account import Account
+
+T = TypeVar("T")
 
 UNUSABLE = 2
 """The exit code when the configuration, or a plugin, can't be used."""
@@ -54,7 +62,8 @@ def check_config(path: Path) -> None:
 
     Exits with 0 if it can be used, warnings or not, else with 2.
     """
-    prepared = _prepare(path)
+    document, prepared = _opened(path, daemon.prepare)
+    _tell([*prepared.warnings, *_without_login(prepared.config)], path, document)
     click.echo(f"{path}: good: {_summary(prepared.config)}")
 
 
@@ -89,11 +98,16 @@ def play_demo(pace: float, *, irc: bool) -> None:
 
     On a terminal the prompt is yours afterwards. Nothing else on the machine is touched.
     """
-    if not irc:
-        raise click.exceptions.Exit(asyncio.run(demo.play(pace)))
-    from tocsin.demo_irc import IrcStage  # noqa: PLC0415 (the irc package takes long to import)
+    raise click.exceptions.Exit(asyncio.run(demo.play(pace, *_stage(irc=irc))))
 
-    raise click.exceptions.Exit(asyncio.run(demo.play(pace, IrcStage)))
+
+def _stage(*, irc: bool) -> Sequence[Callable[[Clock, Path], demo.Stage]]:
+    """What makes the stage, if it is not the terminal; networks take long to import."""
+    if irc:
+        from tocsin.demo_irc import IrcStage  # noqa: PLC0415
+
+        return [IrcStage]
+    return []
 
 
 @main.command(short_help="Say how the running daemon stands.")
@@ -110,6 +124,125 @@ def status(path: Path) -> None:
         click.echo(f"{name}: {f'down: {down}' if down else 'up'}")
     for name, value in answer.items():
         click.echo(f"{name}: {value}")
+
+
+@main.group(short_help="Log in to Matrix; trust people's new devices.")
+def matrix() -> None:
+    """What is done by hand for a Matrix network. A daemon that runs takes notice by itself."""
+
+
+_secret_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@matrix.command(short_help="Log in, once.")
+@config_option
+@click.argument("network", default="")
+@click.option("--password-file", type=_secret_file, help="Read the password here instead of asking for it.")
+@click.option(
+    "--token-file", type=_secret_file, help="Take this long-lived access token instead of a password."
+)
+@click.option(
+    "--recovery-key-file", type=_secret_file, help="Restore the account's identity with its recovery key."
+)
+@click.option(
+    "--replace-identity", is_flag=True, help="Give the account another identity; its old one is lost."
+)
+def login(
+    path: Path,
+    network: str,
+    *,
+    password_file: Path | None,
+    token_file: Path | None,
+    recovery_key_file: Path | None,
+    replace_identity: bool,
+) -> None:
+    """Log in to a Matrix NETWORK, the only one if it is not named, and give the account an identity that vouches for
+    Tocsin's device.
+
+    Asks for the password if it is needed. Tocsin stays logged in; type this again when it says that it is not.
+    """
+    account = _matrix_account(path, network)
+    from tocsin.networks.matrix.login import Given, LoginRefused, log_in  # noqa: PLC0415 (not needed for anything else)
+
+    def password() -> str:
+        if password_file is not None:
+            return _secret(password_file)
+        if not sys.stdin.isatty():
+            raise LoginRefused("there is no terminal to type the password on: use --password-file")
+        typed: str = click.prompt(f"password of {account.settings.user}", hide_input=True, err=True)
+        return typed
+
+    try:
+        given = Given(
+            password,
+            token=_secret(token_file) if token_file else "",
+            recovery_key=_secret(recovery_key_file) if recovery_key_file else "",
+            replace=replace_identity,
+        )
+        asyncio.run(log_in(account, given, click.echo))
+    except (NetworkError, LoginRefused) as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    click.echo(f"kept in {account.folder}")
+
+
+@matrix.command(short_help="Accept somebody's new identity.")
+@config_option
+@click.argument("user")
+@click.argument("network", default="")
+def trust(path: Path, user: str, network: str) -> None:
+    """Accept the identity that USER has now on a Matrix NETWORK, after it was said that it has changed.
+
+    Ask them first, by another way, whether it was them.
+    """
+    account = _matrix_account(path, network)
+    from tocsin.networks.matrix.trust import forget  # noqa: PLC0415 (not needed for anything else)
+
+    try:
+        known = forget(account.pins, user)
+    except NetworkError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    if not known:
+        _refuse(f"{user}: no identity of theirs was ever seen")
+    click.echo(f"{user}: the identity that they have now counts from their next message on")
+
+
+def _matrix_account(path: Path, network: str) -> "Account":
+    from tocsin.networks.matrix.account import Account  # noqa: PLC0415 (not needed for anything else)
+
+    _, config = _opened(path, daemon.read)  # root has no systemd credentials
+    found = {name: each for name, each in config.networks.items() if isinstance(each, MatrixSettings)}
+    if not network and len(found) == 1:
+        [network] = found
+    if network not in found:
+        if not found:
+            _refuse(f"{path}: there is no Matrix network: add [networks.matrix]")
+        asked = f"no Matrix network is called {network!r}" if network else "say on which network"
+        _refuse(f"{path}: {asked}: there is {listed(found)}")
+    folder = daemon.state_folder(config)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Account(network, found[network], folder)
+
+
+def _without_login(config: Config) -> Iterator[Problem]:
+    """The Matrix networks on which nobody will be reached until somebody logs in."""
+    found = {name: each for name, each in config.networks.items() if isinstance(each, MatrixSettings)}
+    for name, settings in found.items():
+        from tocsin.networks.matrix.account import Account  # noqa: PLC0415 (not needed for anything else)
+
+        try:
+            Account(name, settings, daemon.state_folder(config)).credentials()
+        except NetworkError as error:
+            yield Problem(("networks", name), f"nobody is paged there: {error}", fatal=False)
+
+
+def _secret(path: Path) -> str:
+    """What a file holds that is nobody else's to read."""
+    try:
+        return SecretSource(file=path).reveal()
+    except ValueError as error:
+        _refuse(str(error))
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")
@@ -148,19 +281,24 @@ def _summary(config: Config) -> str:
 
 def _prepare(path: Path, *, warn: bool = True) -> daemon.Prepared:
     """Read the configuration, warnings told; a bad one ends the command."""
+    document, prepared = _opened(path, daemon.prepare)
+    if warn:
+        _tell(prepared.warnings, path, document)
+    return prepared
+
+
+def _opened(path: Path, read: Callable[[Document], T]) -> tuple[Document, T]:
+    """The configuration, as far as `read` reads it; a bad one ends the command."""
     document = None
     try:
         document = Document.open(path)
-        prepared = daemon.prepare(document)
+        return document, read(document)
     except ConfigError as error:
         _tell(error.problems, path, document)
         faults = [problem for problem in error.problems if problem.fatal]
         _refuse(f"{path}: can't be used: {counted(len(faults), 'error')}")
     except PluginError as error:
         _refuse(f"{path}: {error}")
-    if warn:
-        _tell(prepared.warnings, path, document)
-    return prepared
 
 
 def _tell(problems: Iterable[Problem], path: Path, document: Document | None) -> None:

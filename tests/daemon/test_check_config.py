@@ -57,6 +57,7 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
         "legacy.password",
         "irc.password",
         "irc-server.password",
+        "matrix.token",
         "ops.key",
         "alertmanager.token",
     ):
@@ -292,3 +293,29 @@ def test_any_tables_are_used_or_refused_in_words(tables: dict[str, Any]) -> None
     except ConfigError as error:
         assert error.problems
         assert all(problem.text for problem in error.problems)
+
+
+def test_where_nobody_has_logged_in_on_matrix_it_says_what_to_type(
+    write_config: Write, tmp_path: Path
+) -> None:
+    text = f"""{MINIMAL}
+[store]
+directory = "{tmp_path}"
+[fallback]
+command = ["/bin/true"]
+[networks.matrix]
+homeserver = "https://matrix.example.org"
+user = "@tocsin:example.org"
+room = "#ops:example.org"
+"""
+    path = write_config(text)
+    code, _, complaints = check(path)
+    assert code == 0
+    kept = tmp_path / "matrix-matrix" / "account.json"
+    line = text.splitlines().index("[networks.matrix]") + 1
+    why = f"nobody has logged in on matrix yet, so there is no {kept}: type tocsin matrix login"
+    assert complaints == [f"{line}: warning: networks.matrix: nobody is paged there: {why}"]
+    assert not kept.parent.exists()  # to look changes nothing
+    kept.parent.mkdir(mode=0o700)
+    kept.write_text('{"user": "@tocsin:example.org", "device": "TOCSIN", "token": "t"}')
+    assert check(path)[2] == []

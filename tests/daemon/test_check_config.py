@@ -46,12 +46,12 @@ def test_two_people_on_one_network_take_twelve_lines(write_config: Write) -> Non
 def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT001
     text = (ROOT / "config.example.toml").read_text()
     if whole:
-        program = tmp_path / "send-sms"
-        program.touch(mode=0o700)
+        for program in ("send-sms", "ring"):
+            (tmp_path / program).touch(mode=0o700)
         text = "\n".join(
             line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in text.splitlines()
         )
-        text = text.replace("/usr/local/bin/send-sms", str(program))
+        text = text.replace("/usr/local/bin", str(tmp_path))
     for secret in (
         "prometheus.token",
         "legacy.password",
@@ -60,6 +60,10 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
         "matrix.token",
         "ops.key",
         "alertmanager.token",
+        "ntfy.token",
+        "sms.key",
+        "alice.apprise",
+        "mail.password",
     ):
         (tmp_path / secret).write_text(TOKEN)
         (tmp_path / secret).chmod(0o600)
@@ -69,7 +73,9 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
     path.write_text(text)
     code, _, complaints = check(path)
     assert code == 0
-    assert [line for line in complaints if "fallback" not in line] == []
+    left = [line.partition(": warning: ")[2] for line in complaints if "fallback" not in line]
+    deaf = "plugins.notify.people: carol is on a schedule or in a team and can't be rung"
+    assert [line.partition(": chat")[0] for line in left] == [deaf] * whole
 
 
 @pytest.mark.parametrize("name", ["shapes", "names"])

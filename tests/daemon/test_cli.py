@@ -64,7 +64,8 @@ def test_the_environment_may_name_the_file(write_config: Callable[..., Path]) ->
 def test_plugins_are_listed_without_a_configuration() -> None:
     ran = run(TOCSIN, "plugins")
     assert ran.returncode == 0
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["alertmanager", "escalation", "silence"]
+    names = [line.split()[0] for line in ran.stdout.splitlines()]
+    assert names == ["alertmanager", "escalation", "notify", "silence"]
 
 
 def test_plugins_are_not_listed_from_a_configuration_that_is_bad(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 
 from tests.engine import Start
 from tests.plugins.alertmanager_parts import Sender, declared
+from tests.plugins.notify_parts import Ntfy, Sink, served
 from tests.tower import Tower
 
 
@@ -25,6 +26,20 @@ def rung(tower: Tower, tmp_path: Path) -> Callable[[], list[str]]:
     program.chmod(0o755)
     tower.people += f'[fallback]\ncommand = ["{program}"]\n'
     return lambda: heard.read_text().splitlines() if heard.exists() else []
+
+
+@pytest.fixture
+async def ntfy(start: Start) -> AsyncIterator[Ntfy]:
+    sink = Ntfy(start.clock)
+    async with served(sink):
+        yield sink
+
+
+@pytest.fixture
+async def gateway(start: Start) -> AsyncIterator[Sink]:
+    sink = Sink(start.clock)
+    async with served(sink):
+        yield sink
 
 
 @pytest.fixture

@@ -93,20 +93,31 @@ def run(path: Path) -> None:
 @click.option(
     "--irc", is_flag=True, help="On an IRC server that it starts (needs ngircd), so that you can join."
 )
-def play_demo(pace: float, *, irc: bool) -> None:
+@click.option(
+    "--matrix",
+    is_flag=True,
+    help="On a Matrix homeserver that it starts (needs Synapse), so that you can sign in.",
+)
+def play_demo(pace: float, *, irc: bool, matrix: bool) -> None:
     """Play a short outage, in about a minute, with a real daemon on a temporary folder.
 
     On a terminal the prompt is yours afterwards. Nothing else on the machine is touched.
     """
-    raise click.exceptions.Exit(asyncio.run(demo.play(pace, *_stage(irc=irc))))
+    if irc and matrix:
+        raise click.UsageError("it is played on one stage: say --irc or --matrix")
+    raise click.exceptions.Exit(asyncio.run(demo.play(pace, *_stage(irc=irc, matrix=matrix))))
 
 
-def _stage(*, irc: bool) -> Sequence[Callable[[Clock, Path], demo.Stage]]:
+def _stage(*, irc: bool, matrix: bool) -> Sequence[Callable[[Clock, Path], demo.Stage]]:
     """What makes the stage, if it is not the terminal; networks take long to import."""
     if irc:
         from tocsin.demo_irc import IrcStage  # noqa: PLC0415
 
         return [IrcStage]
+    if matrix:
+        from tocsin.demo_matrix import MatrixStage  # noqa: PLC0415
+
+        return [MatrixStage]
     return []
 
 

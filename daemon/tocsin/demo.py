@@ -36,9 +36,9 @@ web.listen = "127.0.0.1:0"
 [receivers.demo]
 token.file = "token"
 [people.alice]
-accounts.{network} = "alice"
+accounts.{network} = "{accounts[alice]}"
 [people.bob]
-accounts.{network} = "bob"
+accounts.{network} = "{accounts[bob]}"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
@@ -58,6 +58,7 @@ class Stage(ABC):
     """Where the play is seen, with somebody in the wings who waits for what is said."""
 
     network: str
+    accounts: Mapping[str, str] = PEOPLE
     more_config = ""
     """What the configuration needs beside what every play has; ends with the settings of the network."""
 
@@ -193,6 +194,7 @@ class Play:
         await self._pause(3)
         self.stage.note("What happened, in order:")
         await self.stage.act("bob", f"!why {alert}")
+        await self.stage.shows("UTC resolved by", "bob", 0)
         await self._pause(1)
 
     async def over_to(self, stdin: IO[Any]) -> None:
@@ -288,7 +290,7 @@ async def _listening(state: Path) -> str:
 
 def _prepared(folder: Path, stage: Stage, pace: float) -> daemon.Prepared:
     config, token = folder / "config.toml", folder / "token"
-    text = CONFIG.format(wait=WAIT / pace, network=stage.network) + stage.more_config
+    text = CONFIG.format(wait=WAIT / pace, network=stage.network, accounts=stage.accounts) + stage.more_config
     for path, content in ((config, text), (token, secrets.token_hex(16))):
         path.touch(mode=0o600)
         path.write_text(content)

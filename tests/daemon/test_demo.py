@@ -17,6 +17,7 @@ import pytest
 from tests.processes import PATIENCE, until
 from tests.servers.irc_user import people
 from tests.servers.programs import program
+from tests.servers.synapse import VENV
 
 DEMO = [sys.executable, "-m", "tocsin", "demo", "--pace", "20"]
 
@@ -51,16 +52,24 @@ def irc() -> list[str]:
     return [*DEMO, "--irc"]
 
 
-@pytest.mark.parametrize("where", ["console", "irc"])
+@pytest.fixture
+def matrix() -> list[str]:
+    """What plays it on Matrix."""
+    if not (VENV / "made-from").exists():
+        pytest.skip("Synapse is missing: run .ci/synapse")
+    return [*DEMO, "--matrix"]
+
+
+@pytest.mark.parametrize("where", ["console", "irc", "matrix"])
 def test_the_outage_is_played_to_its_end(where: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     ran = subprocess.run(
-        request.getfixturevalue("irc") if where == "irc" else DEMO,
+        DEMO if where == "console" else request.getfixturevalue(where),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         timeout=3 * PATIENCE,
-        env={"TMPDIR": str(tmp_path)},
+        env={"TMPDIR": str(tmp_path), "PATH": str(VENV / "bin")},
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert re.search(".*".join(STORY), ran.stdout, re.DOTALL)

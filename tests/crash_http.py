@@ -27,27 +27,30 @@ import alembic.command  # noqa: F401 (so that the parent has it)
 import sqlalchemy.dialects.sqlite.aiosqlite  # noqa: F401 (likewise)
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-import tocsin.networks.irc.network  # noqa: F401 (likewise)
+import tocsin.networks.irc.network
+import tocsin.networks.matrix.network  # noqa: F401 (likewise)
 import tocsin_alertmanager  # noqa: F401 (likewise)
 import tocsin_escalation  # noqa: F401 (likewise)
 from tocsin import cli, control, noise
 from tocsin.domain import budget
 from tocsin.errors import StateError
-from tocsin.store.outbox import Lane
 
 from tests.crash import Record
-from tests.crash_judge import CALLS, STEPS, is_for_many, read_said
-from tests.crash_kept import Kept, unrest
-from tests.crash_seen import Peer, Seen
+from tests.crash_judge import CALLS, STEPS, Said, is_for_many, read_said
+from tests.crash_kept import Kept, left_behind, unrest
+from tests.crash_seen import PEOPLE, ROOM, Peer, Seen
 from tests.posted import payload
-from tests.processes import TOKEN
-
-PATIENCE = 30.0
-"""How long anything may take before it counts as missing, in seconds: a busy machine is slow."""
+from tests.processes import PATIENCE, TOKEN
 
 CLIENTS = 4
 TYPE_AGAIN = 1.0
 POST_AGAIN = 0.02
+SLIPS = 0.2
+"""How often somebody says first by mistake that they have it, where one tap is enough."""
+
+SLIP_SEEN = 5.0
+"""So many seconds they wait for what comes of it: nothing may, as what is taken back may be heard of only then."""
+
 LOOK_EVERY = 0.01
 PAUSE = 0.25
 """The mean time between two gusts of alerts."""
@@ -73,9 +76,9 @@ web.listen = "{address}"
 [receivers.prod]
 token.file = "prod.token"
 [people.alice]
-accounts.{network} = "alice"
+accounts.{network} = "{alice}"
 [people.bob]
-accounts.{network} = "bob"
+accounts.{network} = "{bob}"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
@@ -114,7 +117,7 @@ class Tally:
     """The kills that counted, by what was under way then.
 
     idle: those that hit nothing. away: those that counted while people could see and say nothing. lost: how often
-    that came about.
+    that came about. did: what else came about, which is told for the figures alone.
     """
 
     wanted: int
@@ -123,6 +126,7 @@ class Tally:
     away: int = 0
     lost: int = 0
     phases: Counter[str] = field(default_factory=Counter)
+    did: Counter[str] = field(default_factory=Counter)
 
     def enough(self) -> bool:
         return self.kills >= self.wanted or self.idle > self.wanted + 10
@@ -167,6 +171,7 @@ class Trial:
             CONFIG.format(
                 address=self._address,
                 network=self._peer.network,
+                **{who: self._peer.account(who) for who in PEOPLE},
                 settings=self._peer.settings,
                 digests=str(digests).lower(),
             )
@@ -177,6 +182,7 @@ class Trial:
         self._kept = Kept()
         self._ids: dict[str, str] = {}
         self._digests: dict[str, str] = {}
+        self._calls: dict[str, Seen] = {}  # by the id under which it calls
         self._seen: defaultdict[tuple[str, ...], asyncio.Event] = defaultdict(asyncio.Event)
         self._waits: dict[str, str] = {}
         self._posting = 0
@@ -186,13 +192,19 @@ class Trial:
         self._typing = 0
         self._unseen: set[str] = set()
 
+    def found(self) -> Sequence[str]:
+        """What else is wrong, once all is closed."""
+        did, faults = self._peer.found()
+        self._tally.did.update(did)
+        return [*self.faults, *faults]
+
     async def close(self) -> None:
         """End what still runs."""
         if self._process is not None:
             self._process.kill()
             self._process.join(PATIENCE)
-        await self._peer.close()
         self._port.close()
+        await self._peer.close()
 
     def seen(self) -> Sequence[Seen]:
         """All that people saw."""
@@ -271,7 +283,7 @@ class Trial:
         self._look()
         phases["a page not yet seen"] = len(self._unseen)
         await self._peer.bury()
-        phases |= _left_behind(self._database)
+        phases |= left_behind(self._database)
         self._tally.add((what for what, count in phases.items() if count), away=away)
 
     def _log(self) -> str:
@@ -339,17 +351,24 @@ class Trial:
                 return
         self._read += len(new)
         for one in read_said(seen, self._kept)[0]:
-            self._ids[one.name] = one.id
-            if one.digest and one.what in CALLS:
-                self._digests[one.name] = one.digest
-            self._seen[one.name, one.what].set()
-            self._seen[one.name, one.what, one.place].set()
-            if one.what in ("alarm", "acknowledged"):
-                self._seen[one.name, "page"].set()
-                for place in STEPS:  # none of them may be paged any more
-                    self._seen[one.name, "page", place].set()
-            if one.what in ("page", "alarm"):
-                self._unseen.discard(one.name)
+            self._learn(one)
+
+    def _learn(self, one: Said) -> None:
+        self._ids[one.name] = one.id
+        if one.what in CALLS:
+            self._calls[one.digest or one.id] = one.seen
+        if one.digest and one.what in CALLS:
+            self._digests[one.name] = one.digest
+        if one.what == "released" and one.place == ROOM:
+            self._seen[one.name, "acknowledged"].clear()
+        self._seen[one.name, one.what].set()
+        self._seen[one.name, one.what, one.place].set()
+        if one.what in ("alarm", "acknowledged"):
+            self._seen[one.name, "page"].set()
+            for place in STEPS:  # none of them may be paged any more
+                self._seen[one.name, "page", place].set()
+        if one.what in ("page", "alarm"):
+            self._unseen.discard(one.name)
 
     async def _until(self, name: str, *what: str) -> None:
         self._waits[name] = f"{' in '.join(what)} to be seen"
@@ -387,6 +406,8 @@ class Trial:
                 await asyncio.sleep(self._random.uniform(0, 0.3))
             elif fate == "answered":  # just when the next step comes
                 await asyncio.sleep(self._random.uniform(0.97, 1.05))
+            if self._peer.taps and self._ids[name] in self._calls and self._random.random() < SLIPS:
+                await self._slip(name)
             await self._acknowledge(name)
             await asyncio.sleep(self._random.uniform(0, 1))
         await self._post(session, name, "resolved", before="gone" if fate == "gone" else "", after="resolved")
@@ -418,25 +439,41 @@ class Trial:
             await asyncio.sleep(POST_AGAIN)
 
     async def _acknowledge(self, name: str) -> None:
-        """Type it, in the room or in private, until the answer is seen: what was typed may be lost with a daemon.
+        """Say so until the answer is seen: what was said may be lost with a daemon, where the network `forgets`.
 
         Who read of it in a digest may answer that, and so all of it.
         """
-        who = self._random.choice(("alice", "bob"))
-        private, mark = self._random.choice(((False, "!"), (True, "!"), (True, "")))
         named = self._digests.get(name) if self._random.random() < 0.5 else None
+        named_id = named or self._ids[name]
+        says = self._peer.acknowledges(self._random, self._calls.get(named_id), named_id)
         for one in sorted(self._kept.listed(named)) if named else ():
             self._note("listed", one)
         self._note("asked", name)
         self._typing += 1
         try:
             while not self._seen[name, "acknowledged"].is_set():
-                self._peer.types(who, f"{mark}ack {named or self._ids[name]}", private=private)
+                says()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TYPE_AGAIN):
+                    async with asyncio.timeout(TYPE_AGAIN if self._peer.forgets else None):
                         await self._until(name, "acknowledged")
         finally:
             self._typing -= 1
+
+    async def _slip(self, name: str) -> None:
+        """Say so by mistake, and take it back: at once, or when the answer is there."""
+        says, takes_back = self._peer.slips(self._random, self._calls[self._ids[name]])
+        self._note("asked", name)
+        self._note("slipped", name)
+        says()
+        if self._random.random() < 0.7:
+            await self._perhaps(name, "acknowledged")
+        takes_back()
+        await self._perhaps(name, "released")
+
+    async def _perhaps(self, name: str, what: str) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SLIP_SEEN):
+                await self._until(name, what)
 
     def _note(self, what: str, name: str, why: str = "") -> None:
         self.record.write(what=what, name=name, why=why, at=time.perf_counter())
@@ -453,23 +490,3 @@ async def _limit(what: str) -> AsyncIterator[None]:
 
 def _is_ready(status: Mapping[str, Any]) -> bool:
     return bool(status) and not any(status["networks"].values()) and ":" in status["listening on"]
-
-
-def _left_behind(path: Path) -> Mapping[str, int]:
-    """What a dead daemon had begun, read beside its log, which is left as it is."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        (bodies,) = database.execute("SELECT count(*) FROM intake WHERE outcome = 'waiting'").fetchone()
-        found = Counter({"a body not yet taken in": bodies})
-        for lane, state, carries in database.execute(
-            "SELECT lane, state, carries FROM outbox WHERE settled_at IS NULL AND state != 'CARRIED'"
-        ):
-            message = ("a digest of pages" if lane == Lane.PAGE else "a digest") if carries else ""
-            message = message or ("a page" if lane == Lane.PAGE else "a message")
-            found[f"{message} {_PHASES[state]}"] += 1
-        (found["a digest's page not yet known to be delivered"],) = database.execute(
-            "SELECT count(*) FROM timers WHERE kind = 'core.page_delivered'"
-        ).fetchone()
-    return found
-
-
-_PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}

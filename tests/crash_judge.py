@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,8 @@ STEPS = ("@alice", "@bob", ROOM)
 
 _NEWS = re.compile(
     r"(?P<id>\w+) (?:(?P<what>step 3: paging #ops|(?:step 2: )?paging \w+|acknowledged by \w+(?:, paging stops)?"
-    r"|resolved by its source(?:, without an answer)?): )?critical (?P<name>alert-\d+): invented(?P<end>.*)"
+    r"|acknowledgement taken back by \w+|resolved by its source(?:, without an answer)?): )?"
+    r"critical (?P<name>alert-\d+): invented(?P<end>.*)"
 )
 CALLS = ("page", "alarm", "news")
 _IDS = r"\w+(?:(?:, \w+)* and \w+)?"
@@ -42,7 +43,7 @@ _STEP_GIVEN_UP = re.compile(
 class Said:
     """What Tocsin said of an alert.
 
-    what: "page", "alarm" (by the core, to the room), "news" of a page, "acknowledged" or "resolved".
+    what: "page", "alarm" (by the core, to the room), "news" of a page, "acknowledged", "released" or "resolved".
     words: what is said of it, without the mark. again: that mark. warned: that a page may still arrive.
     digest: the id of the digest that says it with others, or empty.
     """
@@ -151,6 +152,8 @@ def _messages(seen: Iterable[Seen]) -> Iterator[_Message]:
 
 
 def _what(words: str, place: str) -> str:
+    if words.startswith("acknowledgement taken back"):
+        return "released"
     if words.startswith(("acknowledged", "resolved")):
         return words.partition(" ")[0]
     if place == ROOM and not words.startswith("step 3"):
@@ -184,8 +187,9 @@ def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen], kept: Kept 
     a digest that was seen was said of each of its alerts.
     record: what the senders and the people did, each with the alert's name: `posted`; `accepted` and `resolved` once
     that was answered with 2xx; `gone` before the first post that resolves an alert which nobody has answered;
-    `asked` when somebody first types that he has it; `listed` when somebody types that he has all of a digest in which
-    he read of it; `stuck` if it went no further in the end.
+    `asked` when somebody first types that he has it; `slipped` when he says so by mistake, and takes it back, of which
+    nothing may come; `listed` when somebody types that he has all of a digest in which he read of it; `stuck` if it
+    went no further in the end.
     """
     done: dict[str, set[str]] = defaultdict(set)
     for one in record:
@@ -207,7 +211,7 @@ def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen], kept: Kept 
         and not _answered_with_others(of[name], name, done)
     ]
     late = [(one.name, one.place) for story in of.values() for one in _late(story)]
-    doubles, unmarked = _doubles(said)
+    doubles, unmarked = _doubles(said, {name: _released(story) for name, story in of.items()})
     faults = [
         *(f"{name}: accepted, and nobody was paged" for name in lost),
         *(f"{name}: a page in {place} after the answer" for name, place in late),
@@ -243,15 +247,27 @@ def _answered_with_others(story: Iterable[Said], name: str, done: Mapping[str, s
 
 
 def _late(story: Sequence[Said]) -> Iterable[Said]:
-    """What called somebody surely after the first answer without a warning, anywhere."""
+    """What called somebody surely after the first answer without a warning, anywhere; after the last one if there are
+    some that were taken back.
+    """
     answers: list[Said] = []
+    released = _released(story)
+    to_come = defaultdict[str, int](lambda: released)
     for one in story:
+        if one.what == "acknowledged" and to_come[one.place] > 0:
+            to_come[one.place] -= 1
+            continue
         if one.what in ("acknowledged", "resolved") and not one.warned:
             answers.append(one)
         elif one.what in ("page", "alarm") and any(
             answer.place == one.place or _surely(answer, one) for answer in answers
         ):
             yield one
+
+
+def _released(story: Iterable[Said]) -> int:
+    """How often somebody had it no more; the room hears of each."""
+    return sum(one.what == "released" and one.place == ROOM and not one.again for one in story)
 
 
 def _surely(one: Said, other: Said) -> bool:
@@ -281,18 +297,28 @@ def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> I
             )
         elif heard_in and name not in done["gone"]:
             yield f"{what}, and nobody asked for that"
+    released = _released(story)
+    if released > (name in done["slipped"]):
+        yield f"taken back {released} times, and asked for that {int(name in done['slipped'])} times"
+    yield from _in_order(story, paged, released=released > 0)
+
+
+def _in_order(story: Sequence[Said], paged: Iterable[str], *, released: bool) -> Iterable[str]:
+    """released: it began anew, so that only that it is over comes last."""
     for place in paged:
         heard = [
             one.what
             for one in story
             if one.place == place and not one.again and one.what not in ("alarm", "news")
         ]
+        if released:
+            heard = heard[heard.index("resolved") :] if "resolved" in heard else []
         if heard != sorted(heard, key=("page", "acknowledged", "resolved").index):
             yield f"{place} heard, in this order: {', '.join(heard)}"
 
 
-def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
-    """How much was seen twice; and what is wrong with that.
+def _doubles(said: Sequence[Said], released: Mapping[str, int]) -> tuple[int, Sequence[str]]:
+    """How much was seen twice; and what is wrong with that. released: how often it was right to say it anew, by names.
 
     One message at a time is under way to a place, so that each loss of a daemon or of a server leaves one in doubt
     there at most.
@@ -300,9 +326,11 @@ def _doubles(said: Sequence[Said]) -> tuple[int, Sequence[str]]:
     doubles, faults = 0, []
     last: dict[tuple[str, str], int] = {}
     marked: dict[str, set[Seen]] = defaultdict(set)
+    times = Counter[tuple[str, str]]()
     for one in said:
         key = (one.place, one.words)
-        if key in last:
+        times[key] += not one.again
+        if key in last and (one.again or times[key] > 1 + released[one.name]):
             doubles += 1
             if not one.again:
                 faults.append(f"{one.name}: two in {one.place} where one was meant: {one.words}")

@@ -15,8 +15,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from tocsin.domain.message import Message, Place
+from tocsin.store.outbox import Lane
 
 from tests.digest_lines import told
+from tests.servers.synapse import DOMAIN
 
 _MESSAGE = TypeAdapter(Message)
 _NAME = re.compile(r'alertname="([^"]+)"')
@@ -107,7 +109,7 @@ class Kept:
         listed = {one: frozenset(re.findall(r"\w+", ids)) for one, ids in said_last.items()}
         digests = {}
         for (_, subject, place, body), parts in groupby(rows, lambda row: row[:4]):
-            line = _MESSAGE.validate_json(body).first_line()
+            line = shortened(_MESSAGE.validate_json(body).first_line())
             said = tuple(_part(row[4], row[5]) for row in parts)
             digests[seen_in(place), line] = Digest(subject, line, said, listed.get(subject, frozenset()))
         return cls({one: found[1] for one, key in groups if (found := _NAME.search(key))}, listed, digests)
@@ -128,13 +130,19 @@ class Kept:
 
 def _part(subject: str, body: str) -> Part:
     message = _MESSAGE.validate_json(body)
-    return Part(subject, message.first_line(), message.told or "")
+    return Part(subject, shortened(message.first_line()), shortened(message.told or ""))
 
 
 def seen_in(place: str) -> str:
     """A place of the store's, as people name it."""
     found = Place.parse(place)
-    return f"@{found.name}" if found.private else found.name
+    name = shortened(found.name)
+    return f"@{name.removeprefix('@')}" if found.private else name
+
+
+def shortened(words: str) -> str:
+    """With the names of people and rooms as they are without their homeserver's."""
+    return words.replace(f":{DOMAIN}", "")
 
 
 def unrest(path: Path) -> Sequence[str]:
@@ -162,3 +170,23 @@ def unrest(path: Path) -> Sequence[str]:
             "SELECT count(*) FROM outbox p JOIN outbox d ON d.id = p.carried_by WHERE d.state != p.state"
         ).fetchone()
     return [f"{count} {what}" for what, count in left.items() if count]
+
+
+def left_behind(path: Path) -> Mapping[str, int]:
+    """What a dead daemon had begun, read beside its log, which is left as it is."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        (bodies,) = database.execute("SELECT count(*) FROM intake WHERE outcome = 'waiting'").fetchone()
+        found = Counter({"a body not yet taken in": bodies})
+        for lane, state, carries in database.execute(
+            "SELECT lane, state, carries FROM outbox WHERE settled_at IS NULL AND state != 'CARRIED'"
+        ):
+            message = ("a digest of pages" if lane == Lane.PAGE else "a digest") if carries else ""
+            message = message or ("a page" if lane == Lane.PAGE else "a message")
+            found[f"{message} {_PHASES[state]}"] += 1
+        (found["a digest's page not yet known to be delivered"],) = database.execute(
+            "SELECT count(*) FROM timers WHERE kind = 'core.page_delivered'"
+        ).fetchone()
+    return found
+
+
+_PHASES = {"PENDING": "waiting", "SENDING": "under way", "UNKNOWN": "in doubt"}

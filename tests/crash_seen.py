@@ -2,8 +2,9 @@
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import ClassVar
@@ -16,6 +17,7 @@ LOST = "-- lost"
 
 ROOM = "#ops"
 BOT = "tocsin"
+PEOPLE = ("alice", "bob")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,14 @@ class Peer(ABC):
 
     network: its name. seen: the file in which all that people see is taken down, for `read`.
     away: whether nobody can hear or say anything now. lost: how often that came about.
+    forgets: whether what is said may be lost with a daemon, so that people say it again, and so does Tocsin, marked.
+    taps: whether one tap is an answer, which can be taken back. side_by_side: so many are affordable at once.
     """
 
     network: ClassVar[str]
+    forgets: ClassVar[bool] = True
+    taps: ClassVar[bool] = False
+    side_by_side: ClassVar[int] = 4
 
     def __init__(self, folder: Path) -> None:
         """folder: the daemon's, in which its `typed` and its `terminal` must stand."""
@@ -76,6 +83,33 @@ class Peer(ABC):
     @abstractmethod
     def types(self, who: str, text: str, *, private: bool) -> None:
         """Somebody says something, in the room or in private; it may be lost."""
+
+    @staticmethod
+    def account(who: str) -> str:
+        """Somebody's account there."""
+        return who
+
+    def acknowledges(
+        self,
+        chance: Random,
+        call: Seen | None,  # noqa: ARG002 (where a line can be answered itself)
+        named: str,
+    ) -> Callable[[], None]:
+        """Choose who says that they have it, where and how; saying it, which may be lost if the network `forgets`.
+
+        call: a line that calls people to it, if one stands there. named: the id of what they have.
+        """
+        who = chance.choice(PEOPLE)
+        private, mark = chance.choice(((False, "!"), (True, "!"), (True, "")))
+        return partial(self.types, who, f"{mark}ack {named}", private=private)
+
+    def slips(self, chance: Random, call: Seen) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Somebody says by mistake that they have it; and takes that back. Only where there are `taps`."""
+        raise NotImplementedError
+
+    def found(self) -> tuple[Mapping[str, int], Sequence[str]]:
+        """What people saw that there is on this network alone, and what is wrong with it; asked once all is over."""
+        return {}, []
 
     @abstractmethod
     async def upset(self, daemon: int, chance: Random) -> None:

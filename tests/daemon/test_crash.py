@@ -1,52 +1,55 @@
 """The real daemon is killed at random moments under load, and what was seen of it from outside is judged.
 
-Once people sit at a terminal, and once they talk on IRC, where the server is killed as well.
+Once people sit at a terminal, once they talk on IRC, and once on Matrix, where the server is killed as well.
 `TOCSIN_CRASH_KILLS`: how many kills with work in flight, for each. `TOCSIN_CRASH_SEED`: what the last run printed, to choose
 the same moments and fates again.
 """
 
 import asyncio
+import json
 import math
 import os
 import random
 import re
-import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import Figure
 from tests.crash_http import Tally, Trial
 from tests.crash_irc import Irc
 from tests.crash_judge import Verdict, judge
+from tests.crash_matrix import Matrix
 from tests.crash_seen import KILLED, LOST, Peer, Seen
 from tests.crash_terminal import Terminal
 from tests.servers.programs import program
+from tests.servers.synapse import DOMAIN, installed
 
 KILLS = os.environ.get("TOCSIN_CRASH_KILLS", "")
 SEED = os.environ.get("TOCSIN_CRASH_SEED") or str(random.randrange(10**6))  # noqa: S311 (no secret)
-
-DAEMONS = 4
-"""So many live and die side by side."""
 
 LIVES = 25
 """At most so many kills are counted on one state folder; then the next daemon begins with an empty one."""
 
 
 @pytest.mark.parametrize(
-    ("peer", "digests", "kills"), [(Terminal, True, 100), (Irc, True, 40), (Terminal, False, 40)]
+    ("peer", "digests", "kills"),
+    [(Terminal, True, 100), (Irc, True, 40), (Matrix, True, 25), (Terminal, False, 40)],
 )
 async def test_killed_at_random_under_load_nothing_is_lost(
-    *, peer: type[Peer], digests: bool, kills: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    *, peer: type[Peer], digests: bool, kills: int, tmp_path: Path, figure: Figure
 ) -> None:
     if peer is Irc:
         program("ngircd", "ngircd")
+    if peer is Matrix:
+        installed()
     kills = int(KILLS or kills)
-    lives = min(LIVES, math.ceil(kills / DAEMONS))
+    lives = min(LIVES, math.ceil(kills / peer.side_by_side))
     tallies: list[Tally] = []
     verdicts: list[Verdict] = []
-    free = asyncio.Semaphore(DAEMONS)
+    free = asyncio.Semaphore(peer.side_by_side)
 
     async def try_one(number: int, wanted: int) -> None:
         async with free:
@@ -57,7 +60,7 @@ async def test_killed_at_random_under_load_nothing_is_lost(
             finally:
                 await trial.close()
             verdict = judge(trial.record.read(), trial.seen(), trial.kept())
-            verdict.faults.extend(trial.faults)
+            verdict.faults.extend(trial.found())
             verdicts.append(verdict)
             tallies.append(tally)
 
@@ -66,9 +69,8 @@ async def test_killed_at_random_under_load_nothing_is_lost(
             for number, begun in enumerate(range(0, kills, lives)):
                 trials.create_task(try_one(number, min(lives, kills - begun)))
     finally:
-        with capsys.disabled():
-            how = f"{peer.network}, {'digests' if digests else 'each alert alone'}"
-            sys.stdout.write(f"\n{how}: {_summary(kills, verdicts, tallies)}; seed {SEED}\n")
+        how = f"{peer.network}, {'digests' if digests else 'each alert alone'}"
+        figure(f"{how}: {_summary(kills, verdicts, tallies)}; seed {SEED}")
     faults = [fault for verdict in verdicts for fault in verdict.faults]
     assert not faults, f"with seed {SEED}:\n" + "\n".join(faults)
 
@@ -81,13 +83,15 @@ def _summary(kills: int, verdicts: Sequence[Verdict], tallies: Sequence[Tally]) 
     for tally in tallies:
         phases.update(tally.phases)
     hit = ", ".join(f"{count} with {what}" for what, count in phases.most_common())
+    did = sum((Counter(tally.did) for tally in tallies), Counter[str]())
+    also = "".join(f"{count:,} {what}, " for what, count in did.items())
     lost, away = sum(tally.lost for tally in tallies), sum(tally.away for tally in tallies)
     server = f", the server lost {lost:,} times, {away:,} kills while it was away" if lost else ""
     return (
         f"{kills:,} kills with work in flight ({hit}){server}: {total(lambda one: one.accepted)} alerts accepted, "
         f"{total(lambda one: one.lost)} lost, {total(lambda one: one.late)} pages after an answer, "
         f"{total(lambda one: one.digests)} digests seen, {total(lambda one: one.doubles)} doubles, "
-        f"{total(lambda one: one.unmarked)} of them wrong, {total(lambda one: one.given_up)} given up aloud; "
+        f"{total(lambda one: one.unmarked)} of them wrong, {also}{total(lambda one: one.given_up)} given up aloud; "
         f"95 % bound: at most {300 / kills:.2g} % of crashes"
     )
 
@@ -147,7 +151,38 @@ KEPT = {
     "a body given up": ((*LEFT, "stuck"), PARKED),
     "a step given up": (ANSWERED, ALICE + STEP_PARKED + answers(ACK, "@alice", "#ops") + GONE),
 }
+BACK = "acknowledgement taken back by bob"
+RELEASED = answers(BACK, "@alice", "@bob", "#ops")
+SLIPPED = (*ANSWERED, "slipped")
+KEPT |= {
+    "taken back": (SLIPPED, ALICE + BOB + ACKED + RELEASED + ALICE + BOB + ACKED + RESOLVED),
+    "paged before all hear that it is taken back": (
+        SLIPPED,
+        ALICE + ACKED + ALICE + RELEASED + BOB + ACKED + RESOLVED,
+    ),
+    "taken back before it was heard of": (SLIPPED, ALICE + BOB + ACKED + RESOLVED),
+}
 BROKEN = {
+    "taken back 1 times, and asked for that 0": (
+        ANSWERED,
+        ALICE + BOB + ACKED + RELEASED + ALICE + BOB + ACKED + RESOLVED,
+    ),
+    "taken back 2 times, and asked for that 1": (
+        SLIPPED,
+        ALICE + BOB + (ACKED + RELEASED) * 2 + ALICE + BOB + ACKED + RESOLVED,
+    ),
+    "a page in @bob after the answer(?# the second one)": (
+        SLIPPED,
+        ALICE + ACKED + RELEASED + ALICE + ACKED + BOB + RESOLVED,
+    ),
+    "two in @alice where one was meant(?#, taken back)": (
+        SLIPPED,
+        ALICE + ACKED + RELEASED + ALICE * 2 + BOB + ACKED + RESOLVED,
+    ),
+    "@bob heard, in this order: resolved, acknowledged": (
+        SLIPPED,
+        ALICE + BOB + ACKED + RELEASED + BOB + RESOLVED + ACKED,
+    ),
     "nobody was paged": (LEFT, ""),
     "alert-1: accepted, and nobody": (ANSWERED, NEWS + answers(ACK, "#ops") + answers(OVER, "#ops")),
     "a page in @bob after the answer": (ANSWERED, ALICE + answers(ACK, "@alice") + BOB + ACKED + RESOLVED),
@@ -202,9 +237,31 @@ def got(place: str, command: str, after: int = 0, before: int = 0, *, by: str = 
     return f"{after} {before} {who} :{by}!~{by}@127.0.0.1 {command}\n"
 
 
+def on_matrix(text: str) -> str:
+    """The same, as it is taken down on Matrix."""
+    lines = []
+    for number, one in enumerate(text.splitlines()):
+        if found := re.fullmatch(r"12:00:00 (\S+) +<(\w+)> (.*)", one):
+            place, speaker, words = found.groups()
+            content = {"msgtype": "m.text", "body": words.replace("#ops", f"#ops:{DOMAIN}")}
+            lines.append(told(place, content, number, by=speaker))
+        elif not one.startswith("* "):
+            lines.append(f"{one}\n")
+    return "".join(lines)
+
+
+def told(
+    place: str, content: Mapping[str, object], number: int, *, by: str, kind: str = "m.room.message"
+) -> str:
+    """What the homeserver told of an event."""
+    event = {"event_id": f"${number}", "sender": f"@{by}:{DOMAIN}", "type": kind, "content": content}
+    return json.dumps({"place": place, "after": number - 1, "before": number, "event": event}) + "\n"
+
+
 READ: dict[str, Callable[[str], Sequence[Seen]]] = {
     "terminal": Terminal.read,
     "irc": lambda text: Irc.read(on_irc(text)),
+    "matrix": lambda text: Matrix.read(on_matrix(text)),
     "irc, the server lost": lambda text: Irc.read(on_irc(text.replace(KILLED, LOST))),
 }
 

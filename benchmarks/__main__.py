@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bursts, calm, irc, memory, starts, timers, turns
+from benchmarks import bursts, calm, irc, matrix, memory, starts, timers, turns
 from benchmarks.ircds import NotThere
 from benchmarks.results import About, Row, write
 from benchmarks.servers import Lost
@@ -17,6 +17,7 @@ MEASURES: dict[str, Callable[[Size], AsyncIterator[Row]]] = {
     "bursts": bursts.measure,
     "calm": calm.measure,
     "irc": irc.measure,
+    "matrix": matrix.measure,
     "timers": timers.measure,
     "starts": starts.measure,
     "memory": memory.measure,

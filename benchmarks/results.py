@@ -76,6 +76,7 @@ def ratio(rounds: Sequence[float], floor: Sequence[float]) -> float:
 
 def write(folder: Path, about: About, rows: Sequence[Row]) -> None:
     """Write `results.json`, and `RESULTS.md` from it."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     path.write_text(
         json.dumps({"about": asdict(about), "rows": [asdict(row) for row in rows]}, indent=2) + "\n"
@@ -119,10 +120,14 @@ _HOW = [
     'tells the room, a floor tells the room alone. *Each told alone*: `pace = "0s"` as well, and the server punishes',
     "nobody. *As it comes*: nothing of that is set, and the server limits who is too fast, as it does if nobody says",
     "otherwise. An alert counts once it is named in a line of its own, or counted in a digest.",
+    "",
+    "On Matrix the homeserver is a real Synapse on SQLite, and alice's client a plain one that syncs. Beside Tocsin, about",
+    "a second apart, somebody puts a bare event into another room of hers; *times direct* is times that. Whoever listens,",
+    "as who is to hear answers must, has the homeserver answer two at each event.",
 ]
 _NOT_YET = [
-    "Nothing was lost or refused, or there would be no such file. Not measured yet: Matrix, outages of a chat",
-    "server, pages begun after an acknowledgement, and kills under load (the tests kill, but count no time).",
+    "Nothing was lost or refused, or there would be no such file. Not measured yet: outages of a chat server,",
+    "pages begun after an acknowledgement, and kills under load (the tests kill, but count no time).",
 ]
 
 

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,9 @@ web.listen = "127.0.0.1:{port}"
 [receivers.prod]
 token.file = "prod.token"
 [people.alice]
-accounts.{network} = "alice"
+accounts.{network} = "{people[alice]}"
 [people.bob]
-accounts.{network} = "bob"
+accounts.{network} = "{people[bob]}"
 [plugins.alertmanager]
 [plugins.escalation]
 default = "ops"
@@ -45,13 +45,14 @@ class Chat:
     """Where they say it: a network of Tocsin's, and its settings.
 
     alone: whether each alert is told alone, however many come. irc: the port of the IRC server where a floor says it;
-    without one, on its output.
+    without one, on its output. people: their accounts there.
     """
 
     network: str = "console"
     settings: str = ""
     alone: bool = True
     irc: int = 0
+    people: Mapping[str, str] = field(default_factory=lambda: {"alice": "alice", "bob": "bob"})
 
 
 class Lost(Exception):
@@ -83,7 +84,7 @@ class Server:
             except OSError:
                 await asyncio.sleep(0.002)
             if self.process.returncode is not None or time.perf_counter() - self.began > PATIENCE:
-                raise Lost(f"{self.name} does not start: {(self.folder / 'log').read_text()}")
+                raise Lost(f"{self.name} does not start: {self.log()}")
 
     async def all_seen(self, alerts: Collection[int]) -> float:
         """Wait until all of these were paged; when the last one was. Raises Lost once no more come."""
@@ -105,6 +106,10 @@ class Server:
                 alert = int(found[1])
                 self.seen.setdefault(alert, time.perf_counter())
                 self.pages[alert] += 1
+
+    def log(self) -> str:
+        """What it wrote for its operator."""
+        return (self.folder / "log").read_text()
 
     def cpu(self) -> float:
         """The processor time that it took so far, in seconds."""
@@ -163,7 +168,13 @@ def write_config(folder: Path, port: int = 0, chat: Chat | None = None) -> Path:
     path = folder / "config.toml"
     everywhere = "digests = false\n" if chat.alone else ""
     path.write_text(
-        CONFIG.format(port=port, network=chat.network, settings=chat.settings, everywhere=everywhere)
+        CONFIG.format(
+            port=port,
+            network=chat.network,
+            settings=chat.settings,
+            everywhere=everywhere,
+            people=chat.people,
+        )
     )
     path.chmod(0o644)
     return path

@@ -13,7 +13,7 @@ class Size:
     long setting them may take. at_once: timers due at one
     instant. starts: of each sort. groups: that are open at once. irc_calm: alerts at five a second on IRC. storm:
     alerts in one on IRC. minute: for how many seconds it is watched. rest: for how many before it Tocsin is left alone, so that
-    a server has forgotten what it holds against whoever comes in.
+    a server has forgotten what it holds against whoever comes in. matrix_calm, matrix_storm: the same on Matrix.
     """
 
     rounds: int
@@ -31,6 +31,8 @@ class Size:
     storm: int
     minute: float
     rest: float
+    matrix_calm: int
+    matrix_storm: int
 
 
 WHOLE = Size(
@@ -49,6 +51,8 @@ WHOLE = Size(
     storm=1000,
     minute=60,
     rest=10,
+    matrix_calm=100,
+    matrix_storm=300,
 )
 TINY = Size(
     rounds=1,
@@ -66,4 +70,6 @@ TINY = Size(
     storm=8,
     minute=3,
     rest=0,
+    matrix_calm=3,
+    matrix_storm=8,
 )

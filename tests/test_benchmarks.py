@@ -11,6 +11,7 @@ from benchmarks.heard import Heard
 
 from tests.conftest import ROOT
 from tests.servers.programs import program
+from tests.servers.synapse import VENV
 
 
 def run(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +51,17 @@ def test_they_run_on_real_irc_servers(tmp_path: Path) -> None:
         assert mine["storm"]["measured"][""] > 0
     table = (tmp_path / "RESULTS.md").read_text()
     assert "| **Tocsin** |  |" not in table, "the peers' table shows ours"
+
+
+@pytest.mark.alone
+def test_they_run_on_a_real_homeserver(tmp_path: Path) -> None:
+    if not (VENV / "made-from").exists():
+        pytest.skip("Synapse is missing: run .ci/synapse")
+    rows = written(tmp_path, run(tmp_path, "matrix"))
+    assert sum("a bare PUT to event seen" in row["what"] for row in rows) == 2, "in the clear, and encrypted"
+    assert any("storm of 8 on Synapse" in row["what"] for row in rows)
+    (refused,) = [row for row in rows if "429" in row["what"]]
+    assert refused["measured"] == {"": 0}
 
 
 def test_an_irc_server_that_is_missing_is_named(tmp_path: Path) -> None:

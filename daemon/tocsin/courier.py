@@ -52,6 +52,9 @@ RANKS = {
 
 LOOK_EVERY = timedelta(seconds=1)
 
+COMPLETED_FOR = timedelta(minutes=30)
+"""After a start, what goes with a page is put there again for so long: the daemon may have been killed before it was."""
+
 POISON = 5
 """A message that failed so often while its place took others will never pass."""
 
@@ -103,6 +106,9 @@ class Courier:
                 self._tocsin.on_say = self.carry
                 self._tocsin.clock.every("courier", LOOK_EVERY, self._look)
                 self.carry(await self._tocsin.must(lambda tx: outbox.after_start(tx.connection, tx.time)))
+                for row in await self._tocsin.must(_ringing):
+                    if (network := self._networks.get(row.place.network)) is not None:
+                        network.complete(row.place, row.message, row.txn_id, row.receipt)
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None  # what is said from now on is carried after the next start
@@ -373,6 +379,12 @@ def _rings(row: Row, tx: Transaction) -> bool:
     said = find_digest(row.subject, tx) if row.carries else None
     groups = map(tx.find_group, said.event.groups if said else [row.subject])
     return all(group is None or group.unanswered for group in groups)
+
+
+def _ringing(tx: Transaction) -> list[Row]:
+    """The pages that were said lately and are still to be answered."""
+    rows = outbox.paged_lately(tx.connection, tx.now - COMPLETED_FOR)
+    return [row for row in rows if _rings(row, tx)]
 
 
 def _is_poison(row: Row, outcome: NetworkError, tx: Transaction) -> bool:

@@ -93,7 +93,7 @@ class Loudspeaker:
     """A network in the same process: it keeps what it is given to say.
 
     fails: what to raise for a message, if anything; `after_saying`: raised once it was heard all the same. unseen: the
-    accounts that it knows to be nowhere.
+    accounts that it knows to be nowhere. completed: the pages that it was to complete.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Loudspeaker:
     listener: Listener | None = None
     lines: int = 0
     unseen: set[str] = field(default_factory=set)
+    completed: list[tuple[Place, Message, str, str]] = field(default_factory=list)
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled."""
@@ -134,6 +135,9 @@ class Loudspeaker:
         if error is not None:
             raise error
         return str(len(self.said))
+
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        self.completed.append((place, message, txn_id, receipt))
 
     def know(self, accounts: Mapping[str, str]) -> None:
         self.accounts = accounts

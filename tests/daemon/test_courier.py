@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from tocsin.courier import COMPLETED_FOR
 from tocsin.domain.message import Message, Place
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
@@ -416,3 +417,28 @@ async def test_a_page_in_doubt_stays_in_doubt_while_nobody_is_there(start: Start
         await engine.advance(seconds=40)
         [page] = [said for said in engine.chat.said if said.place.private]
         assert page.again
+
+
+async def test_what_goes_with_a_page_is_put_there_again_after_a_start_until_it_is_answered(
+    start: Start,
+) -> None:
+    async with start() as engine:
+        subject = await engine.report(fires())
+        [(receipt,)] = await engine.sql("select receipt from outbox")
+        assert engine.chat.completed == []
+    async with start() as engine:
+        await engine.run.settled()
+        assert [completed[-1] for completed in engine.chat.completed] == [receipt]
+        await engine.says("alice", f"!ack {subject}")
+    async with start() as engine:
+        await engine.run.settled()
+        assert [completed[-1] for completed in engine.chat.completed] == [receipt]
+
+
+async def test_nothing_is_put_on_a_page_of_long_ago(start: Start) -> None:
+    async with start() as engine:
+        await engine.report(fires())
+    start.clock.step(COMPLETED_FOR + timedelta(seconds=1))
+    async with start() as engine:
+        await engine.run.settled()
+        assert engine.chat.completed == []

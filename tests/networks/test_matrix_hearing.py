@@ -278,3 +278,28 @@ async def test_nothing_else_is_to_be_tapped(world: World) -> None:
             if event.shows(PAGE.text) and event.content["msgtype"] == "m.notice" and not event.relation[0]
         ]
         assert news.content["m.mentions"] == {}
+
+
+async def test_what_is_to_be_tapped_comes_after_a_crash_and_stands_there_once(
+    world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.answers = lambda request: (502, {}) if "/m.reaction/" in request.path else None
+    network = world.network(homeserver=proxy.url)
+    async with on(network) as ear:
+        await ear.is_up()
+        event = await page(world, network)
+    proxy.answers = lambda _: None
+    monkeypatch.setattr(matrix, "TAPS_AGAIN", 0.1)
+    for start in ("first", "second"):
+        network = world.network(homeserver=proxy.url)
+        async with on(network) as ear:
+            asked = proxy.count("/m.reaction/")
+            network.complete(private(world.alice.id), PAGE, "1", event.id)
+            await ear.is_up()
+            async with asyncio.timeout(PATIENCE):
+                while proxy.count("/m.reaction/") < asked + 2:
+                    await world.alice.sync()
+            await say(network, private(world.alice.id), Message(f"the {start} start"), start)
+            await world.alice.sees(f"the {start} start")
+    taps = [tap.content["m.relates_to"]["key"] for tap in world.alice.events if tap.relation[1] == event.id]
+    assert taps == ["✅", "⏫"]

@@ -93,6 +93,9 @@ class Network(Protocol):
         Raises NetworkError, `unsent` if surely nobody can have seen it. Cancelled, it may have been seen.
         """
 
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        """Put there again what goes with a page that it took before the daemon was started anew; it may be missing."""
+
     def know(self, accounts: Mapping[str, str]) -> None:
         """From now on these are the people's accounts here: account -> the person's name."""
 

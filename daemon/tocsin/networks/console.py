@@ -140,6 +140,9 @@ class Console:
             raise NetworkError(f"can't be printed: {error}") from None
         return f"line {number}"
 
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        """Nothing goes with a page."""
+
     def know(self, accounts: Mapping[str, str]) -> None:
         """These are who is here, and as wide as their names is the column of places."""
         self._people = accounts

@@ -41,6 +41,9 @@ class Fallback:
         await run_program(self._command, text, self._timeout)
         return "exit code 0"
 
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        """Nothing goes with a page."""
+
     def know(self, accounts: Mapping[str, str]) -> None:
         """It knows nobody."""
 

@@ -219,6 +219,16 @@ _WAS_PAGED = Statement(
         )
     )
 )
+_PAGED_LATELY = Statement(
+    select(outbox)
+    .where(
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state == Sending.CONFIRMED,
+        outbox.c.carried_by.is_(None),
+        outbox.c.settled_at >= given("since", type_=outbox.c.settled_at.type),
+    )
+    .order_by(outbox.c.settled_at)
+)
 _TOLD = Statement(
     select(outbox.c.place)
     .where(
@@ -444,6 +454,11 @@ def was_paged(
         "since": since or _EVER,
     }
     return bool(_WAS_PAGED.run(connection, **values).value())
+
+
+def paged_lately(connection: Connection, since: datetime) -> list[Row]:
+    """The pages that a network took since then."""
+    return [_row(row) for row in _PAGED_LATELY.run(connection, since=since)]
 
 
 def told(connection: Connection, subject: str) -> set[Place]:

@@ -279,6 +279,9 @@ class Irc:
                     await room.decided.wait()
         return self._entered(room.name)
 
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        """Nothing goes with a page."""
+
     def reaches(self, account: str) -> bool:
         """Whether somebody with that account, or by that nick, is where we see them."""
         return self._up and fold(account) in self._accounts and self._people.sees(account)

@@ -45,7 +45,7 @@ TAPS_AGAIN = 5.0
 MOST_TAPS = 360
 """After so many seconds, and so often, it is tried again to put what need only be tapped on a page: for half an hour."""
 
-_NO_MATTER = {"M_FORBIDDEN", "M_NOT_FOUND", "M_DUPLICATE_ANNOTATION"}
+_NO_MATTER = {"M_FORBIDDEN", "M_NOT_FOUND"}
 """Where taps can't be put, and trying again would not help."""
 
 _SHUT_OUT = {"M_USER_LOCKED", "M_USER_DEACTIVATED", "M_USER_SUSPENDED"}
@@ -273,12 +273,16 @@ class Matrix:
             if isinstance(error, LoggedOut) or error.code in _SHUT_OUT:
                 self._expel(error)
             raise
-        taps = self._settings.reactions and place.private and rank is Rank.PAGE and not amends
-        if taps and _is_to_ack(message):
-            self._later(self._put_taps(place, receipt, txn_id))
+        if rank is Rank.PAGE and not amends:
+            self.complete(place, message, txn_id, receipt)
         if message.picture is not None and not amends:
             self._later(self._sending.show(place, message.picture, txn_id))
         return receipt
+
+    def complete(self, place: Place, message: Message, txn_id: str, receipt: str) -> None:
+        """Put on a page what need only be tapped."""
+        if self._settings.reactions and place.private and _is_to_ack(message):
+            self._later(self._put_taps(place, receipt, txn_id))
 
     async def _put_taps(self, place: Place, receipt: str, txn_id: str) -> None:
         """Put them there as soon as there is room; what is there already stays one."""

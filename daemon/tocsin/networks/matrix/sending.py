@@ -120,9 +120,14 @@ class Sending:
         for word in TAPS:
             relation = {"rel_type": "m.annotation", "event_id": event_id, "key": emoji_of(word)}
             content = {"m.relates_to": relation}
-            await self.put(
-                partial(self._where, place, room_id), "m.reaction", content, f"{txn_id}-{word}", Rank.EDIT
-            )
+            where = partial(self._where, place, room_id)
+            try:
+                await self.put(where, "m.reaction", content, f"{txn_id}-{word}", Rank.EDIT)
+            except MatrixError as error:
+                if (
+                    error.code != "M_DUPLICATE_ANNOTATION"
+                ):  # it stands there, and the homeserver forgot by which try
+                    raise
 
     async def show(self, place: Place, picture: Picture, txn_id: str) -> None:
         """Show what goes with a message that was said. Raises NetworkError."""

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tocsin.errors import NetworkError
 from tocsin.networks.matrix.replies import LoggedOut, refusal, trouble
 from tocsin.networks.matrix.wire import Wire, tls_context
 
@@ -83,3 +84,25 @@ async def test_where_nobody_listens_nothing_was_sent() -> None:
     finally:
         await wire.close()
         reserved.close()
+
+
+async def test_what_a_server_took_before_it_fell_is_in_doubt() -> None:
+    """It reads a request, and then neither answers nor listens any more."""
+    taken = list[bytes]()
+
+    async def falls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.readuntil(b"{}"))
+        server.close()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(falls, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    wire = Wire(f"http://{HOST}:{port}", await asyncio.to_thread(tls_context, None))
+    try:
+        with pytest.raises(NetworkError, match="the homeserver can't be reached") as caught:
+            await wire.call("PUT", "/rooms/!room/send/m.room.message/1", {})
+        assert len(taken) == 1
+        assert not caught.value.unsent
+    finally:
+        await wire.close()
+        server.close()

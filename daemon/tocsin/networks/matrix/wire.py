@@ -1,4 +1,4 @@
-"""Requests to a homeserver, each with a bound in time; nothing is ever asked twice by itself."""
+"""Requests to a homeserver, each with a bound in time; nothing is ever said twice by itself."""
 
 import json
 import ssl
@@ -41,6 +41,19 @@ def at(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A connection that was lost ends a request, unless that only reads.
+
+    aiohttp would ask again by itself, and tell what became of that: that nobody listens, where the first try was taken.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if isinstance(error, aiohttp.ClientConnectorError) or request.method == "GET":
+            raise
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
 class Wire:
     """The connections to one homeserver."""
 
@@ -48,7 +61,10 @@ class Wire:
         self.token = ""
         self._homeserver = homeserver
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls), auto_decompress=True, trust_env=False
+            connector=aiohttp.TCPConnector(ssl=tls),
+            auto_decompress=True,
+            trust_env=False,
+            middlewares=(_once,),
         )
 
     async def close(self) -> None:

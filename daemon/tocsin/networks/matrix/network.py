@@ -287,6 +287,9 @@ class Matrix:
     async def _put_taps(self, place: Place, receipt: str, txn_id: str) -> None:
         """Put them there as soon as there is room; what is there already stays one."""
         for _ in range(MOST_TAPS):
+            if not self._up:
+                await asyncio.sleep(TAPS_AGAIN)
+                continue
             try:
                 await self._sending.put_taps(place, receipt, txn_id)
                 break

@@ -191,6 +191,7 @@ class Trial:
         self._read = 0
         self._typing = 0
         self._unseen: set[str] = set()
+        self._released: set[str] = set()
 
     def found(self) -> Sequence[str]:
         """What else is wrong, once all is closed."""
@@ -360,8 +361,10 @@ class Trial:
         if one.digest and one.what in CALLS:
             self._digests[one.name] = one.digest
         if one.what == "released" and one.place == ROOM:
+            self._released.add(one.name)
             self._seen[one.name, "acknowledged"].clear()
-        self._seen[one.name, one.what].set()
+        if one.what != "acknowledged" or one.name not in self._released or one.place == ROOM:
+            self._seen[one.name, one.what].set()  # what comes late in private may be what was taken back
         self._seen[one.name, one.what, one.place].set()
         if one.what in ("alarm", "acknowledged"):
             self._seen[one.name, "page"].set()
@@ -468,12 +471,15 @@ class Trial:
         if self._random.random() < 0.7:
             await self._perhaps(name, "acknowledged")
         takes_back()
-        await self._perhaps(name, "released")
+        if not await self._perhaps(name, "released", ROOM):
+            self._note("unsure", name)
 
-    async def _perhaps(self, name: str, what: str) -> None:
+    async def _perhaps(self, name: str, *what: str) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SLIP_SEEN):
-                await self._until(name, what)
+                await self._until(name, *what)
+                return True
+        return False
 
     def _note(self, what: str, name: str, why: str = "") -> None:
         self.record.write(what=what, name=name, why=why, at=time.perf_counter())

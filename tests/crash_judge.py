@@ -188,8 +188,8 @@ def judge(record: Iterable[Mapping[str, Any]], seen: Sequence[Seen], kept: Kept 
     record: what the senders and the people did, each with the alert's name: `posted`; `accepted` and `resolved` once
     that was answered with 2xx; `gone` before the first post that resolves an alert which nobody has answered;
     `asked` when somebody first types that he has it; `slipped` when he says so by mistake, and takes it back, of which
-    nothing may come; `listed` when somebody types that he has all of a digest in which he read of it; `stuck` if it
-    went no further in the end.
+    nothing may come; `unsure` when that was not seen in time, so that he may think that he has it still; `listed` when
+    somebody types that he has all of a digest in which he read of it; `stuck` if it went no further in the end.
     """
     done: dict[str, set[str]] = defaultdict(set)
     for one in record:
@@ -292,9 +292,8 @@ def _faults(name: str, story: Sequence[Said], done: Mapping[str, set[str]]) -> I
     for what, wanted in (("acknowledged", done["asked"]), ("resolved", done["resolved"])):
         heard_in = {one.place for one in story if one.what == what}
         if name in wanted:
-            yield from (
-                f"{place} never heard that it is {what}" for place in sorted({*paged, ROOM} - heard_in)
-            )
+            hear = set() if what == "acknowledged" and name in done["unsure"] else {*paged, ROOM}
+            yield from (f"{place} never heard that it is {what}" for place in sorted(hear - heard_in))
         elif heard_in and name not in done["gone"]:
             yield f"{what}, and nobody asked for that"
     released = _released(story)

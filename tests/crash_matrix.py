@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,7 @@ class Matrix(Peer):
 
     def types(self, who: str, text: str, *, private: bool) -> None:
         room = self._rooms[f"@{who}" if private else ROOM]
-        self._people[who].does("send", room, MESSAGE, {"msgtype": "m.text", "body": text})
+        self._people[who].does(room, MESSAGE, {"msgtype": "m.text", "body": text})
 
     def acknowledges(self, chance: Random, call: Seen | None, named: str) -> Do:
         """By a command, a reply or a tap."""
@@ -107,19 +107,20 @@ class Matrix(Peer):
     def slips(self, chance: Random, call: Seen) -> tuple[Do, Do]:
         """Somebody taps what they did not mean to, and takes that back."""
         who = self._reader(chance, call)
-        return partial(self._tap, who, call), partial(self._people[who].takes_back, self._rooms[call.place])
+        takes_back = partial(self._people[who].takes_back, self._rooms[call.place], _event_id(call))
+        return partial(self._tap, who, call), takes_back
 
     def _reader(self, chance: Random, call: Seen) -> str:
         return chance.choice(PEOPLE) if call.place == ROOM else call.place[1:]
 
     def _tap(self, who: str, call: Seen) -> None:
         relation = {"rel_type": "m.annotation", "event_id": _event_id(call), "key": _ACK}
-        self._people[who].does("send", self._rooms[call.place], REACTION, {"m.relates_to": relation})
+        self._people[who].does(self._rooms[call.place], REACTION, {"m.relates_to": relation})
 
     def _reply(self, who: str, call: Seen, text: str) -> None:
         relation = {"m.in_reply_to": {"event_id": _event_id(call)}}
         content = {"msgtype": "m.text", "body": text, "m.relates_to": relation}
-        self._people[who].does("send", self._rooms[call.place], MESSAGE, content)
+        self._people[who].does(self._rooms[call.place], MESSAGE, content)
 
     async def upset(
         self,
@@ -218,8 +219,8 @@ class Person(User):
         super().__init__(url, account)
         self._on_event = on_event
         self._told = 0
-        self._to_do = asyncio.Queue[tuple[str, ...] | tuple[str, str, str, Mapping[str, Any]]]()
-        self._tapped: dict[str, str] = {}  # in each room
+        self._to_do = asyncio.Queue[Callable[[str], Awaitable[None]]]()
+        self._taps: dict[str, str] = {}  # by the event that they are on
         self._tasks: list[asyncio.Task[None]] = []
 
     def begins(self) -> None:
@@ -238,13 +239,13 @@ class Person(User):
         for found in ended:
             assert isinstance(found, asyncio.CancelledError), found
 
-    def does(self, what: str, *words: Any) -> None:
+    def does(self, room: str, kind: str, content: Mapping[str, Any]) -> None:
         """Send an event, as soon as that can be."""
-        self._to_do.put_nowait((what, *words))
+        self._to_do.put_nowait(partial(self._say, room, kind, content))
 
-    def takes_back(self, room: str) -> None:
-        """What they tapped there last by then."""
-        self._to_do.put_nowait(("redact", room))
+    def takes_back(self, room: str, event_id: str) -> None:
+        """Their tap on that, if by then they have put one there."""
+        self._to_do.put_nowait(partial(self._take_back, room, event_id))
 
     async def _listens(self) -> None:
         while True:
@@ -262,31 +263,28 @@ class Person(User):
 
     async def _speaks(self) -> None:
         while True:
-            what, room, *more = await self._to_do.get()
-            txn_id = next(self._txn_ids)
+            do, txn_id = await self._to_do.get(), next(self._txn_ids)
             while True:
                 try:
-                    await self._says(what, room, txn_id, *more)
+                    await do(txn_id)
                 except (aiohttp.ClientError, TimeoutError, OSError):
                     await asyncio.sleep(TRY_AGAIN)
                 except Refused as refused:
-                    if (
-                        refused.code == "M_DUPLICATE_ANNOTATION"
-                    ):  # so that it is not this one that they take back
-                        self._tapped.pop(room, None)
+                    if refused.code == "M_DUPLICATE_ANNOTATION":
                         break
                     assert refused.status >= 500, refused
                     await asyncio.sleep(TRY_AGAIN)
                 else:
                     break
 
-    async def _says(self, what: str, room: str, txn_id: str, kind: str = "", content: object = None) -> None:
-        if what == "send":
-            answer = await self.call("PUT", "rooms", room, "send", kind, txn_id, body=content)
-            if kind == REACTION:
-                self._tapped[room] = answer["event_id"]
-        elif tapped := self._tapped.get(room):
-            await self.call("PUT", "rooms", room, "redact", tapped, txn_id, body={})
+    async def _say(self, room: str, kind: str, content: Mapping[str, Any], txn_id: str) -> None:
+        answer = await self.call("PUT", "rooms", room, "send", kind, txn_id, body=content)
+        if kind == REACTION:
+            self._taps[content["m.relates_to"]["event_id"]] = answer["event_id"]
+
+    async def _take_back(self, room: str, event_id: str, txn_id: str) -> None:
+        if tap := self._taps.get(event_id):
+            await self.call("PUT", "rooms", room, "redact", tap, txn_id, body={})
 
 
 def _stands_at(token: str) -> int:

@@ -45,6 +45,7 @@ class Times:
 async def _calm(count: int, *, encrypted: bool) -> Sequence[Row]:
     times = Times()
     async with _ready(limits=False, encrypted=encrypted) as (server, alice, bots):
+        memory = server.memory()
         link = await Link.open(server.port)
         warm = 5  # the first ones load, make keys and compile what all others find done
         for number in range(warm + count):
@@ -69,10 +70,11 @@ async def _calm(count: int, *, encrypted: bool) -> Sequence[Row]:
     rooms = "encrypted rooms" if encrypted else "rooms in the clear"
     return [
         row(f"calm on Synapse, {rooms}: a bare PUT to event seen", times.bare),
-        row("… a bare PUT by who listens, too", times.listening, beside=times.bare),
+        row("… one that wakes her, by who listens, too", times.listening, beside=times.bare),
         row("… post to page seen", times.paged, "≤ 1.15 times the bare PUT", beside=times.bare),
         row("… post to line seen in the room", times.told),
         row("… post to answer", times.answered, "p50 ≤ 8"),
+        Row("… memory, before the first", {"": memory}, "MB", "≤ 110"),
     ]
 
 

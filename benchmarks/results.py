@@ -122,8 +122,9 @@ _HOW = [
     "otherwise. An alert counts once it is named in a line of its own, or counted in a digest.",
     "",
     "On Matrix the homeserver is a real Synapse on SQLite, and alice's client a plain one that syncs. Beside Tocsin, about",
-    "a second apart, somebody puts a bare event into another room of hers; *times direct* is times that. Whoever listens,",
-    "as who is to hear answers must, has the homeserver answer two at each event.",
+    "a second apart, somebody puts a bare event into another room of hers; *times direct* is times that. Whoever wakes",
+    "her, as a page does, and listens, as who is to hear answers must, has the homeserver do more at each event, and",
+    "answer two: that, too, is measured.",
 ]
 _NOT_YET = [
     "Nothing was lost or refused, or there would be no such file. Not measured yet: outages of a chat server,",

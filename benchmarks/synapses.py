@@ -48,11 +48,15 @@ encrypted.
 
 @dataclass
 class Bot:
-    """Somebody who puts events into a room, and does nothing else; or listens besides, as who is to hear answers must."""
+    """Somebody who puts events into a room, and does nothing else; or listens besides, as who is to hear answers must.
+
+    wakes: whom each event mentions, and is formatted for, as pages are; nobody if empty.
+    """
 
     http: aiohttp.ClientSession
     url: str
     room: str
+    wakes: str = ""
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def listen(self) -> None:
@@ -64,7 +68,11 @@ class Bot:
                 since = (await answer.json())["next_batch"]
 
     async def says(self, text: str) -> None:
-        content = {"msgtype": "m.text", "body": text}
+        content: dict[str, Any] = {"msgtype": "m.text", "body": text}
+        if self.wakes:
+            content["format"] = "org.matrix.custom.html"
+            content["formatted_body"] = f"<strong>{text}</strong>"
+            content["m.mentions"] = {"user_ids": [self.wakes]}
         path = f"{self.url}/rooms/{quote(self.room)}/send/m.room.message/{next(self.numbers)}"
         async with self.http.put(path, json=content) as answer:
             answer.raise_for_status()
@@ -195,16 +203,16 @@ def homeserver(*, limits: bool) -> Iterator[Synapse]:
 
 @asynccontextmanager
 async def speaking(synapse: Synapse, *, encrypted: bool) -> AsyncIterator[tuple[Alice, Bot, Bot]]:
-    """She is there, somebody who only puts events, and somebody who listens, too; all in rooms of theirs."""
+    """She is there, somebody who only puts events, and somebody who wakes her and listens; all in rooms of theirs."""
     account = synapse.register("alice")
     async with AsyncExitStack() as stack:
         alice = Alice(synapse, await stack.enter_async_context(_signed_in(account)), account)
         await alice.prepare(encrypted=encrypted)
         bots = []
-        for name in ("bare", "listening"):
+        for name, wakes in (("bare", ""), ("listening", account.user_id)):
             other = synapse.register(name)
             http = await stack.enter_async_context(_signed_in(other))
-            bot = Bot(http, f"{synapse.url}/_matrix/client/v3", await alice.room(other.user_id))
+            bot = Bot(http, f"{synapse.url}/_matrix/client/v3", await alice.room(other.user_id), wakes)
             async with http.post(f"{bot.url}/join/{quote(bot.room)}", json={}) as answer:
                 answer.raise_for_status()
             bots.append(bot)

@@ -283,6 +283,6 @@ class NetworkContract:
 
     async def test_cancelled_it_ends_at_once(self, peer: Peer) -> None:
         peer.running.cancel()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await asyncio.wait([peer.running])
         assert peer.running.cancelled()

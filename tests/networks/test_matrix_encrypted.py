@@ -324,6 +324,21 @@ async def test_who_has_no_device_that_encrypts_is_told_of_once(synapse: Synapse,
             )
 
 
+async def test_several_who_can_read_nothing_are_told_of_in_one_line(synapse: Synapse, tmp_path: Path) -> None:
+    async with matrix_peers.World(synapse, tmp_path) as there:
+        for user in (there.alice, there.bob):
+            there.joins(await user.create(invite=[there.bot.user_id], direct=True, encrypted=True))
+        async with on(there.network()) as ear:
+            await ear.is_up()
+            async with asyncio.timeout(PATIENCE):
+                while not ear.told:
+                    await asyncio.sleep(0.02)
+            names = " and ".join(sorted((there.alice.id, there.bob.id)))
+            assert ear.told[0].startswith(
+                f"{names} can't read what I say in encrypted rooms on matrix: they have"
+            )
+
+
 async def test_who_can_read_nothing_is_known_until_they_can(synapse: Synapse, tmp_path: Path) -> None:
     bot, alice = synapse.register("bot"), synapse.register("alice")
     async with connected(synapse, bot, tmp_path / "bot", unverified=False) as ours:

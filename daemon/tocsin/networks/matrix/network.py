@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.domain.message import Message, Place
+from tocsin.domain.words import first_few
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.knocking import Knocking
@@ -44,6 +46,9 @@ LOGIN_EVERY = 60
 TAPS_AGAIN = 5.0
 MOST_TAPS = 360
 """After so many seconds, and so often, it is tried again to put what need only be tapped on a page: for half an hour."""
+
+MOST_NAMED = 10
+"""So many of those who can't read what is said are named in one line."""
 
 _NO_MATTER = {"M_FORBIDDEN", "M_NOT_FOUND"}
 """Where taps can't be put, and trying again would not help."""
@@ -232,8 +237,12 @@ class Matrix:
     def _tell_of_blind(self) -> None:
         """Each of the people who can't read what is said to them is told of once, until they can again."""
         blind = self._client.blind(self._people.keys())
-        for user in blind.keys() - self._blind:
-            self._tell(f"{user} can't read what I say in encrypted rooms on {self.name}: {blind[user]}")
+        why = defaultdict[str, list[str]](list)
+        for user in sorted(blind.keys() - self._blind):
+            why[blind[user]].append(user)
+        for reason, users in why.items():
+            names = first_few(users, MOST_NAMED)
+            self._tell(f"{names} can't read what I say in encrypted rooms on {self.name}: {reason}")
         self._blind = set(blind)
 
     def _left(self, room_id: str, why: str) -> None:

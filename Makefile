@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help demo test bench lock clean
+.PHONY: help demo test torture bench lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -16,6 +16,10 @@ test: ## set up .venv if need be, then run every check
 	@.ci/servers
 	@.ci/synapse
 	@.ci/check
+
+torture: ## the tests that try everything there is: every hour of two years in each time zone (some minutes)
+	@.ci/setup
+	@TOCSIN_TORTURE=1 .venv/bin/pytest -q tests/domain/test_rota.py
 
 bench: ## measure beside the floors; writes benchmarks/RESULTS.md (some minutes)
 	@.ci/setup

@@ -1,0 +1,339 @@
+"""Rotas: who is on call when, on the wall clock of a time zone.
+
+Turns, hours and limits are wall clock times, as people write them, and become instants only here. What begins at a time
+begins at the first instant at which clocks there show that time or a later one, and what ends at a time ends after the last
+instant at which they show an earlier one. So a handoff in an hour that is skipped happens at its end; in one that comes
+twice it happens once, the first time; and hours that end in such an hour end the second time.
+"""
+
+import re
+from bisect import bisect_right
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+from tocsin.domain.words import on_the_wall
+
+_DAY = timedelta(days=1)
+_MOMENT = timedelta(microseconds=1)
+_MIDNIGHT = datetime.fromisoformat("2000-01-01")
+
+Span = tuple[datetime, datetime]
+"""From an instant until another one, in UTC."""
+
+
+class Unit(StrEnum):
+    """In what the length of a turn is counted, on the wall clock; a month is one of the calendar."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+EVERY_FORM = "a length such as 'week', '2 weeks', 'day', '12 hours' or 'month'"
+"""What `parse_every` reads, as an error says it."""
+
+
+def parse_every(text: str) -> tuple[int, Unit]:
+    """How long a turn is: how many of what. Raises ValueError."""
+    found = re.fullmatch(r"(?:([1-9][0-9]{0,3})\s*)?(hour|day|week|month)s?", text.strip().lower())
+    if found is None:
+        raise ValueError(f"must be {EVERY_FORM}, not {text!r}")
+    return int(found[1] or 1), Unit(found[2])
+
+
+_LENGTHS = {Unit.HOUR: timedelta(hours=1), Unit.DAY: _DAY, Unit.WEEK: 7 * _DAY}
+
+
+@dataclass(frozen=True)
+class Shift:
+    """From an instant until another one, in UTC, these people are on call; nobody in a gap."""
+
+    start: datetime
+    end: datetime
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """People who take turns for ever.
+
+    turns: who has each of them, in order. begins: when the first one begins, on the wall clock; before that it is
+    nobody's turn. every, unit: how long each is. A month from the 31st ends on the last day of a shorter month, and
+    the next one begins on the 31st again.
+    """
+
+    turns: tuple[tuple[str, ...], ...]
+    begins: datetime
+    every: int = 1
+    unit: Unit = Unit.WEEK
+
+    def wall(self, number: int) -> datetime:
+        """When that turn begins, on the wall clock; the first has the number 0."""
+        if self.unit is not Unit.MONTH:
+            return self.begins + number * self.every * _LENGTHS[self.unit]
+        year, month = divmod(self.begins.year * 12 + self.begins.month - 1 + number * self.every, 12)
+        day = min(self.begins.day, monthrange(year, month + 1)[1])
+        return self.begins.replace(year=year, month=month + 1, day=day)
+
+    def number(self, wall: datetime) -> int:
+        """The turn that begins last until that time, on the wall clock."""
+        if self.unit is not Unit.MONTH:
+            return (wall - self.begins) // (self.every * _LENGTHS[self.unit])
+        months = (wall.year - self.begins.year) * 12 + wall.month - self.begins.month
+        number = months // self.every
+        return number if self.wall(number) <= wall else number - 1
+
+    def shifts(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Shift]:
+        """The turns in that time, cut at its ends."""
+        start = max(since, begin_at(self.begins, zone))
+        if len(self.turns) == 1:
+            if start < until:
+                yield Shift(start, until, self.turns[0])
+            return
+        number = max(0, self.number(start.astimezone(zone).replace(tzinfo=None)))
+        while start < until:
+            end = begin_at(self.wall(number + 1), zone)
+            if end > start:  # else it was over before: in an hour that comes twice clocks go back behind it
+                yield Shift(start, min(end, until), self.turns[number % len(self.turns)])
+                start = end
+            number += 1
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A shift that stands by itself, on the wall clock."""
+
+    start: datetime
+    end: datetime
+    people: tuple[str, ...]
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ONE_DAY = rf"(?:{'|'.join(_DAYS)})"
+_TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]|24:00"
+_HOURS = re.compile(
+    rf"(?P<days>{_ONE_DAY}(?:\s*[-,]\s*{_ONE_DAY})*)?\s*(?:(?P<start>{_TIME})\s*-\s*(?P<last>{_ONE_DAY})?\s*(?P<end>{_TIME}))?"
+)
+
+HOURS_FORM = "days and hours such as 'Mon-Fri 08:00-20:00', 'Sat,Sun', '22:00-06:00' or 'Fri 17:00-Mon 09:00'"
+"""What `Hours.parse` reads, as an error says it."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Some hours on some days of the week.
+
+    days: those on which they begin; 0 is Monday. start, end: on the wall clock. over: so many days later they end.
+    """
+
+    days: frozenset[int]
+    start: time
+    end: time
+    over: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read hours as people write them. Raises ValueError."""
+        found = _HOURS.fullmatch(text.strip().lower())
+        if found is None or not any(found.groups()):
+            raise ValueError(f"must be {HOURS_FORM}, not {text!r}")
+        days = _days(found["days"]) if found["days"] else frozenset(range(7))
+        start, end = _time(found["start"] or "00:00"), _time(found["end"] or "24:00")
+        if found["last"] and len(days) > 1:
+            raise ValueError(
+                f"{text!r} ends on one day and begins on several: write one of them after the other"
+            )
+        if start == timedelta(days=1):
+            raise ValueError(f"{text!r} begins at 24:00: that is 00:00 of the next day")
+        over, end = divmod(end, _DAY)
+        if found["last"]:
+            [first] = days
+            over += (_DAYS.index(found["last"]) - first) % 7
+            over += 7 if over == 0 and end <= start else 0
+        elif end <= start and not over:
+            over = 1
+        return cls(days, _clock(start), _clock(end), over)
+
+    def spans(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Span]:
+        """When they are, from before that time until after it."""
+        first = since.astimezone(zone).date() - (self.over + 1) * _DAY
+        last = until.astimezone(zone).date()
+        for number in range((last - first).days + 1):
+            day = first + number * _DAY
+            if day.weekday() in self.days:
+                start = begin_at(datetime.combine(day, self.start), zone)
+                end = end_at(datetime.combine(day + self.over * _DAY, self.end), zone)
+                if start < end:
+                    yield start, end
+
+
+def _days(text: str) -> frozenset[int]:
+    found = set[int]()
+    for part in re.split(r"\s*,\s*", text):
+        first, *last = (_DAYS.index(name) for name in re.split(r"\s*-\s*", part))
+        end = last[-1] if last else first
+        found |= {(first + number) % 7 for number in range((end - first) % 7 + 1)}
+    return frozenset(found)
+
+
+def _time(text: str) -> timedelta:
+    hours, minutes = text.split(":")
+    return timedelta(hours=int(hours), minutes=int(minutes))
+
+
+def _clock(length: timedelta) -> time:
+    return (_MIDNIGHT + length).time()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One rotation of a rota, or shifts that are listed one by one.
+
+    hours: when it counts at all; always if there are none. priority: while somebody of a higher layer is on call, none of
+    the lower ones is; of equal ones all are. until: on the wall clock; from then on it does not count.
+    """
+
+    rotation: Rotation | None = None
+    listed: tuple[Listed, ...] = ()
+    hours: tuple[Hours, ...] = ()
+    priority: int = 0
+    until: datetime | None = None
+
+    def shifts(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Shift]:
+        """Who has it in that time; those that are listed may overlap."""
+        if self.until is not None:
+            until = min(until, end_at(self.until, zone))
+        if since >= until:
+            return
+        turns = list(self._turns(since, until, zone))
+        spans = _union(span for hours in self.hours for span in hours.spans(since, until, zone))
+        for turn in turns:
+            if not self.hours:
+                yield turn
+                continue
+            over = bisect_right(spans, turn.start, key=itemgetter(1))
+            for start, end in islice(spans, over, None):
+                if start >= turn.end:
+                    break
+                yield Shift(max(start, turn.start), min(end, turn.end), turn.people)
+
+    def _turns(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Shift]:
+        if self.rotation is not None:
+            yield from self.rotation.shifts(since, until, zone)
+        for one in self.listed:
+            start, end = max(since, begin_at(one.start, zone)), min(until, end_at(one.end, zone))
+            if start < end:
+                yield Shift(start, end, one.people)
+
+
+@dataclass(frozen=True)
+class Override:
+    """In that time somebody is on call instead of somebody who would be; one of both may be nobody.
+
+    Without `leaves`, `comes` is on call beside all others. Where who leaves is not on call, it changes nothing.
+    """
+
+    start: datetime
+    end: datetime
+    leaves: str = ""
+    comes: str = ""
+
+    def applied(self, people: Sequence[str]) -> tuple[str, ...]:
+        """Who is on call with it."""
+        if self.leaves and self.leaves not in people:
+            return tuple(people)
+        changed = [self.comes if person == self.leaves else person for person in people]
+        changed += [] if self.leaves else [self.comes]
+        return tuple(dict.fromkeys(filter(None, changed)))
+
+
+@dataclass(frozen=True)
+class Rota:
+    """Who is on call: layers, the first ones first, and those who always are where no layer has anybody."""
+
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    layers: tuple[Layer, ...] = ()
+    always: tuple[str, ...] = ()
+
+    def shifts(self, since: datetime, until: datetime, overrides: Iterable[Override] = ()) -> Iterator[Shift]:
+        """Who is on call in that time, one shift after another; gaps have nobody. Later overrides act upon earlier ones."""
+        since, until = since.astimezone(UTC), until.astimezone(UTC)
+        parts: list[tuple[datetime, datetime, _Turn | Override]] = [
+            (shift.start, shift.end, _Turn(-layer.priority, place, shift.people))
+            for place, layer in enumerate(self.layers)
+            for shift in layer.shifts(since, until, self.zone)
+        ]
+        parts += [
+            (max(since, one.start), min(until, one.end), one)
+            for one in overrides
+            if one.start < until and since < one.end and one.start < one.end
+        ]
+        marks = [(start, True, number) for number, (start, _, _) in enumerate(parts)]
+        marks += [(end, False, number) for number, (_, end, _) in enumerate(parts)]
+        marks.sort(key=itemgetter(0))
+        running = set[int]()
+        pending = Shift(since, since, ())
+        for at, group in groupby([*marks, (until, False, -1)], itemgetter(0)):
+            if at > pending.end:
+                people = self._people([parts[number][2] for number in sorted(running)])
+                if people != pending.people and pending.start < pending.end:
+                    yield pending
+                    pending = Shift(pending.end, at, people)
+                else:
+                    pending = Shift(pending.start, at, people)
+            for _, begins, number in group:
+                (running.add if begins else running.discard)(number)
+        if pending.start < pending.end:
+            yield pending
+
+    def on_call(self, at: datetime, overrides: Iterable[Override] = ()) -> tuple[str, ...]:
+        """Who is on call at an instant."""
+        return next(self.shifts(at, at + _MOMENT, overrides)).people
+
+    def _people(self, running: Sequence["_Turn | Override"]) -> tuple[str, ...]:
+        turns = sorted(one for one in running if isinstance(one, _Turn))
+        people: Iterable[str] = self.always
+        if turns:
+            people = (person for turn in turns if turn.rank == turns[0].rank for person in turn.people)
+        found = tuple(dict.fromkeys(people))
+        for one in running:
+            if isinstance(one, Override):
+                found = one.applied(found)
+        return found
+
+
+class _Turn(NamedTuple):
+    """A layer has these people on call. rank: the lowest hides all others. place: of the layer."""
+
+    rank: int
+    place: int
+    people: tuple[str, ...]
+
+
+def _union(spans: Iterable[Span]) -> list[Span]:
+    """The same time in spans that don't touch one another, in order."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def begin_at(wall: datetime, zone: ZoneInfo) -> datetime:
+    """When what begins at that time on the wall clock begins."""
+    return on_the_wall(wall.date(), wall.time(), zone)
+
+
+def end_at(wall: datetime, zone: ZoneInfo) -> datetime:
+    """When what ends at that time on the wall clock ends: the second time if it comes twice."""
+    return max(begin_at(wall, zone), wall.replace(tzinfo=zone, fold=1).astimezone(UTC))

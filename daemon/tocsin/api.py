@@ -13,6 +13,7 @@ from tocsin.config import (
     Name,
     Names,
     NonEmpty,
+    Schedule,
     Secret,
     unknown_name,
 )
@@ -40,7 +41,7 @@ from tocsin.domain.group import (
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
-from tocsin.domain.oncall import Responder, Schedule, Team
+from tocsin.domain.oncall import Responder, Team
 from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged
 from tocsin.domain.words import (
     bare,

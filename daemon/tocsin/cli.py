@@ -4,17 +4,19 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
-from tocsin import control, daemon, demo, plugins
+from tocsin import calendars, clock, control, daemon, demo, plugins
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
-from tocsin.domain.words import counted, key_path, listed
+from tocsin.domain.rota import Rota
+from tocsin.domain.words import counted, did_you_mean, key_path, listed, on_the_wall
 from tocsin.errors import ConfigError, NetworkError, PluginError, Problem, StateError
 from tocsin.networks.matrix.settings import MatrixSettings
 
@@ -254,6 +256,68 @@ def _secret(path: Path) -> str:
         return SecretSource(file=path).reveal()
     except ValueError as error:
         _refuse(str(error))
+
+
+@main.group(short_help="Show who is on call when.")
+def schedule() -> None:
+    """What the schedules of the configuration mean."""
+
+
+_days = click.option(
+    "--days", type=click.IntRange(1, 731), default=28, show_default=True, help="How many days to look ahead."
+)
+_first = click.option(
+    "--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="The first day; without it, today."
+)
+
+
+@schedule.command(short_help="Draw a calendar.")
+@config_option
+@click.argument("names", nargs=-1, metavar="[SCHEDULE]...")
+@_days
+@_first
+def show(path: Path, names: tuple[str, ...], days: int, first: datetime | None) -> None:
+    """Draw each SCHEDULE, or all, a line a day; below it stands each handoff. Times are the schedule's own."""
+    for name, rota, day in _rotas(path, names, first):
+        click.echo(f"{name} ({rota.zone.key})")
+        for line in calendars.calendar(rota, day, days):
+            click.echo(f"  {line}")
+        for line in calendars.handoffs(rota, *_span(rota, day, days)):
+            click.echo(f"  {line}")
+
+
+@schedule.command(name="gaps", short_help="Say when nobody is on call.")
+@config_option
+@click.argument("names", nargs=-1, metavar="[SCHEDULE]...")
+@_days
+@_first
+def show_gaps(path: Path, names: tuple[str, ...], days: int, first: datetime | None) -> None:
+    """Say when nobody is on call by a SCHEDULE, or by any of them. Exits with 1 if there is such a time."""
+    found = False
+    for name, rota, day in _rotas(path, names, first):
+        for line in calendars.gaps(rota, *_span(rota, day, days)):
+            click.echo(f"{name}: nobody from {line} ({rota.zone.key})")
+            found = True
+    if not found:
+        click.echo(f"no gap in {counted(days, 'day')}")
+    raise click.exceptions.Exit(1 if found else 0)
+
+
+def _rotas(path: Path, names: Sequence[str], first: datetime | None) -> Iterator[tuple[str, Rota, date]]:
+    """The schedules of these names, or all, each with the first day there."""
+    _, config = _opened(path, daemon.read)
+    if not config.schedules:
+        _refuse(f"{path}: there is no schedule: add [schedules.NAME]")
+    for name in names or config.schedules:
+        if name not in config.schedules:
+            _refuse(f"no schedule is called {name!r}{did_you_mean(name, config.schedules)}")
+        rota = config.schedules[name].rota
+        yield name, rota, (first or clock.now().astimezone(rota.zone)).date()
+
+
+def _span(rota: Rota, day: date, days: int) -> tuple[datetime, datetime]:
+    start, end = (on_the_wall(day + timedelta(days=more), time(), rota.zone) for more in (0, days))
+    return start, end
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")

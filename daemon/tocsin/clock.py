@@ -38,6 +38,11 @@ class Clock(Protocol):
         """Call nothing any more."""
 
 
+def now() -> datetime:
+    """The machine's wall clock, for what runs without a daemon."""
+    return datetime.now(UTC)
+
+
 class SystemClock:
     """The machine's own clocks; APScheduler is the alarm."""
 
@@ -52,7 +57,7 @@ class SystemClock:
         self._ticks: dict[str, asyncio.TimerHandle] = {}
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return now()
 
     def boot(self) -> timedelta:
         return timedelta(microseconds=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000)

@@ -154,7 +154,9 @@ class Daemon:
         self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
         words = answers.commands([answers.of_groups(), *declared.answers])
-        commands = Commands(self.tocsin, [*words, *lists.commands(), *me.commands(), *declared.commands])
+        commands = Commands(
+            self.tocsin, [*words, *lists.commands(), *me.commands(), *oncall.commands(), *declared.commands]
+        )
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
         buttons = Buttons(self.tocsin, declared.buttons, commands)

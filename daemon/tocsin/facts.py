@@ -253,7 +253,7 @@ class Facts:
     def callees(self, name: str) -> Sequence[str]:
         """The people that a person's, schedule's or team's name stands for now."""
         if name in self.config.schedules:
-            return self.config.schedules[name].on_call
+            return self.config.schedules[name].rota.on_call(self.time.at)
         if name in self.config.teams:
             return self.config.teams[name].members
         return [name]

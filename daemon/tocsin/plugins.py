@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from tocsin import answers, hookspecs, lists, me
+from tocsin import answers, hookspecs, lists, me, oncall
 from tocsin.answers import Answers
 from tocsin.buttons import TAKEN_PATHS, Button
 from tocsin.commands import OWN_WORDS, Command
@@ -198,7 +198,12 @@ class Plugins:
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
-        own = [*answers.commands([answers.of_groups()]), *lists.commands(), *me.commands()]
+        own = [
+            *answers.commands([answers.of_groups()]),
+            *lists.commands(),
+            *me.commands(),
+            *oncall.commands(),
+        ]
         claims |= dict.fromkeys(
             (*answers.WORDS, *(word for one in own for word in (one.name, *one.also))), "Tocsin itself"
         )

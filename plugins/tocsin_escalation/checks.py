@@ -112,7 +112,7 @@ def _check_callee(at: At, name: str, config: Config) -> Iterator[Problem]:
     if name in config.people:
         people: tuple[str, ...] = (name,)
     elif name in config.schedules:
-        people = config.schedules[name].on_call
+        people = config.schedules[name].people
     elif name in config.teams:
         people = config.teams[name].members
     else:

@@ -23,7 +23,7 @@ class Ringers:
 
     def check(self, config: Config) -> Iterator[Problem]:
         """Warn of whoever may be called and has no ringer."""
-        called = {name for schedule in config.schedules.values() for name in schedule.on_call}
+        called = {name for schedule in config.schedules.values() for name in schedule.people}
         called |= {name for team in config.teams.values() for name in team.members}
         deaf = sorted(name for name in called if name not in self.people or not self.people[name].ringers)
         if deaf:

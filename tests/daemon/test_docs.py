@@ -14,6 +14,7 @@ from tocsin.config import Address
 from tocsin.config.tables import FileTables
 from tocsin.domain.labels import Matchers
 from tocsin.domain.oncall import QuietHours
+from tocsin.domain.rota import Hours
 
 from tests.conftest import ROOT
 
@@ -37,7 +38,12 @@ def settings(shape: Any) -> Iterator[str]:
     """The names of all settings of a dataclass and of those inside it."""
     for inner in get_args(shape):
         yield from settings(inner)
-    if is_dataclass(shape) and shape not in (Address, Matchers, QuietHours):  # these are written as one text
+    if is_dataclass(shape) and shape not in (
+        Address,
+        Hours,
+        Matchers,
+        QuietHours,
+    ):  # these are written as one text
         hints = get_type_hints(shape)
         for field in fields(shape):
             yield field.name

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tocsin.domain.oncall import Schedule
+from tocsin.config import Schedule
 from tocsin_notify.settings import Way
 
 from tests.engine import Engine, Start, fires

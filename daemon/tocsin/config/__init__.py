@@ -3,6 +3,7 @@
 from tocsin.config.document import Document
 from tocsin.config.names import check_names, unknown_name
 from tocsin.config.reading import read_config, shape_problem
+from tocsin.config.schedules import Schedule
 from tocsin.config.tables import Config
 from tocsin.config.values import (
     Address,
@@ -27,6 +28,7 @@ __all__ = [
     "Name",
     "Names",
     "NonEmpty",
+    "Schedule",
     "Secret",
     "check_names",
     "read_config",

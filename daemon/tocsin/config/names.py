@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from tocsin.config.schedules import Schedule
 from tocsin.config.tables import Config, Person
 from tocsin.config.values import SecretSource
 from tocsin.domain.oncall import Identity
@@ -35,7 +36,7 @@ def check_names(config: Config) -> Iterator[Problem]:
         yield from _members(("teams", name, "members"), team.members, config)
         yield from _networks(("teams", name, "rooms"), team.rooms, config, "room")
     for name, schedule in config.schedules.items():
-        yield from _members(("schedules", name, "on_call"), schedule.on_call, config)
+        yield from _schedule(("schedules", name), schedule, config)
     yield from _fallback(config)
     yield from _secrets(config)
 
@@ -120,9 +121,27 @@ def _networks(at: KeyPath, named: Mapping[str, str], config: Config, what: str) 
 def _members(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:
     if not names:
         yield Problem(at, "names nobody", fatal=False)
+    yield from _known(at, names, config)
+
+
+def _known(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:
     for index, name in enumerate(names):
         if name not in config.people:
             yield unknown_name((*at, index), name, "no person", config.people)
+
+
+def _schedule(at: KeyPath, schedule: Schedule, config: Config) -> Iterator[Problem]:
+    if not schedule.people:
+        yield Problem((*at, "on_call"), "names nobody", fatal=False)
+    yield from _known((*at, "on_call"), schedule.on_call, config)
+    for index, layer in enumerate(schedule.layers):
+        place = (*at, "layers", index)
+        for number, turn in enumerate(layer.people):
+            if not turn:
+                yield Problem((*place, "people", number), "names nobody")
+            yield from _known((*place, "people", number), turn, config)
+        for number, shift in enumerate(layer.shifts):
+            yield from _known((*place, "shifts", number, "people"), shift.people, config)
 
 
 def _fallback(config: Config) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, Field
 
+from tocsin.config.schedules import Schedule
 from tocsin.config.values import (
     Address,
     AddressSetting,
@@ -23,7 +24,7 @@ from tocsin.config.values import (
     Secret,
 )
 from tocsin.domain.flapping import FlapRule
-from tocsin.domain.oncall import Identity, Responder, Schedule, Team
+from tocsin.domain.oncall import Identity, Responder, Team
 from tocsin.errors import KeyPath
 
 

@@ -18,7 +18,9 @@ from tocsin.domain.words import DURATION_FORM, parse_duration
 T = TypeVar("T")
 
 
-def _from_text(parse: Callable[[str], T], expected: str) -> Callable[[Any], T]:
+def from_text(parse: Callable[[str], T], expected: str) -> Callable[[Any], T]:
+    """Reads a value that is written as a text. expected: what it must be, as an error says it."""
+
     def read(value: Any) -> T:
         if not isinstance(value, str):
             raise ValueError(f"must be {expected}, not {value!r}")
@@ -53,11 +55,11 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
 Count = Annotated[int, Field(ge=0)]
 """A whole number from 0 on."""
 
-Duration = Annotated[timedelta, PlainValidator(_from_text(parse_duration, DURATION_FORM))]
+Duration = Annotated[timedelta, PlainValidator(from_text(parse_duration, DURATION_FORM))]
 """A length of time, written `30s`, `5m`, `1h30m`; a bare number is refused."""
 
 
-Quiet = Annotated[QuietHours, PlainValidator(_from_text(QuietHours.parse, QUIET_FORM))]
+Quiet = Annotated[QuietHours, PlainValidator(from_text(QuietHours.parse, QUIET_FORM))]
 """The hours in which a person is left in peace, written `22:00-07:00`."""
 
 
@@ -114,7 +116,7 @@ class Address:
         return cls(found[1] or found[2], int(found[3]))
 
 
-AddressSetting = Annotated[Address, PlainValidator(_from_text(Address.parse, _ADDRESS_FORM))]
+AddressSetting = Annotated[Address, PlainValidator(from_text(Address.parse, _ADDRESS_FORM))]
 
 
 def _matchers(value: Any) -> Matchers:

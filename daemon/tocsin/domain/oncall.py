@@ -1,4 +1,4 @@
-"""Who answers: responders, when they sleep, their teams, and who is on call."""
+"""Who answers: responders, when they sleep, and their teams."""
 
 import re
 from collections.abc import Mapping
@@ -95,13 +95,3 @@ class Team:
 
     members: tuple[str, ...] = ()
     rooms: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Who is on call.
-
-    on_call: the people who are, always.
-    """
-
-    on_call: tuple[str, ...]

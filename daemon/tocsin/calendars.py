@@ -1,0 +1,70 @@
+"""A schedule, drawn for a terminal: one line a day, one sign each half an hour."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase
+
+from tocsin.domain.rota import Rota, Shift, begin_at
+from tocsin.domain.words import listed
+
+_DAY = timedelta(days=1)
+_CELL = timedelta(minutes=30)
+_CELLS = 48
+_NOBODY = "\u00b7"
+_SIGNS = ascii_lowercase + ascii_uppercase
+_MORE = "+"
+
+
+def calendar(rota: Rota, first: date, days: int) -> Iterator[str]:
+    """The lines. Each half hour shows who is on call when it begins, on the schedule's own wall clock."""
+    start, end = _midnight(rota, first), _midnight(rota, first + days * _DAY)
+    shifts = list(rota.shifts(start, end))
+    signs = _signs(rota, shifts)
+    head = "".join(f"{hour:02d}".ljust(_CELLS // 4) for hour in range(0, 24, 6))
+    yield " " * 12 + head.rstrip()
+    for number in range(days):
+        day = first + number * _DAY
+        yield f"{day:%a %d %b}  " + "".join(_cells(rota, day, shifts, signs))
+    yield "  ".join(f"{sign} {listed(people) or 'nobody'}" for people, sign in signs.items())
+
+
+def handoffs(rota: Rota, since: datetime, until: datetime) -> Iterator[str]:
+    """When somebody else is on call, and who: one line each."""
+    for before, shift in pairwise(rota.shifts(since, until)):
+        at = shift.start.astimezone(rota.zone)
+        yield f"{at:%a %d %b %Y %H:%M}  {listed(before.people) or 'nobody'} \u2192 {listed(shift.people) or 'nobody'}"
+
+
+def gaps(rota: Rota, since: datetime, until: datetime) -> Iterator[str]:
+    """When nobody is: one line each."""
+    for shift in rota.shifts(since, until):
+        if not shift.people:
+            start, end = (at.astimezone(rota.zone) for at in (shift.start, shift.end))
+            yield f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
+
+
+def _signs(rota: Rota, shifts: Sequence[Shift]) -> dict[tuple[str, ...], str]:
+    """The same sign for the same people whatever part of a schedule is drawn; those that are in this one."""
+    turns = [turn for layer in rota.layers if layer.rotation for turn in layer.rotation.turns]
+    listed_ones = [one.people for layer in rota.layers for one in layer.listed]
+    drawn = [shift.people for shift in shifts]
+    known = dict.fromkeys(people for people in (*turns, *listed_ones, rota.always, *drawn) if people)
+    signs = {people: _SIGNS[number : number + 1] or _MORE for number, people in enumerate(known)}
+    return {people: signs.get(people, _NOBODY) for people in ((), *known) if people in drawn}
+
+
+def _cells(
+    rota: Rota, day: date, shifts: Sequence[Shift], signs: dict[tuple[str, ...], str]
+) -> Iterator[str]:
+    left = iter(shifts)
+    shift = next(left)
+    for number in range(_CELLS):
+        at = begin_at(datetime.combine(day, time()) + number * _CELL, rota.zone)
+        while shift.end <= at:
+            shift = next(left)
+        yield signs[shift.people]
+
+
+def _midnight(rota: Rota, day: date) -> datetime:
+    return begin_at(datetime.combine(day, time()), rota.zone)

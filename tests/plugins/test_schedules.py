@@ -1,0 +1,176 @@
+"""Who is on call by a schedule: paged when it is their turn, told in chat, drawn on a terminal."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tocsin.cli import main
+
+from tests.engine import fires
+from tests.tower import Tower, asks, policy
+
+STEPS = policy('{ page = "primary" }, { page = "carol", after = "1h" }', "repeat = 1", 'repeat_after = "1h"')
+
+# The clock of these tests shows 03:00 UTC on Saturday, 21 November 2026; it is 04:00 in Berlin.
+PRIMARY = """\
+[schedules.primary]
+timezone = "Europe/Berlin"
+[[schedules.primary.layers]]
+people = ["alice", "bob"]
+begins = "2026-11-20 04:10"
+every = "day"
+"""
+NIGHTS = """\
+[schedules.nights]
+[[schedules.nights.layers]]
+people = ["carol"]
+hours = ["22:00-06:00"]
+"""
+
+
+@pytest.fixture
+def tower(write_config: Callable[..., Path], tmp_path: Path) -> Tower:
+    return Tower(write_config, tmp_path / "state")
+
+
+async def test_whoever_has_the_turn_is_paged_and_who_takes_over_while_it_rings(tower: Tower) -> None:
+    async with tower(STEPS, PRIMARY) as engine:
+        await engine.report(fires())
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        await engine.advance(minutes=9, seconds=59)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+        await engine.advance(minutes=1)
+        assert tower.chat.pages() == ["03:00:00 alice", "03:10:00 bob"]
+
+
+async def test_after_a_crash_at_the_handoff_whoever_comes_is_paged_once(tower: Tower) -> None:
+    async with tower(STEPS, PRIMARY, crash=True) as engine:
+        await engine.report(fires())
+    tower.clock.move(timedelta(minutes=11))
+    async with tower(STEPS, PRIMARY) as engine:
+        await engine.run.settled()
+        assert tower.chat.pages() == ["03:00:00 alice", "03:11:00 bob"]
+
+
+async def test_chat_says_who_is_on_call_until_when_and_who_then(tower: Tower) -> None:
+    async with tower(STEPS, PRIMARY, NIGHTS, '[schedules.always]\non_call = ["alice", "bob"]\n') as engine:
+        [said] = await asks(engine, "alice", "!oncall", room="#ops")
+        assert said.splitlines() == [
+            "primary: alice until Sat 21 Nov 04:10 Europe/Berlin, then bob",
+            "nights: carol until Sat 21 Nov 06:00 UTC, then nobody",
+            "always: alice and bob",
+        ]
+        assert await asks(engine, "alice", "oncall primary") == [
+            "primary: alice until Sat 21 Nov 03:10 UTC, then bob"
+        ]
+        [said] = await asks(engine, "alice", "!oncall primry", room="#ops")
+        assert said.endswith("no schedule is called 'primry'; did you mean 'primary'?")
+
+
+async def test_where_there_is_no_schedule_it_says_so(tower: Tower) -> None:
+    async with tower() as engine:
+        [said] = await asks(engine, "alice", "!oncall", room="#ops")
+        assert "there is no schedule" in said
+
+
+# ── At the command line ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(path: Path, *words: str) -> tuple[int, list[str]]:
+    ran = CliRunner().invoke(main, ["schedule", words[0], "--config", str(path), *words[1:]])
+    assert ran.exception is None or isinstance(ran.exception, SystemExit)
+    return ran.exit_code, ran.output.splitlines()
+
+
+@pytest.fixture
+def config(tower: Tower) -> Path:
+    return tower.write(f"{tower.people}{STEPS}{PRIMARY}{NIGHTS}")
+
+
+def test_a_schedule_is_drawn(config: Path) -> None:
+    code, lines = run(config, "show", "primary", "--days", "2", "--from", "2026-11-21")
+    assert code == 0
+    assert lines == [
+        "primary (Europe/Berlin)",
+        "              00          06          12          18",
+        "  Sat 21 Nov  aaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+        "  Sun 22 Nov  bbbbbbbbbaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "  a alice  b bob",
+        "  Sat 21 Nov 2026 04:10  alice \u2192 bob",
+        "  Sun 22 Nov 2026 04:10  bob \u2192 alice",
+    ]
+
+
+def test_all_are_drawn_and_gaps_are_dots(config: Path) -> None:
+    code, lines = run(config, "show", "--days", "1", "--from", "2026-11-21")
+    assert code == 0
+    assert lines[lines.index("nights (UTC)") :] == [
+        "nights (UTC)",
+        "              00          06          12          18",
+        "  Sat 21 Nov  " + 12 * "a" + 32 * "\u00b7" + "aaaa",
+        "  \u00b7 nobody  a carol",
+        "  Sat 21 Nov 2026 06:00  carol \u2192 nobody",
+        "  Sat 21 Nov 2026 22:00  nobody \u2192 carol",
+    ]
+
+
+def test_a_day_of_twenty_five_hours_has_a_line_like_any_other(tower: Tower) -> None:
+    layer = '[[schedules.s.layers]]\npeople = ["alice"]\nhours = ["02:30-12:00"]\n'
+    table = f'[schedules.s]\ntimezone = "Europe/Berlin"\n{layer}'
+    path = tower.write(f"{tower.people}{STEPS}{PRIMARY}{table}")
+    for day in ("2026-10-25", "2026-03-29"):
+        _, lines = run(path, "show", "s", "--days", "1", "--from", day)
+        assert len(lines[2].split()[-1]) == 48
+        assert lines[2].split()[-1].count("a") in (19, 20)
+
+
+def test_gaps_are_told_and_scripts_know(config: Path) -> None:
+    assert run(config, "gaps", "--days", "1", "--from", "2026-11-21") == (
+        1,
+        ["nights: nobody from Sat 21 Nov 2026 06:00 to Sat 21 Nov 2026 22:00 (UTC)"],
+    )
+    assert run(config, "gaps", "primary", "--days", "60", "--from", "2026-11-21") == (
+        0,
+        ["no gap in 60 days"],
+    )
+
+
+def test_what_is_not_there_is_refused(config: Path, write_config: Callable[..., Path]) -> None:
+    assert run(config, "show", "primry") == (2, ["no schedule is called 'primry'; did you mean 'primary'?"])
+    path = write_config()
+    assert run(path, "show") == (2, [f"{path}: there is no schedule: add [schedules.NAME]"])
+
+
+# ── What is wrong in the file ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("layer", "complaint"),
+    [
+        ('people = ["alice", "bbo"]\nbegins = "2026-01-05 09:00"', "people[1][0]: no person is called 'bbo'; did you mean 'bob'?"),
+        ('people = ["alice", "bob"]', "several take turns: say when the first turn begins, as in begins = '2026-01-05 09:00'"),
+        ("priority = 1", "has nobody: add people, who take turns, or shifts"),
+        ('people = ["alice"]\nbegins = "2026-01-05"\nuntil = "2026-01-04"', "is over before it begins: until is not later than begins"),
+        ('people = ["alice"]\nbegins = "5 January"', "begins: must be a time on the wall clock of the schedule such as '2026-01-05 09:00'"),
+        ('people = ["alice"]\nbegins = 2026-01-05T09:00:00Z', "begins: must be a time on the wall clock of the schedule"),
+        ('people = ["alice"]\nevery = "fortnight"', "every: must be a length such as 'week'"),
+        ('people = ["alice"]\nhours = ["8-20"]', "hours[0]: must be days and hours such as 'Mon-Fri 08:00-20:00'"),
+        ('people = ["alice", []]\nbegins = "2026-01-05 09:00"', "people[1]: names nobody"),
+        ('shifts = [{ people = "bob", begins = "2026-01-05 09:00", ends = "2026-01-05 08:00" }]', "ends before it begins"),
+        ('shifts = [{ people = "bbo", begins = "2026-01-05 09:00", ends = "2026-01-06 09:00" }]', "shifts[0].people[0]: no person is called 'bbo'"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told(tower: Tower, layer: str, complaint: str) -> None:
+    path = tower.write(f"{tower.people}{STEPS}{PRIMARY}[[schedules.primary.layers]]\n{layer}\n")
+    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
+    assert ran.exit_code == 2
+    assert complaint in ran.stderr
+
+
+def test_a_local_time_of_toml_is_a_time_too(tower: Tower) -> None:
+    table = PRIMARY.replace('"2026-11-20 04:10"', "2026-11-20T04:10:00")
+    path = tower.write(f"{tower.people}{STEPS}{table}")
+    assert run(path, "gaps", "--from", "2026-11-21") == (0, ["no gap in 28 days"])

@@ -129,7 +129,7 @@ class Tally:
     did: Counter[str] = field(default_factory=Counter)
 
     def enough(self) -> bool:
-        return self.kills >= self.wanted or self.idle > self.wanted + 10
+        return self.kills >= self.wanted or self.idle > 3 * self.wanted + 30
 
     def add(self, phases: Iterable[str], *, away: bool) -> None:
         """A kill counts if anything was under way; where next to none does, the daemon has come to a stop."""
@@ -191,6 +191,7 @@ class Trial:
         self._read = 0
         self._typing = 0
         self._unseen: set[str] = set()
+        self._slipped: set[str] = set()
         self._released: set[str] = set()
 
     def found(self) -> Sequence[str]:
@@ -452,13 +453,18 @@ class Trial:
         for one in sorted(self._kept.listed(named)) if named else ():
             self._note("listed", one)
         self._note("asked", name)
+        slipped = name in self._slipped
+        patience = TYPE_AGAIN if self._peer.forgets else SLIP_SEEN if slipped else None
         self._typing += 1
         try:
             while not self._seen[name, "acknowledged"].is_set():
                 says()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TYPE_AGAIN if self._peer.forgets else None):
+                    async with asyncio.timeout(patience):
                         await self._until(name, "acknowledged")
+                if slipped and not self._seen[name, "acknowledged"].is_set():
+                    self._note("unsure", name)  # somebody else may have said so before, for many at once
+                    break
         finally:
             self._typing -= 1
 
@@ -467,6 +473,7 @@ class Trial:
         says, takes_back = self._peer.slips(self._random, self._calls[self._ids[name]])
         self._note("asked", name)
         self._note("slipped", name)
+        self._slipped.add(name)
         says()
         if self._random.random() < 0.7:
             await self._perhaps(name, "acknowledged")

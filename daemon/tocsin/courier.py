@@ -23,7 +23,7 @@ from tocsin.failpoints import reach
 from tocsin.networks.base import Network, Rank
 from tocsin.noise import SETTLE_FOR, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_given_up, page_lost
-from tocsin.store import carried, outbox
+from tocsin.store import carried, late, outbox
 from tocsin.store.outbox import Lane, Row, Sending
 from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
@@ -284,6 +284,11 @@ def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
     release(place, tx)
     while (choice := _chosen(place, noise, tx, knock=knock)).row is not None:
         row = choice.row
+        if row.lane is Lane.ANSWER:
+            row = (
+                late.before(tx.connection, row, tx.time) or row
+            )  # else an older state would be told after a newer one
+            choice = replace(choice, row=row)
         if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             # What of a digest rings nonetheless waits by itself again.

@@ -44,6 +44,26 @@ async def test_pages_come_before_answers_before_status_and_each_in_order(start: 
         assert [int(text.split()[1]) for text in engine.chat.texts()] == [2, 5, 8, 1, 4, 7, 0, 3, 6]
 
 
+async def test_an_answer_does_not_overtake_what_became_of_the_same_before(start: Start) -> None:
+    """Else a room would read that alice has it, and then that bob has it no more."""
+
+    def turn(tx: Transaction) -> None:
+        tx.say(ROOM, "news of another", lane=Lane.STATUS, about="m2p4")
+        tx.say(ROOM, "bob has it no more", lane=Lane.STATUS, about="k7f3")
+        tx.say(ROOM, "alice has it", lane=Lane.ANSWER, about="k7f3")
+        tx.say(ROOM, "an answer about nothing", lane=Lane.ANSWER)
+
+    async with start() as engine:
+        await engine.run.tocsin.turn(turn)
+        await engine.run.settled()
+        assert engine.chat.texts() == [
+            "k7f3 bob has it no more",
+            "k7f3 alice has it",
+            "an answer about nothing",
+            "m2p4 news of another",
+        ]
+
+
 async def test_a_network_is_told_what_goes_first_among_its_places(start: Start) -> None:
     async with start() as engine:
         for lane in set(Lane) - {Lane.EDIT}:  # which is said in place of something: test_edits.py

@@ -1,12 +1,13 @@
-"""What waits although something newer about the same waits, too."""
+"""What waits of one subject in one place beside something newer about it, that waits, too."""
 
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, select, tuple_
 
-from tocsin.store.outbox import Row, Sending, find
+from tocsin.store.outbox import Lane, Row, Sending, find
 from tocsin.store.schema import outbox
 from tocsin.store.statement import Statement, given
+from tocsin.store.timers import Now
 
 _older = outbox.alias("older")
 _NEWER = Statement(
@@ -23,6 +24,29 @@ _NEWER = Statement(
     )
     .order_by(outbox.c.said_at.desc(), outbox.c.id.desc())
 )
+
+
+_BEFORE = Statement(
+    select(outbox.c.id)
+    .where(
+        outbox.c.place == given("one_place"),
+        outbox.c.subject == given("one_subject"),
+        outbox.c.lane == Lane.STATUS,
+        outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN]),
+        outbox.c.echo_of.is_(None),
+        outbox.c.next_try <= given("boot"),
+        outbox.c.id < given("one_id"),
+    )
+    .order_by(outbox.c.id)
+    .limit(1)
+)
+
+
+def before(connection: Connection, row: Row, now: Now) -> Row | None:
+    """What has become of the same subject and is still to be said in that place, from before a message, if there is any."""
+    values = {"one_place": str(row.place), "boot": now.boot, "one_subject": row.subject, "one_id": row.id}
+    found = _BEFORE.run(connection, **values).first() if row.subject else None
+    return None if found is None else find(connection, found.id)
 
 
 def newer(connection: Connection, row: int) -> Iterator[Row]:

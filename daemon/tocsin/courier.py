@@ -155,7 +155,7 @@ class Courier:
                 partial(_claim, place, self._heard(place), knock=place in self._paused)
             )
             while (row := choice.row) is not None:
-                outcome = await self._send(row)
+                outcome = await self._send(row, Rank.ANSWER if choice.hurried else RANKS[row.lane])
                 if not (isinstance(outcome, NetworkError) and outcome.unsent):
                     self._noise[place] = choice.noise
                 # Settled and the next one claimed in one commit, unless the place wants to be left alone.
@@ -209,7 +209,7 @@ class Courier:
         longest = min(FIRST_PAUSE * 2 ** min(failures, 20), LONGEST_PAUSE[lane])
         return timedelta(seconds=self._jitter(0, longest.total_seconds()))
 
-    async def _send(self, row: Row) -> Outcome:
+    async def _send(self, row: Row, rank: Rank) -> Outcome:
         network = self._networks.get(row.place.network)
         if network is None:
             return NetworkError(
@@ -224,7 +224,7 @@ class Courier:
                     row.message,
                     row.txn_id,
                     tried=row.said_at if row.state is Sending.UNKNOWN else None,
-                    rank=RANKS[row.lane],
+                    rank=rank,
                     amends=row.replaces,
                 )
                 reach("after-send")
@@ -284,11 +284,9 @@ def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
     release(place, tx)
     while (choice := _chosen(place, noise, tx, knock=knock)).row is not None:
         row = choice.row
-        if row.lane is Lane.ANSWER:
-            row = (
-                late.before(tx.connection, row, tx.time) or row
-            )  # else an older state would be told after a newer one
-            choice = replace(choice, row=row)
+        if row.lane is Lane.ANSWER and (before := late.before(tx.connection, row, tx.time)) is not None:
+            row = before  # else an older state would be told after a newer one
+            choice = replace(choice, row=row, hurried=True)
         if row.state is Sending.PENDING and row.lane in UNTIL_ANSWERED and not _rings(row, tx):
             outbox.settle(tx.connection, row.id, Sending.CANCELLED, tx.time)
             # What of a digest rings nonetheless waits by itself again.

@@ -59,12 +59,13 @@ class Noise:
 @dataclass(frozen=True)
 class Choice:
     """What a place hears next: the message, claimed by nobody yet; if there is none now, when to look again, on the
-    boot clock. noise: as it is after that.
+    boot clock. noise: as it is after that. hurried: an answer waits for it.
     """
 
     row: Row | None
     noise: Noise
     at: timedelta | None = None
+    hurried: bool = False
 
 
 def choose(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) -> Choice:

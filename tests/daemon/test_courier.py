@@ -62,6 +62,7 @@ async def test_an_answer_does_not_overtake_what_became_of_the_same_before(start:
             "an answer about nothing",
             "m2p4 news of another",
         ]
+        assert [said.rank for said in engine.chat.said] == [Rank.ANSWER] * 3 + [Rank.STATUS]
 
 
 async def test_a_network_is_told_what_goes_first_among_its_places(start: Start) -> None:

@@ -23,7 +23,7 @@ from tocsin.failpoints import reach
 from tocsin.networks.base import Network, Rank
 from tocsin.noise import SETTLE_FOR, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_given_up, page_lost
-from tocsin.store import carried, late, outbox
+from tocsin.store import carried, late, outbox, paged
 from tocsin.store.outbox import Lane, Row, Sending
 from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
@@ -386,7 +386,7 @@ def _rings(row: Row, tx: Transaction) -> bool:
 
 def _ringing(tx: Transaction) -> list[Row]:
     """The pages that were said lately and are still to be answered."""
-    rows = outbox.paged_lately(tx.connection, tx.now - COMPLETED_FOR)
+    rows = paged.lately(tx.connection, tx.now - COMPLETED_FOR)
     return [row for row in rows if _rings(row, tx)]
 
 

@@ -17,7 +17,7 @@ from tocsin.domain.oncall import Responder
 from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
 from tocsin.people import People
-from tocsin.store import journal, outbox, profiles, subjects, timers
+from tocsin.store import journal, paged, profiles, subjects, timers
 from tocsin.store.timers import Now
 
 GROUP = "group"
@@ -163,7 +163,7 @@ class Facts:
 
     def paged(self, subject: str) -> set[str]:
         """Everybody who was paged for a subject, or may have been."""
-        return {person for person, _ in outbox.paged(self.connection, subject) if person}
+        return {person for person, _ in paged.whom(self.connection, subject) if person}
 
     def was_paged(
         self, subject: str, person: str, place: Place, before: datetime, *, since: datetime | None = None
@@ -172,16 +172,16 @@ class Facts:
 
         since: older ones don't count.
         """
-        return outbox.was_paged(self.connection, subject, person, place, before=before, since=since)
+        return paged.was(self.connection, subject, person, place, before=before, since=since)
 
     def paged_places(self, subject: str) -> set[Place]:
         """Where a subject was paged in chat, or may have been."""
-        places = {place for _, place in outbox.paged(self.connection, subject)}
+        places = {place for _, place in paged.whom(self.connection, subject)}
         return {place for place in places if place.network in self.config.networks}
 
     def told_places(self, subject: str) -> set[Place]:
         """Where a subject was paged or told of in chat, or may have been."""
-        places = outbox.told(self.connection, subject)
+        places = paged.told(self.connection, subject)
         return {place for place in places if place.network in self.config.networks}
 
     def timer_is_set(self, kind: str, key: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select, tuple_
 
-from tocsin.store.outbox import Lane, Row, Sending, find
+from tocsin.store.outbox import Lane, Row, Sending, find, row_of
 from tocsin.store.schema import outbox
 from tocsin.store.statement import Statement, given
 from tocsin.store.timers import Now
@@ -27,7 +27,7 @@ _NEWER = Statement(
 
 
 _BEFORE = Statement(
-    select(outbox.c.id)
+    select(outbox)
     .where(
         outbox.c.place == given("one_place"),
         outbox.c.subject == given("one_subject"),
@@ -46,7 +46,7 @@ def before(connection: Connection, row: Row, now: Now) -> Row | None:
     """What has become of the same subject and is still to be said in that place, from before a message, if there is any."""
     values = {"one_place": str(row.place), "boot": now.boot, "one_subject": row.subject, "one_id": row.id}
     found = _BEFORE.run(connection, **values).first() if row.subject else None
-    return None if found is None else find(connection, found.id)
+    return None if found is None else row_of(found)
 
 
 def newer(connection: Connection, row: int) -> Iterator[Row]:

@@ -15,7 +15,7 @@ two tries one message.
 
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from itertools import islice
 from typing import Any
@@ -101,7 +101,6 @@ _ADD = Statement(insert(outbox))
 _REWORD = Statement(
     update(outbox).where(outbox.c.id == given("one_id")).values(body=given("text"), txn_id=given("txn"))
 )
-_EVER = datetime.min.replace(tzinfo=UTC)
 _LIVE = outbox.c.settled_at.is_(None)
 _READY = _LIVE & outbox.c.state.in_([Sending.PENDING, Sending.UNKNOWN])
 UNDER_WAY_NOW = outbox.c.state.in_([Sending.SENDING, Sending.CARRIED, Sending.UNKNOWN])
@@ -193,51 +192,6 @@ _ACCEPTED_SINCE = Statement(
         )
     )
 )
-_PAGED = Statement(
-    select(outbox.c.person, outbox.c.place)
-    .where(
-        outbox.c.subject == given("one_subject"),
-        outbox.c.lane == Lane.PAGE,
-        outbox.c.state != Sending.CANCELLED,
-    )
-    .distinct()
-)
-_WAS_PAGED = Statement(
-    select(
-        exists().where(
-            outbox.c.subject == given("one_subject"),
-            outbox.c.lane == Lane.PAGE,
-            (outbox.c.person == given("whom"))
-            | ((outbox.c.person == "") & (outbox.c.place == given("one_place"))),
-            outbox.c.said_at >= given("since", type_=outbox.c.said_at.type),
-            outbox.c.said_at <= given("before", type_=outbox.c.said_at.type),
-            UNDER_WAY_NOW
-            | (
-                (outbox.c.state == Sending.CONFIRMED)
-                & (outbox.c.settled_at <= given("before", type_=outbox.c.settled_at.type))
-            ),
-        )
-    )
-)
-_PAGED_LATELY = Statement(
-    select(outbox)
-    .where(
-        outbox.c.lane == Lane.PAGE,
-        outbox.c.state == Sending.CONFIRMED,
-        outbox.c.carried_by.is_(None),
-        outbox.c.settled_at >= given("since", type_=outbox.c.settled_at.type),
-    )
-    .order_by(outbox.c.settled_at)
-)
-_TOLD = Statement(
-    select(outbox.c.place)
-    .where(
-        outbox.c.subject == given("one_subject"),
-        outbox.c.lane.in_([Lane.PAGE, Lane.NEWS]),
-        outbox.c.state != Sending.CANCELLED,
-    )
-    .distinct()
-)
 
 
 def add(
@@ -287,7 +241,7 @@ def _txn_id() -> str:
 def find(connection: Connection, row: int) -> Row | None:
     """The message with this id, and its state."""
     found = _FIND.run(connection, one_id=row).first()
-    return None if found is None else _row(found)
+    return None if found is None else row_of(found)
 
 
 def begin_ways(connection: Connection, row: int) -> None:
@@ -297,7 +251,7 @@ def begin_ways(connection: Connection, row: int) -> None:
 
 def ways(connection: Connection, page: int) -> list[Row]:
     """The messages that are ways of a page, in the order in which they were taken; none if it has one way only."""
-    return [_row(row) for row in _WAYS.run(connection, page=page)]
+    return [row_of(row) for row in _WAYS.run(connection, page=page)]
 
 
 def next_for(connection: Connection, place: Place, now: Now, *, alone: bool = False) -> Row | None:
@@ -308,7 +262,7 @@ def next_for(connection: Connection, place: Place, now: Now, *, alone: bool = Fa
     """
     query = _NEXT_ALONE if alone else _NEXT
     found = query.run(connection, one_place=str(place), boot=now.boot).first()
-    return None if found is None else _row(found)
+    return None if found is None else row_of(found)
 
 
 @dataclass(frozen=True)
@@ -332,7 +286,7 @@ def folded(
 ) -> list[Row]:
     """What may be said in a digest of one lane now, in order: all of it, or so many."""
     rows = _FOLDED.run(connection, one_place=str(place), one_lane=lane, boot=now.boot)
-    return [_row(row) for row in islice(rows, most)]
+    return [row_of(row) for row in islice(rows, most)]
 
 
 def next_try(connection: Connection, place: Place, now: Now) -> int | None:
@@ -427,45 +381,6 @@ def troubled(connection: Connection, place: Place) -> bool:
     return bool(_TROUBLED.run(connection, one_place=str(place)).value())
 
 
-def paged(connection: Connection, subject: str) -> list[tuple[str, Place]]:
-    """Whom a subject paged and where, or may have; the person is empty for a room."""
-    rows = _PAGED.run(connection, one_subject=subject)
-    return [(row.person, Place.parse(row.place)) for row in rows]
-
-
-def was_paged(
-    connection: Connection,
-    subject: str,
-    person: str,
-    place: Place,
-    *,
-    before: datetime,
-    since: datetime | None = None,
-) -> bool:
-    """Whether a page of this subject to a person, or to all in a place, may have been seen before that time.
-
-    since: what was said earlier doesn't count.
-    """
-    values = {
-        "one_subject": subject,
-        "whom": person,
-        "one_place": str(place),
-        "before": before,
-        "since": since or _EVER,
-    }
-    return bool(_WAS_PAGED.run(connection, **values).value())
-
-
-def paged_lately(connection: Connection, since: datetime) -> list[Row]:
-    """The pages that a network took since then."""
-    return [_row(row) for row in _PAGED_LATELY.run(connection, since=since)]
-
-
-def told(connection: Connection, subject: str) -> set[Place]:
-    """Where a subject was paged, or it was said what is done about it, or may have been."""
-    return {Place.parse(row.place) for row in _TOLD.run(connection, one_subject=subject)}
-
-
 def after_start(connection: Connection, now: Now) -> set[Place]:
     """After a stop, what was being sent may have been seen, and all is tried at once. The places that wait."""
     sending = _LIVE & (outbox.c.state == Sending.SENDING)
@@ -482,7 +397,8 @@ def forget(connection: Connection, before: datetime) -> None:
     connection.execute(delete(outbox).where(outbox.c.settled_at < before))
 
 
-def _row(found: Any) -> Row:
+def row_of(found: Any) -> Row:
+    """A row of the table, read."""
     return Row(
         id=found.id,
         lane=Lane(found.lane),

@@ -18,8 +18,7 @@ _MORE = "+"
 
 def calendar(rota: Rota, first: date, days: int) -> Iterator[str]:
     """The lines. Each half hour shows who is on call when it begins, on the schedule's own wall clock."""
-    start, end = _midnight(rota, first), _midnight(rota, first + days * _DAY)
-    shifts = list(rota.shifts(start, end))
+    shifts = list(_shifts(rota, first, days))
     signs = _signs(rota, shifts)
     head = "".join(f"{hour:02d}".ljust(_CELLS // 4) for hour in range(0, 24, 6))
     yield " " * 12 + head.rstrip()
@@ -29,16 +28,16 @@ def calendar(rota: Rota, first: date, days: int) -> Iterator[str]:
     yield "  ".join(f"{sign} {listed(people) or 'nobody'}" for people, sign in signs.items())
 
 
-def handoffs(rota: Rota, since: datetime, until: datetime) -> Iterator[str]:
+def handoffs(rota: Rota, first: date, days: int) -> Iterator[str]:
     """When somebody else is on call, and who: one line each."""
-    for before, shift in pairwise(rota.shifts(since, until)):
+    for before, shift in pairwise(_shifts(rota, first, days)):
         at = shift.start.astimezone(rota.zone)
         yield f"{at:%a %d %b %Y %H:%M}  {listed(before.people) or 'nobody'} \u2192 {listed(shift.people) or 'nobody'}"
 
 
-def gaps(rota: Rota, since: datetime, until: datetime) -> Iterator[str]:
+def gaps(rota: Rota, first: date, days: int) -> Iterator[str]:
     """When nobody is: one line each."""
-    for shift in rota.shifts(since, until):
+    for shift in _shifts(rota, first, days):
         if not shift.people:
             start, end = (at.astimezone(rota.zone) for at in (shift.start, shift.end))
             yield f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
@@ -66,5 +65,7 @@ def _cells(
         yield signs[shift.people]
 
 
-def _midnight(rota: Rota, day: date) -> datetime:
-    return begin_at(datetime.combine(day, time()), rota.zone)
+def _shifts(rota: Rota, first: date, days: int) -> Iterator[Shift]:
+    """From the midnight with which the first day begins there."""
+    midnight = datetime.combine(first, time())
+    return rota.shifts(begin_at(midnight, rota.zone), begin_at(midnight + days * _DAY, rota.zone))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -16,7 +16,7 @@ from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
 from tocsin.domain.rota import Rota
-from tocsin.domain.words import counted, did_you_mean, key_path, listed, on_the_wall
+from tocsin.domain.words import counted, did_you_mean, key_path, listed
 from tocsin.errors import ConfigError, NetworkError, PluginError, Problem, StateError
 from tocsin.networks.matrix.settings import MatrixSettings
 
@@ -282,7 +282,7 @@ def show(path: Path, names: tuple[str, ...], days: int, first: datetime | None) 
         click.echo(f"{name} ({rota.zone.key})")
         for line in calendars.calendar(rota, day, days):
             click.echo(f"  {line}")
-        for line in calendars.handoffs(rota, *_span(rota, day, days)):
+        for line in calendars.handoffs(rota, day, days):
             click.echo(f"  {line}")
 
 
@@ -295,7 +295,7 @@ def show_gaps(path: Path, names: tuple[str, ...], days: int, first: datetime | N
     """Say when nobody is on call by a SCHEDULE, or by any of them. Exits with 1 if there is such a time."""
     found = False
     for name, rota, day in _rotas(path, names, first):
-        for line in calendars.gaps(rota, *_span(rota, day, days)):
+        for line in calendars.gaps(rota, day, days):
             click.echo(f"{name}: nobody from {line} ({rota.zone.key})")
             found = True
     if not found:
@@ -313,11 +313,6 @@ def _rotas(path: Path, names: Sequence[str], first: datetime | None) -> Iterator
             _refuse(f"no schedule is called {name!r}{did_you_mean(name, config.schedules)}")
         rota = config.schedules[name].rota
         yield name, rota, (first or clock.now().astimezone(rota.zone)).date()
-
-
-def _span(rota: Rota, day: date, days: int) -> tuple[datetime, datetime]:
-    start, end = (on_the_wall(day + timedelta(days=more), time(), rota.zone) for more in (0, days))
-    return start, end
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")

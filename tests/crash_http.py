@@ -16,10 +16,10 @@ import socket
 import sqlite3
 import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from tests.crash import Record
 from tests.crash_judge import CALLS, STEPS, Said, is_for_many, read_said
 from tests.crash_kept import Kept, left_behind, unrest
 from tests.crash_seen import PEOPLE, ROOM, Peer, Seen
+from tests.crash_tally import Tally
 from tests.posted import payload
 from tests.processes import PATIENCE, TOKEN
 
@@ -110,36 +111,6 @@ def serve(folder: Path) -> None:
         os.dup2(os.open(folder / name, flags | os.O_APPEND, 0o600), number)
     sys.stdin = os.fdopen(0)
     cli.main(["run", "--config", str(folder / "config.toml")])
-
-
-@dataclass
-class Tally:
-    """The kills that counted, by what was under way then.
-
-    idle: those that hit nothing. away: those that counted while people could see and say nothing. lost: how often
-    that came about. did: what else came about, which is told for the figures alone.
-    """
-
-    wanted: int
-    kills: int = 0
-    idle: int = 0
-    away: int = 0
-    lost: int = 0
-    phases: Counter[str] = field(default_factory=Counter)
-    did: Counter[str] = field(default_factory=Counter)
-
-    def enough(self) -> bool:
-        return self.kills >= self.wanted or self.idle > 3 * self.wanted + 30
-
-    def add(self, phases: Iterable[str], *, away: bool) -> None:
-        """A kill counts if anything was under way; where next to none does, the daemon has come to a stop."""
-        found = set(phases)
-        if found:
-            self.kills += 1
-            self.away += away
-            self.phases.update(found)
-        else:
-            self.idle += 1
 
 
 class Trial:

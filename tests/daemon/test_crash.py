@@ -18,11 +18,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Figure
-from tests.crash_http import Tally, Trial
+from tests.crash_http import Trial
 from tests.crash_irc import Irc
 from tests.crash_judge import Verdict, judge
 from tests.crash_matrix import Matrix
 from tests.crash_seen import KILLED, LOST, Peer, Seen
+from tests.crash_tally import Tally
 from tests.crash_terminal import Terminal
 from tests.servers.programs import program
 from tests.servers.synapse import DOMAIN, installed

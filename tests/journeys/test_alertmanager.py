@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import RUNNABLE, Figure
 from tests.processes import TOKEN, Process, command, started, until
-from tests.servers.alertmanager import Alert, Alertmanager, alert, program, running
+from tests.servers.alertmanager import Alert, Alertmanager, alert, program
+from tests.servers.programs import running
 
 FACT = "critical DiskFull db1: 97 % of / used"
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.conftest import RUNNABLE, Figure
 from tests.processes import TOKEN, started
-from tests.servers import alertmanager
 from tests.servers.alertmanager import Alertmanager, alert
 from tests.servers.irc_user import Line, people
 from tests.servers.ircd import Inspircd
@@ -63,7 +62,7 @@ async def test_an_alert_reaches_who_is_logged_in_and_is_answered_by_them_alone(
         assert status is not None
         hook = f"http://{status['listening on']}/hooks/alertmanager/prod"
         sender = Alertmanager(tmp_path / "am", hook, {"authorization": {"credentials": TOKEN}})
-        await asyncio.to_thread(stack.enter_context, alertmanager.running(sender))
+        await asyncio.to_thread(stack.enter_context, running(sender))
         async with people("al", "alice") as [alice, mallory]:
             await asyncio.gather(
                 alice.connect(inspircd.port, sasl=("alice", PASSWORD)),

@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import RUNNABLE
 from tests.journeys.test_alertmanager import FACT, Talk, bearer, disk, load, talk
 from tests.processes import until
-from tests.servers.alertmanager import PASSWORD, USER, Alertmanager, program, running
+from tests.servers.alertmanager import PASSWORD, USER, Alertmanager, program
+from tests.servers.programs import running
 
 # So late a reminder that none comes.
 SILENCE = '[plugins.silence]\nwarn = "0s"\n'

@@ -4,11 +4,11 @@ import json
 import re
 import socket
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 from tests.processes import PATIENCE, until
@@ -96,6 +96,10 @@ class Alertmanager:
         self._child.start()
         until(self._ready)
 
+    def close(self) -> None:
+        """Kill it if it runs."""
+        self.ends(SIGKILL)
+
     def ends(self, signal: int) -> None:
         """Send it a signal that ends it, if it runs."""
         self._child.ends(signal)
@@ -152,16 +156,6 @@ class Alertmanager:
             return answer.status, answer.read().decode()
         finally:
             link.close()
-
-
-@contextmanager
-def running(alertmanager: Alertmanager) -> Iterator[Alertmanager]:
-    """Start it, and kill it at the end if it runs then."""
-    try:
-        alertmanager.start()
-        yield alertmanager
-    finally:
-        alertmanager.ends(9)
 
 
 def _free_address() -> str:

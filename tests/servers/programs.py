@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -117,7 +117,15 @@ class Server:
         return port
 
 
-AnyServer = TypeVar("AnyServer", bound=Server)
+class Startable(Protocol):
+    """What runs from `start` to `close`."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+AnyServer = TypeVar("AnyServer", bound=Startable)
 
 
 @contextmanager

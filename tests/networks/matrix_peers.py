@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,6 @@ from tocsin.networks.base import Rank
 from tocsin.networks.matrix.network import Matrix
 
 from tests.networks.contract import PAGE, Peer
-from tests.networks.irc_peers import Ear
 from tests.networks.matrix_account import Bot, account_of, connected, logs_in
 from tests.servers.matrix_user import User
 from tests.servers.synapse import Account as Person
@@ -99,19 +98,6 @@ class World:
 
 def private(account: str) -> Place:
     return Place("matrix", account, private=True)
-
-
-@contextlib.asynccontextmanager
-async def on(network: Matrix, ear: Ear | None = None) -> AsyncIterator[Ear]:
-    """Let it run, and listen."""
-    ear = ear or Ear()
-    running = asyncio.create_task(network.run(ear))
-    try:
-        yield ear
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 async def say(

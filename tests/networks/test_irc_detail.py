@@ -15,20 +15,8 @@ from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import Detail
 
 from tests.networks.contract import EARLIER
-from tests.networks.irc_peers import (
-    DB,
-    OPS,
-    OTHER_ROOM,
-    ROOM,
-    Ear,
-    Fake,
-    come,
-    got,
-    irc,
-    on,
-    private,
-    refuses,
-)
+from tests.networks.ears import Ear, on
+from tests.networks.irc_peers import DB, OPS, OTHER_ROOM, ROOM, Fake, come, got, irc, private, refuses
 from tests.servers.irc_user import User, people
 from tests.servers.ircd import Ircd
 

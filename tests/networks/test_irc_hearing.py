@@ -9,7 +9,8 @@ import pytest
 from tocsin.domain.oncall import Identity
 from tocsin.networks.irc import login
 
-from tests.networks.irc_peers import ROOM, Ear, Fake, come, irc, on
+from tests.networks.ears import Ear, on
+from tests.networks.irc_peers import ROOM, Fake, come, irc
 from tests.servers.irc_user import people
 from tests.servers.ircd import Inspircd, Ngircd
 from tests.servers.programs import running

@@ -13,6 +13,7 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc import login
 
 from tests.networks.contract import PAGE
+from tests.networks.ears import on
 from tests.networks.irc_peers import (
     DB,
     OPS,
@@ -24,7 +25,6 @@ from tests.networks.irc_peers import (
     irc,
     logout,
     misses,
-    on,
     private,
 )
 from tests.servers.irc_user import people

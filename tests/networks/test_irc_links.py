@@ -20,20 +20,8 @@ from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc.settings import Detail, Sasl
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import (
-    DB,
-    OPS,
-    PASSWORD,
-    ROOM,
-    Fake,
-    come,
-    got,
-    irc,
-    misses,
-    on,
-    private,
-    refuses,
-)
+from tests.networks.ears import on
+from tests.networks.irc_peers import DB, OPS, PASSWORD, ROOM, Fake, come, got, irc, misses, private, refuses
 from tests.servers.certificates import Certificates
 from tests.servers.irc_user import people
 from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd

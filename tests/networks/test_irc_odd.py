@@ -14,7 +14,8 @@ from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import Login
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import OPS, ROOM, Fake, come, got, irc, on, private
+from tests.networks.ears import on
+from tests.networks.irc_peers import OPS, ROOM, Fake, come, got, irc, private
 from tests.servers.irc_user import people
 from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd
 from tests.servers.programs import HOST

@@ -19,19 +19,8 @@ from tocsin.networks.irc import network as network_module
 from tocsin.networks.irc import rooms, whereabouts
 
 from tests.networks.contract import EARLIER, PAGE
-from tests.networks.irc_peers import (
-    DB,
-    OPS,
-    OTHER_ROOM,
-    ROOM,
-    come,
-    got,
-    irc,
-    misses,
-    on,
-    private,
-    refuses,
-)
+from tests.networks.ears import on
+from tests.networks.irc_peers import DB, OPS, OTHER_ROOM, ROOM, come, got, irc, misses, private, refuses
 from tests.processes import Process, started
 from tests.servers.irc_user import User, people
 from tests.servers.ircd import OPER, Inspircd, Ircd, Ngircd

@@ -15,7 +15,8 @@ from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import Detail
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import OPS, OTHER_ROOM, ROOM, Ear, come, got, irc, on, private
+from tests.networks.ears import Ear, on
+from tests.networks.irc_peers import OPS, OTHER_ROOM, ROOM, come, got, irc, private
 from tests.servers.irc_user import User, people
 from tests.servers.ircd import Inspircd, Ircd, Ngircd
 from tests.servers.programs import running

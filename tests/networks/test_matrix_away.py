@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.networks.ears import on
 from tests.networks.matrix_account import account_of, logs_in
-from tests.networks.matrix_peers import World, on, refuses, say
+from tests.networks.matrix_peers import World, refuses, say
 from tests.processes import PATIENCE
 from tests.servers.matrix_proxy import Proxy
 from tests.servers.programs import running

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from tocsin.networks.matrix.network import Matrix
 
 from tests.networks import matrix_peers
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import Ear
+from tests.networks.ears import Ear, on
 from tests.networks.matrix_account import account_of, connected, logs_in
-from tests.networks.matrix_peers import now, on, private, say
+from tests.networks.matrix_peers import now, private, say
 from tests.pictures import picture
 from tests.processes import PATIENCE
 from tests.servers.js_client import Client, Heard, clients
@@ -274,11 +275,25 @@ async def test_a_page_waits_for_keys_no_longer_than_a_few_seconds(
                 await say(network, private(world.alice.id), txn_id="another")
 
 
+async def looks_again(network: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait until it has looked three times more who can't read what it says."""
+    looks, blind = asyncio.Semaphore(0), network._client.blind  # noqa: SLF001 (if nothing new is found, nothing is seen of it)
+
+    def looked(users: AbstractSet[str]) -> dict[str, str]:
+        looks.release()
+        return blind(users)
+
+    monkeypatch.setattr(network._client, "blind", looked)  # noqa: SLF001
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            await looks.acquire()
+
+
 @pytest.mark.parametrize(
     ("answers", "why"), [(no_keys, "HTTP 500"), (of_nobody, "their homeserver does not answer")]
 )
 async def test_who_can_not_be_given_a_key_is_told_and_paged_all_the_same(
-    world: World, answers: Answers, why: str
+    world: World, answers: Answers, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Proxy(world.synapse.url) as proxy:
         proxy.answers = answers
@@ -293,10 +308,8 @@ async def test_who_can_not_be_given_a_key_is_told_and_paged_all_the_same(
             for txn_id in ("an id", "another"):
                 receipt = await say(network, private(world.alice.id), txn_id=txn_id)
                 assert (await event_of(world.alice, receipt)).failure
-            async with asyncio.timeout(PATIENCE):
-                while not ear.told:
-                    await asyncio.sleep(0.02)
-            await asyncio.sleep(2.5)
+            await ear.knows(lambda: ear.told)
+            await looks_again(network, monkeypatch)
             [told] = ear.told
             assert told == (
                 f"{world.alice.id} can't read what I say in encrypted rooms on matrix: I know none of their "
@@ -304,7 +317,9 @@ async def test_who_can_not_be_given_a_key_is_told_and_paged_all_the_same(
             )
 
 
-async def test_who_has_no_device_that_encrypts_is_told_of_once(synapse: Synapse, tmp_path: Path) -> None:
+async def test_who_has_no_device_that_encrypts_is_told_of_once(
+    synapse: Synapse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with matrix_peers.World(synapse, tmp_path) as there:
         for user in (there.alice, there.mallory):  # mallory is none of the people
             there.joins(await user.create(invite=[there.bot.user_id], direct=True, encrypted=True))
@@ -312,11 +327,9 @@ async def test_who_has_no_device_that_encrypts_is_told_of_once(synapse: Synapse,
         network = there.network()
         async with on(network) as ear:
             await ear.is_up()
-            async with asyncio.timeout(PATIENCE):
-                while not ear.told:
-                    await asyncio.sleep(0.02)
+            await ear.knows(lambda: ear.told)
             assert await say(network, private(there.alice.id))  # all the same
-            await asyncio.sleep(2.5)
+            await looks_again(network, monkeypatch)
             [told] = ear.told
             assert told == (
                 f"{there.alice.id} can't read what I say in encrypted rooms on matrix: they have no device that "
@@ -330,9 +343,7 @@ async def test_several_who_can_read_nothing_are_told_of_in_one_line(synapse: Syn
             there.joins(await user.create(invite=[there.bot.user_id], direct=True, encrypted=True))
         async with on(there.network()) as ear:
             await ear.is_up()
-            async with asyncio.timeout(PATIENCE):
-                while not ear.told:
-                    await asyncio.sleep(0.02)
+            await ear.knows(lambda: ear.told)
             names = " and ".join(sorted((there.alice.id, there.bob.id)))
             assert ear.told[0].startswith(
                 f"{names} can't read what I say in encrypted rooms on matrix: they have"

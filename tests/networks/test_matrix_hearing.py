@@ -11,8 +11,8 @@ from tocsin.networks.matrix import network as matrix
 from tocsin.networks.matrix.network import Matrix
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import Ear
-from tests.networks.matrix_peers import World, now, on, private, say
+from tests.networks.ears import Ear, on
+from tests.networks.matrix_peers import World, now, private, say
 from tests.processes import PATIENCE
 from tests.servers.matrix_proxy import Proxy
 from tests.servers.matrix_user import Event, editing, text

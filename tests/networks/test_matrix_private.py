@@ -11,7 +11,8 @@ from tocsin.errors import NetworkError
 from tocsin.networks.matrix.network import Matrix
 
 from tests.networks.contract import PAGE
-from tests.networks.matrix_peers import World, on, private, refuses, say
+from tests.networks.ears import on
+from tests.networks.matrix_peers import World, private, refuses, say
 from tests.servers.synapse import Synapse
 
 

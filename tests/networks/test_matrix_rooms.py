@@ -10,8 +10,8 @@ from tocsin.domain.message import Place
 from tocsin.networks.matrix.network import Matrix
 
 from tests.networks.contract import PAGE
-from tests.networks.irc_peers import Ear
-from tests.networks.matrix_peers import World, on, refuses, say
+from tests.networks.ears import Ear, on
+from tests.networks.matrix_peers import World, refuses, say
 from tests.processes import PATIENCE
 from tests.servers.matrix_user import User
 from tests.servers.synapse import Synapse

@@ -11,7 +11,8 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
 
 from tests.networks.contract import PAGE
-from tests.networks.matrix_peers import World, now, on, private, refuses, say
+from tests.networks.ears import on
+from tests.networks.matrix_peers import World, now, private, refuses, say
 from tests.servers.matrix_proxy import Proxy, Request
 from tests.servers.programs import running
 from tests.servers.synapse import Synapse

@@ -4,9 +4,9 @@ import pytest
 
 from tocsin.networks.matrix import syncing
 
-from tests.networks.irc_peers import Ear
+from tests.networks.ears import Ear, on
 from tests.networks.matrix_account import account_of, logs_in
-from tests.networks.matrix_peers import World, on, private, refuses
+from tests.networks.matrix_peers import World, private, refuses
 from tests.servers.matrix_proxy import Proxy
 
 

@@ -41,6 +41,7 @@ from tocsin.domain.group import (
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
+from tocsin.domain.moments import END_FORM, MOMENT_FORM, parse_end, parse_length, parse_moment, written
 from tocsin.domain.oncall import Responder, Team
 from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged
 from tocsin.domain.words import (
@@ -76,7 +77,9 @@ from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
+    "END_FORM",
     "GROUP",
+    "MOMENT_FORM",
     "MOST_LISTED",
     "PAGE_DEADLINE",
     "AcknowledgementRenewed",
@@ -159,6 +162,9 @@ __all__ = [
     "on",
     "on_the_wall",
     "parse_duration",
+    "parse_end",
+    "parse_length",
+    "parse_moment",
     "rank",
     "report",
     "run_program",
@@ -167,4 +173,5 @@ __all__ = [
     "time_of_day",
     "together",
     "unknown_name",
+    "written",
 ]

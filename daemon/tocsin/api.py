@@ -21,7 +21,7 @@ from tocsin.config.values import Command as Program
 from tocsin.core import Tocsin
 from tocsin.digests import alerts_of, digest_of
 from tocsin.domain.alert import Alert, Report, rank
-from tocsin.domain.duty import OnCallChanged
+from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet
 from tocsin.domain.event import Event
 from tocsin.domain.flapping import FlappingBegan, FlappingEnded, GroupFiredAgain, GroupQuieted
 from tocsin.domain.group import (
@@ -43,7 +43,8 @@ from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.moments import END_FORM, MOMENT_FORM, parse_end, parse_length, parse_moment, written
 from tocsin.domain.oncall import Responder, Team
-from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged
+from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged, PersonReleased
+from tocsin.domain.rota import EVERYBODY, Override, Shift
 from tocsin.domain.words import (
     bare,
     counted,
@@ -72,13 +73,16 @@ from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.meant import meant
+from tocsin.oncall import end_override, set_override
 from tocsin.programs import run_program
 from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
     "END_FORM",
+    "EVERYBODY",
     "GROUP",
+    "HANDOFF",
     "MOMENT_FORM",
     "MOST_LISTED",
     "PAGE_DEADLINE",
@@ -120,11 +124,15 @@ __all__ = [
     "NonEmpty",
     "NotAllowed",
     "OnCallChanged",
+    "Override",
+    "OverrideEnded",
+    "OverrideSet",
     "PageDelivered",
     "PageFailed",
     "PageSeen",
     "PageUnseen",
     "PersonPaged",
+    "PersonReleased",
     "Place",
     "PluginError",
     "Problem",
@@ -136,6 +144,7 @@ __all__ = [
     "Route",
     "Schedule",
     "Secret",
+    "Shift",
     "SilenceEnded",
     "Team",
     "Timer",
@@ -155,6 +164,7 @@ __all__ = [
     "did_you_mean",
     "digest_of",
     "each",
+    "end_override",
     "first_few",
     "hookimpl",
     "listed",
@@ -169,6 +179,7 @@ __all__ = [
     "report",
     "run_program",
     "safe_link",
+    "set_override",
     "spelled",
     "time_of_day",
     "together",

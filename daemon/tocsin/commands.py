@@ -60,7 +60,8 @@ class Command:
     help: what it is for, in a few words. anyone: in a room also for people that Tocsin doesn't know. also: other
     words that people type for it. often: whether the short `!help` names it. strangers: the words behind its own with
     which strangers may give it, anywhere. secret: what stands behind its own word is not written down. expires: it is
-    not done if it was said too long ago, as is right for what wakes people, or lets them sleep.
+    not done if it was said too long ago, as is right for what wakes people, or lets them sleep. grammar: in place of the
+    usage by which the words are read, where people say them more freely than its form allows.
     """
 
     usage: str
@@ -72,6 +73,7 @@ class Command:
     strangers: tuple[str, ...] = ()
     secret: bool = False
     expires: bool = False
+    grammar: str = ""
 
     def __post_init__(self) -> None:
         if not self.usage.split() or type(self.also) is not tuple:  # a plain text is a sequence of texts too
@@ -96,7 +98,7 @@ class Command:
         ):
             rest = f"{about.subjects[0]} {rest}"
         try:
-            return slots(self.usage, rest)
+            return slots(self.grammar or self.usage, rest)
         except UsageError as error:
             raise UsageError(f"{error}say {tx.typed(self.usage)}") from None
 

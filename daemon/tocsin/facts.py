@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from tocsin.config import Config
 from tocsin.domain.bridge import BRIDGES, Bridges, RoomsApart, RoomsBridged
-from tocsin.domain.duty import OnCallChanged, duty_of
+from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
+from tocsin.domain.page import PersonPaged, PersonReleased
+from tocsin.domain.rota import Override, Shift
 from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
 from tocsin.people import People
@@ -30,7 +32,8 @@ class Known:
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
     groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
-    meant last. people: everybody, as they say. replays: what else was made of the events of these groups.
+    meant last. overrides: those that are not over, in the order in which they were set, once they were looked for.
+    people: everybody, as they say. replays: what else was made of the events of these groups.
     bridges: the rooms that are known as bridged, once that was found out.
     edits, sees: the networks where what was said can be put right, and those that tell when it is seen.
     reaches: whether what is said in a place now would be taken, as far as is known; it is asked in the writer's thread.
@@ -42,6 +45,7 @@ class Known:
     key: bytes = field(default=b"", repr=False)
     groups: dict[str, AlertGroup] = field(default_factory=dict)
     on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    overrides: dict[str, OverrideSet] | None = None
     people: People | None = None
     bridges: Bridges | None = None
     replays: dict[str, dict[type["Replay"], "Replay"]] = field(default_factory=dict)
@@ -111,6 +115,10 @@ class Facts:
             self._seen.add(event.schedule)
             self._known.on_call[event.schedule] = event.people
             return
+        if isinstance(event, OverrideSet | OverrideEnded):
+            self._seen.add(event.subject)
+            self._known.overrides = None
+            return
         if isinstance(event, RoomsBridged | RoomsApart):
             self._seen.add(event.subject)
             self._known.bridges = self.bridges.after(event)
@@ -175,14 +183,18 @@ class Facts:
         return paged.was(self.connection, subject, person, place, before=before, since=since)
 
     def paged_places(self, subject: str) -> set[Place]:
-        """Where a subject was paged in chat, or may have been."""
-        places = {place for _, place in paged.whom(self.connection, subject)}
+        """Where a subject was paged in chat, or may have been; not where it calls nobody any more."""
+        places = {place for _, place in paged.whom(self.connection, subject)} - self._left(subject)
         return {place for place in places if place.network in self.config.networks}
 
     def told_places(self, subject: str) -> set[Place]:
-        """Where a subject was paged or told of in chat, or may have been."""
-        places = paged.told(self.connection, subject)
+        """Where a subject was paged or told of in chat, or may have been; not where it calls nobody any more."""
+        places = paged.told(self.connection, subject) - self._left(subject)
         return {place for place in places if place.network in self.config.networks}
+
+    def _left(self, subject: str) -> set[Place]:
+        """The own places of those who were called and are no more."""
+        return {place for person in self.released(subject) for place in self.private_places(person)}
 
     def timer_is_set(self, kind: str, key: str) -> bool:
         """Whether such a timer is still to ring."""
@@ -250,13 +262,52 @@ class Facts:
         """Whose account that is."""
         return self.people.person_of(network, account)
 
-    def callees(self, name: str) -> Sequence[str]:
-        """The people that a person's, schedule's or team's name stands for now."""
+    def callees(self, name: str, at: datetime | None = None) -> Sequence[str]:
+        """The people that a person's, schedule's or team's name stands for, with all overrides. at: when, if not now."""
+        at = at or self.time.at
         if name in self.config.schedules:
-            return self.config.schedules[name].rota.on_call(self.time.at)
-        if name in self.config.teams:
-            return self.config.teams[name].members
-        return [name]
+            return self.config.schedules[name].rota.on_call(at, self.overrides_of(name))
+        people = self.config.teams[name].members if name in self.config.teams else (name,)
+        for one in self.overrides_of():
+            if one.start <= at < one.end:
+                people = one.applied(people)
+        return people
+
+    def shifts(self, schedule: str, since: datetime, until: datetime) -> Iterator[Shift]:
+        """Who is on call in that time, one shift after another, with all overrides; gaps have nobody."""
+        return self.config.schedules[schedule].rota.shifts(since, until, self.overrides_of(schedule))
+
+    @property
+    def overrides(self) -> Mapping[str, OverrideSet]:
+        """Those that are not over, by id, in the order in which they were set."""
+        if self._known.overrides is None:
+            found = list[OverrideSet]()
+            for subject in subjects.all_open(self.connection, HANDOFF):
+                story = [entry.event for entry in self.story(subject.id, (OverrideSet, OverrideEnded))]
+                if story and isinstance(story[-1], OverrideSet):
+                    found.append(story[-1])
+            self._known.overrides = {one.subject: one for one in sorted(found, key=lambda one: one.at)}
+        return self._known.overrides
+
+    def overrides_of(self, schedule: str = "") -> Sequence[Override]:
+        """The overrides that count for a schedule; without one, those that count wherever somebody is meant.
+
+        By whoever is no longer in the configuration nobody would be reached: they stand in for nobody.
+        """
+        every = (one for event in self.overrides.values() for one in event.overrides)
+        known = (one for one in every if not one.comes or one.comes in self.config.people)
+        return [one for one in known if one.schedule in ("", schedule)]
+
+    def released(self, subject: str) -> set[str]:
+        """Who was called for a subject and is no more, since another has the pager."""
+        gone = set[str]()
+        for entry in self.story(subject, (PersonPaged, PersonReleased)):
+            match entry.event:
+                case PersonReleased(person=person):
+                    gone.add(person)
+                case PersonPaged(person=person):
+                    gone.discard(person)
+        return gone
 
     def on_call_before(self, schedule: str) -> tuple[str, ...] | None:
         """The people whom a schedule meant when that changed last; None if nobody ever looked."""
@@ -317,3 +368,4 @@ class Facts:
             self._known.groups.pop(subject, None)
             self._known.replays.pop(subject, None)
             self._known.on_call.pop(subject, None)
+        self._known.overrides = None

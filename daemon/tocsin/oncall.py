@@ -1,14 +1,16 @@
-"""Who is on call: people ask for it, and it is looked at once a minute and recorded when it has changed."""
+"""Who is on call: people ask for it, and change it; it is looked at once a minute and recorded when it has changed."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 
 from tocsin.commands import Call, Command
-from tocsin.domain.duty import OnCallChanged, duty_of
+from tocsin.domain.duty import OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.message import Message
+from tocsin.domain.moments import parse_moment, written
+from tocsin.domain.rota import EVERYBODY, Override
 from tocsin.domain.words import bare, did_you_mean, listed
-from tocsin.errors import Refused
+from tocsin.errors import Refused, UsageError
 from tocsin.store.timers import Timer
 from tocsin.transaction import Owned, Transaction, owned
 
@@ -20,30 +22,103 @@ LOOK_AHEAD = timedelta(days=92)
 
 def commands() -> Sequence[Command]:
     """The word that asks."""
-    return [Command("oncall [SCHEDULE]", who, "who is on call", anyone=True, often=True)]
+    usage = "oncall [SCHEDULE|TEAM] [at TIME]"
+    return [Command(usage, who, "who is on call", anyone=True, often=True, grammar="oncall [WORDS…]")]
 
 
 def who(call: Call, tx: Transaction) -> Message:
-    """Who is on call now, until when, and who then; of one schedule or of all."""
+    """Who is on call now, until when, and who then; of one schedule, those of a team, or all. Or who is at a time."""
     schedules = tx.config.schedules
     if not schedules:
         return Message("there is no schedule: add [schedules.NAME] to the configuration")
-    name = bare(call["SCHEDULE"])
-    if name and name not in schedules:
-        raise Refused(f"no schedule is called {name!r}{did_you_mean(name, schedules)}")
-    first, *more = (_stands(each, call, tx) for each in ([name] if name else schedules))
+    words = call["WORDS"].split()
+    at = _at(words, call, tx)
+    wanted = _wanted(words, tx)
+    first, *more = (_stands_at(each, at, call, tx) if at else _stands(each, call, tx) for each in wanted)
     return Message(first, lines=tuple(more))
 
 
+def _at(words: list[str], call: Call, tx: Transaction) -> datetime | None:
+    """The time that they ask for, which is taken from these words."""
+    where = next((place for place, word in enumerate(words) if word.lower() == "at"), None)
+    if where is None:
+        return None
+    zone = tx.person(call.by).timezone
+    try:
+        at, taken = parse_moment(words[where + 1 :], tx.now, zone)
+    except ValueError as error:
+        raise UsageError(f"the time {error}") from None
+    del words[where : where + 1 + taken]
+    return at
+
+
+def _wanted(words: Sequence[str], tx: Transaction) -> Collection[str]:
+    schedules, teams = tx.config.schedules, tx.config.teams
+    if len(words) > 1:
+        raise UsageError(f"{words[1]!r} is too much: say {tx.typed('oncall [SCHEDULE|TEAM] [at TIME]')}")
+    name = bare(words[0]) if words else ""
+    if not name:
+        return schedules
+    if name in schedules:
+        return [name]
+    if name not in teams:
+        known = [*schedules, *teams]
+        raise Refused(f"no schedule or team is called {name!r}{did_you_mean(name, known)}")
+    members = set(teams[name].members)
+    theirs = [each for each, schedule in schedules.items() if members & set(schedule.people)]
+    if not theirs:
+        raise Refused(f"nobody of {name} is on a schedule: it is {listed(teams[name].members)}")
+    return theirs
+
+
 def _stands(name: str, call: Call, tx: Transaction) -> str:
-    rota = tx.config.schedules[name].rota
-    now, *then = islice(rota.shifts(tx.now, tx.now + LOOK_AHEAD), 2)
-    text = f"{name}: {listed(now.people) or 'nobody'}"
+    now, *then = islice(tx.shifts(name, tx.now, tx.now + LOOK_AHEAD), 2)
+    text = f"{name}: {_named(name, now.people, tx.now, tx)}"
     if not then:
         return text
+    rota = tx.config.schedules[name].rota
     zone = tx.person(call.by).timezone if call.place.private and call.by else rota.zone
     at = f"{now.end.astimezone(zone):%a %d %b %H:%M}"
     return f"{text} until {at} {zone.key}, then {listed(then[0].people) or 'nobody'}"
+
+
+def _stands_at(name: str, at: datetime, call: Call, tx: Transaction) -> str:
+    zone = tx.person(call.by).timezone
+    return f"{name}: {_named(name, tx.callees(name, at), at, tx)} at {written(at, zone, tx.now)}"
+
+
+def _named(name: str, people: Sequence[str], at: datetime, tx: Transaction) -> str:
+    """Who is on call, and of each who stands in for somebody, for whom."""
+    held = {one.comes: one for one in tx.overrides_of(name) if one.start <= at < one.end}
+    return listed(_with_whom(person, held.get(person)) for person in people) or "nobody"
+
+
+def _with_whom(person: str, override: Override | None) -> str:
+    stands_in = override is not None and override.leaves not in ("", EVERYBODY)
+    return f"{person} (for {override.leaves})" if override and stands_in else person
+
+
+# ── Overrides ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def set_override(event: OverrideSet, tx: Transaction) -> None:
+    """Others are on call from now on, or will be: whoever comes at once is paged at once for what rings."""
+    tx.record(event)
+    _look_at(tx.config.schedules, _stood_in_for([event]), tx)
+    _look_again(tx)
+
+
+def end_override(event: OverrideEnded, tx: Transaction) -> None:
+    """An override holds no longer. Raises Refused if none does by that id."""
+    over = tx.overrides.get(event.subject)
+    if over is None:
+        raise Refused(f"there is no override {event.subject!r}: {tx.typed('override list')} lists them")
+    tx.record(event)
+    tx.close(event.subject)
+    _look_at(tx.config.schedules, _stood_in_for([over]), tx, over=[over])
+
+
+# ── The look ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def timer_kinds() -> Mapping[str, Owned]:
@@ -53,19 +128,57 @@ def timer_kinds() -> Mapping[str, Owned]:
 
 def begin(tx: Transaction) -> None:
     """Look at once, if there is anything to look at."""
-    if tx.config.schedules:
+    if tx.config.schedules or tx.overrides:
         tx.set_timer(LOOK, "", after=timedelta(0))
 
 
 def look(_: Timer, tx: Transaction) -> None:
     """See who is on call now, and again when the next minute begins: that is when people take over."""
-    for schedule in tx.config.schedules:
-        people = tuple(tx.callees(schedule))
-        before = tx.on_call_before(schedule)
-        if people != before:
-            before = people if before is None else before
-            tx.record(OnCallChanged(subject=duty_of(schedule), at=tx.now, people=people, before=before))
-    if tx.config.schedules:
+    over = [one for one in tx.overrides.values() if one.end <= tx.now]
+    names = _stood_in_for(tx.overrides.values())
+    for one in over:
+        tx.record(OverrideEnded(subject=one.subject, at=tx.now, because="it is over"))
+        tx.close(one.subject)
+    _look_at(tx.config.schedules, names, tx, over=over)
+    _look_again(tx)
+
+
+def _look_again(tx: Transaction) -> None:
+    if tx.config.schedules or tx.overrides:
         # By length: set back by a day, the wall clock would show the next minute only then.
         begun = timedelta(seconds=tx.now.second, microseconds=tx.now.microsecond)
         tx.set_timer(LOOK, "", after=timedelta(minutes=1) - begun)
+
+
+def _stood_in_for(events: Iterable[OverrideSet]) -> Sequence[str]:
+    """Those for whom somebody stands in wherever they are meant."""
+    every = (one for event in events for one in event.overrides)
+    return list(dict.fromkeys(one.leaves for one in every if not one.schedule))
+
+
+def _look_at(
+    schedules: Iterable[str], people: Iterable[str], tx: Transaction, *, over: Sequence[OverrideSet] = ()
+) -> None:
+    """Record what has changed of these. over: the overrides that ended just now."""
+    for name in (*schedules, *people):
+        found = tuple(tx.callees(name))
+        before = tx.on_call_before(name)
+        if before is None and name not in tx.config.schedules:
+            before = (name,)
+        if found == before:
+            continue
+        before = found if before is None else before
+        gone = [person for person in before if person not in found]
+        released = tuple(person for person in gone if _is_released(person, name, over, tx))
+        tx.record(
+            OnCallChanged(subject=duty_of(name), at=tx.now, people=found, before=before, released=released)
+        )
+
+
+def _is_released(person: str, name: str, over: Iterable[OverrideSet], tx: Transaction) -> bool:
+    """Whether somebody who left did not leave by the schedule alone."""
+    ended = any(
+        one.comes == person and one.schedule in ("", name) for event in over for one in event.overrides
+    )
+    plain = [name] if name not in tx.config.schedules else tx.config.schedules[name].rota.on_call(tx.now)
+    return ended or person in plain

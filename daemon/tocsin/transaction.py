@@ -16,7 +16,7 @@ from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, GroupResolved, GroupSilenced
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
-from tocsin.domain.page import PersonPaged
+from tocsin.domain.page import PersonPaged, PersonReleased
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
@@ -201,6 +201,8 @@ class Transaction(Facts):
         self._touched.add(event.subject)
         if isinstance(event, GroupAcknowledged | GroupSilenced | GroupResolved):
             outbox.cancel_pages(self.connection, event.subject, self.time)
+        if isinstance(event, PersonReleased):
+            outbox.cancel_pages(self.connection, event.subject, self.time, event.person)
         if isinstance(event, GroupSilenced):
             left = max(event.until - self.now, timedelta(0))
             self.set_timer(SILENCE_OVER, event.subject, after=left + SILENCE_GRACE)
@@ -361,6 +363,10 @@ class Transaction(Facts):
     def open(self, kind: str, key: str) -> str:
         """A new subject, to which events can happen; its id."""
         return subjects.add(self.connection, kind, key, self.now)
+
+    def close(self, subject: str) -> None:
+        """Nothing more will happen to a subject of a plugin's own; its id stays what it was."""
+        subjects.close(self.connection, subject, self.now)
 
     # For the machinery around a turn.
 

@@ -54,6 +54,8 @@ def go_on(page: int, tx: Transaction) -> None:
     group = tx.find_group(rows[0].subject)
     if group is not None and not group.unanswered:
         return
+    if rows[0].person in tx.released(rows[0].subject):
+        return
     if _waits_its_turn(rows[-1], tx):
         tx.set_timer(NEXT_WAY, str(page), after=IN_TURN_FOR)
         return

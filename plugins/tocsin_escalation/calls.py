@@ -123,10 +123,12 @@ def join(
     tx: Transaction,
     *,
     again: bool = False,
+    anew: bool = False,
 ) -> bool:
     """Page people outside of the steps, and tell the rooms why; whether anybody is paged, now or in the morning.
 
-    again: they are those whom the last steps called, and what becomes of their pages becomes of that step.
+    again: they are called in the place of those whom the last steps called, and what becomes of their pages becomes of
+    that step. anew: and all its time begins once more.
     """
     plan = progress.plan
     called = Called.people(people, plan, tx) if plan is not None else None
@@ -140,6 +142,7 @@ def join(
         because=because,
         asleep=tuple(called.asleep),
         pages=tuple(pages) if again else (),
+        anew=anew,
     )
     tx.record(joined)
     told = tx.about(group, f"{joined.headline()}: ", command="ack")

@@ -93,6 +93,7 @@ class PeopleJoined(Event):
     """People were paged outside of the steps.
 
     because: why, in words. asleep: as for `StepTaken`. pages: their numbers, if they stand for those of the last step.
+    anew: the time that this step gives begins with them.
     """
 
     kind: ClassVar[str] = "escalation.people_joined"
@@ -100,6 +101,7 @@ class PeopleJoined(Event):
     because: str
     asleep: tuple[str, ...] = ()
     pages: tuple[int, ...] = ()
+    anew: bool = False
 
     def headline(self) -> str:
         doing = [f"paging {listed(self.people)}"] if self.people else []

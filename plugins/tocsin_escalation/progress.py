@@ -12,6 +12,7 @@ from tocsin.api import (
     GroupUnacknowledged,
     PageDelivered,
     PageFailed,
+    PersonReleased,
     SilenceEnded,
 )
 from tocsin_escalation.events import (
@@ -36,6 +37,7 @@ TELLING = (
     StepTaken,
     StepPutOff,
     PeopleJoined,
+    PersonReleased,
     EscalationExhausted,
     PageDelivered,
     PageFailed,
@@ -83,9 +85,13 @@ class Walk:
             case PeopleJoined():
                 if event.pages:
                     self.pages, self.lost = frozenset(event.pages), frozenset()
+                if event.anew:
+                    self.at, self.first, self.paused = event.at, None, NO_TIME
                 self._calls(event.people, event.asleep)
             case EscalationExhausted():
                 self.exhausted, self.pages = event.count, frozenset()
+            case PersonReleased(person=person):
+                self.called, self.asleep = self.called - {person}, self.asleep - {person}
             case PageDelivered() | PageFailed() if event.page in self.pages:
                 if self.first is None:
                     self.first, self.paused = event, NO_TIME

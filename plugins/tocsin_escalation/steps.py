@@ -112,6 +112,14 @@ class Steps:
         elif event == walk.first:
             tx.set_timer(STEP, group.id, after=plan.wait(walk.position, following))
 
+    def wait_anew(self, group: AlertGroup, tx: Transaction) -> None:
+        """Others are called in the place of those whom the last step called: they have all its time."""
+        progress = progress_of(group.id, tx)
+        plan, walk = progress.plan, progress.walk
+        if plan is not None and walk.position is not None and not walk.exhausted and walk.put_off is None:
+            wait = plan.wait(walk.position, walk.next_position(plan, _severity(group, tx)))
+            tx.set_timer(STEP, group.id, after=PAGE_DEADLINE + wait)
+
     def look_again(self, group: AlertGroup, progress: Progress, tx: Transaction) -> None:
         """With another severity another step may be the next one, and come sooner or later."""
         plan, walk = progress.plan, progress.walk

@@ -24,6 +24,7 @@ from tocsin.api import (
     PageFailed,
     PageUnseen,
     PersonPaged,
+    PersonReleased,
     Problem,
     Reaction,
     TimerKind,
@@ -118,6 +119,7 @@ class Notify:
             on(Rang, lanes.hasten),
             on(GroupFiredAgain, lanes.go_on),
             *(on(kind, lanes.answered) for kind in (GroupAcknowledged, GroupSilenced, GroupResolved)),
+            on(PersonReleased, lanes.released),
             on(OnCallChanged, Ringers(self.people).took_over),
         ]
 

@@ -15,6 +15,7 @@ from tocsin.api import (
     PageFailed,
     PageUnseen,
     PersonPaged,
+    PersonReleased,
     SilenceEnded,
 )
 from tocsin_notify.events import Rang
@@ -29,6 +30,7 @@ TELLING: Sequence[type[Event]] = (
     SilenceEnded,
     GroupResolved,
     PersonPaged,
+    PersonReleased,
     PageUnseen,
     PageFailed,
     Rang,
@@ -73,6 +75,8 @@ class Calls:
         match event:
             case PersonPaged():
                 self._page(event)
+            case PersonReleased(person=person):
+                self.people.pop(person, None)
             case PageUnseen() | PageFailed():
                 if event.person in self.people:
                     self.people[event.person].hastened.append(event.at)

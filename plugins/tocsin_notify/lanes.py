@@ -5,7 +5,7 @@ When it rings is looked up anew each time from what happened; a lane's timer onl
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from tocsin.api import (
     PageFailed,
     PageUnseen,
     PersonPaged,
+    PersonReleased,
     Timer,
     Tocsin,
     Transaction,
@@ -167,8 +168,16 @@ class Lanes:
 
     def answered(self, event: Event, tx: Transaction) -> None:
         """Nothing of it rings any more: whoever it rang for may learn of that, where it makes no noise."""
+        self._calm({name for name, _ in _calls(event.subject, tx).rung}, event, tx)
+
+    def released(self, event: PersonReleased, tx: Transaction) -> None:
+        """It rings for somebody else: on theirs it is over."""
+        self._calm({event.person}, event, tx)
+
+    def _calm(self, people: Collection[str], event: Event, tx: Transaction) -> None:
         for name, way in _calls(event.subject, tx).rung:
-            if name in self.people and (settings := self.people[name].ways.get(way)) and settings.ntfy:
+            theirs = self.people[name].ways.get(way) if name in people and name in self.people else None
+            if theirs and theirs.ntfy:
                 tx.set_timer(CALM, f"{name}/{way}", after=GATHER)
 
     # What time brings.
@@ -304,7 +313,7 @@ def _stands(group: AlertGroup) -> str:
         case GroupState.RESOLVED:
             return "resolved"
         case GroupState.TRIGGERED:
-            return "quiet" if group.quiet else "rings"
+            return "quiet" if group.quiet else "rings for somebody else"
 
 
 def _record(due: Due, outcome: Outcome, tx: Transaction) -> RingSent:

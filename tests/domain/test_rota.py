@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.rota import Hours, Layer, Listed, Override, Rota, Rotation, Shift, Unit, parse_every
+from tocsin.domain.rota import (
+    EVERYBODY,
+    Hours,
+    Layer,
+    Listed,
+    Override,
+    Rota,
+    Rotation,
+    Shift,
+    Unit,
+    parse_every,
+)
 
 GRID = timedelta(minutes=15)
 """On which clocks change nowadays, and on which the times of these tests stand."""
@@ -115,7 +126,11 @@ def expected(rota: Rota, at: datetime, overrides: Sequence[Override] = ()) -> se
     if top is None:
         people = set(rota.always)
     for override in overrides:
-        if override.start <= at < override.end and (not override.leaves or override.leaves in people):
+        if not override.start <= at < override.end:
+            continue
+        if override.leaves == "*":
+            people = {override.comes} - {""}
+        elif not override.leaves or override.leaves in people:
             people = (people - {override.leaves} | {override.comes}) - {""}
     return people
 
@@ -185,7 +200,9 @@ def moments(draw: st.DrawFn, zone: str) -> datetime:
 @st.composite
 def overridden(draw: st.DrawFn, at: datetime) -> Override:
     start = at + draw(st.integers(-3, 1)) * GRID
-    leaves, comes = draw(st.tuples(st.sampled_from(("", *NAMES)), st.sampled_from(("", *NAMES))).filter(any))
+    leaves, comes = draw(
+        st.tuples(st.sampled_from(("", EVERYBODY, *NAMES)), st.sampled_from(("", *NAMES))).filter(any)
+    )
     return Override(start, start + draw(st.integers(1, 4)) * GRID, leaves, comes)
 
 
@@ -381,6 +398,9 @@ def test_hard_cases(rota: Rota, at: str, people: str) -> None:
         ([("alice", "")], ""),
         ([("alice", "bob"), ("bob", "carol")], "carol"),
         ([("alice", "bob"), ("", "bob")], "bob"),
+        ([("", "bob"), (EVERYBODY, "carol")], "carol"),
+        ([(EVERYBODY, "carol"), ("carol", "bob")], "bob"),
+        ([(EVERYBODY, "")], ""),
     ],
 )
 def test_overrides(overrides: list[tuple[str, str]], people: str) -> None:

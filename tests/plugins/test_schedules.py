@@ -67,7 +67,35 @@ async def test_chat_says_who_is_on_call_until_when_and_who_then(tower: Tower) ->
             "primary: alice until Sat 21 Nov 03:10 UTC, then bob"
         ]
         [said] = await asks(engine, "alice", "!oncall primry", room="#ops")
-        assert said.endswith("no schedule is called 'primry'; did you mean 'primary'?")
+        assert said.endswith("no schedule or team is called 'primry'; did you mean 'primary'?")
+
+
+TEAMS = '[teams.web]\nmembers = ["bob", "dave"]\n[teams.night]\nmembers = ["carol"]\n[teams.desk]\nmembers = ["dave"]\n'
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("oncall at 05:00", "primary: bob at 05:00 UTC\nnights: carol at 05:00 UTC"),
+        ("oncall primary at tomorrow 05:00", "primary: alice at Sun 22 Nov 05:00 UTC"),
+        ("oncall nights at noon", "nights: nobody at 12:00 UTC"),
+        ("oncall web", "primary: alice until Sat 21 Nov 03:10 UTC, then bob"),
+        ("oncall night at 23:00", "nights: carol at 23:00 UTC"),
+        ("oncall desk", "nobody of desk is on a schedule: it is dave"),
+        ("oncall primary nights", "'nights' is too much: say !oncall [SCHEDULE|TEAM] [at TIME]"),
+        (
+            "oncall at 9",
+            "the time must be a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00', not '9'",
+        ),
+        (
+            "oncall at",
+            "the time must be a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00', not ''",
+        ),
+    ],
+)
+async def test_who_is_on_call_at_a_time_or_of_a_team(tower: Tower, asked: str, said: str) -> None:
+    async with tower(STEPS, PRIMARY, NIGHTS, TEAMS) as engine:
+        assert "\n".join(await asks(engine, "alice", asked)) == said
 
 
 async def test_where_there_is_no_schedule_it_says_so(tower: Tower) -> None:

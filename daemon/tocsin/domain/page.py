@@ -92,7 +92,18 @@ class PageUnseen(Event):
         return f"page {_to(self.person, self.place)}: not seen"
 
 
-EVENTS: Sequence[type[Event]] = (PersonPaged, PageDelivered, PageSeen, PageUnseen, PageFailed)
+@dataclass(frozen=True, kw_only=True)
+class PersonReleased(Event):
+    """Somebody is called no more for what rings on: another has the pager. No page to them for it begins any more."""
+
+    kind: ClassVar[str] = "page.released"
+    person: str
+
+    def headline(self) -> str:
+        return f"{self.person} no longer paged"
+
+
+EVENTS: Sequence[type[Event]] = (PersonPaged, PersonReleased, PageDelivered, PageSeen, PageUnseen, PageFailed)
 
 
 def warned(message: Message, called: Collection[str]) -> Message:

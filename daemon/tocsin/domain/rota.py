@@ -234,20 +234,28 @@ class Layer:
                 yield Shift(start, end, one.people)
 
 
+EVERYBODY = "*"
+"""Who leaves, if that is all who would be on call."""
+
+
 @dataclass(frozen=True)
 class Override:
     """In that time somebody is on call instead of somebody who would be; one of both may be nobody.
 
     Without `leaves`, `comes` is on call beside all others. Where who leaves is not on call, it changes nothing.
+    schedule: in which; without one, wherever who leaves is meant, be it by a schedule, by a team or by their own name.
     """
 
     start: datetime
     end: datetime
     leaves: str = ""
     comes: str = ""
+    schedule: str = ""
 
     def applied(self, people: Sequence[str]) -> tuple[str, ...]:
         """Who is on call with it."""
+        if self.leaves == EVERYBODY:
+            return (self.comes,) if self.comes else ()
         if self.leaves and self.leaves not in people:
             return tuple(people)
         changed = [self.comes if person == self.leaves else person for person in people]

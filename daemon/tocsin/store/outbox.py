@@ -182,6 +182,16 @@ _CANCEL = Statement(
     )
     .values(state=Sending.CANCELLED, settled_at=given("at"))
 )
+_CANCEL_THEIRS = Statement(
+    update(outbox)
+    .where(
+        outbox.c.subject == given("one_subject"),
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.person == given("one_person"),
+        outbox.c.state == Sending.PENDING,
+    )
+    .values(state=Sending.CANCELLED, settled_at=given("at"))
+)
 _ACCEPTED_SINCE = Statement(
     select(
         exists().where(
@@ -358,8 +368,10 @@ def under_way(connection: Connection, subject: str) -> list[str]:
     return list(dict.fromkeys(row.person or Place.parse(row.place).name for row in rows))
 
 
-def cancel_pages(connection: Connection, subject: str, now: Now) -> int:
-    """Begin no page of this subject that is not under way; how many those were."""
+def cancel_pages(connection: Connection, subject: str, now: Now, person: str = "") -> int:
+    """Begin no page of this subject that is not under way; how many those were. person: to whom, if not to all."""
+    if person:
+        return _CANCEL_THEIRS.run(connection, one_subject=subject, one_person=person, at=now.at).rowcount
     return _CANCEL.run(connection, one_subject=subject, at=now.at).rowcount
 
 

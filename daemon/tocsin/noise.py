@@ -1,5 +1,6 @@
 """Keeps the noise budget: chooses what a place hears next, and makes one digest of what would be too many lines."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -30,6 +31,9 @@ take long enough to pass for hung.
 
 LOOK_AGAIN = timedelta(seconds=0.5)
 """However fast alerts come in, what waits is counted so often at most."""
+
+TOGETHER = 3
+"""So many pages, or news, that one deed brings to a place are one message, such as all that goes with the pager."""
 
 _NO_NAMES = "whose names could not be sent"
 
@@ -96,7 +100,8 @@ def choose(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
         overtakes = budget.in_turn(counts, now) > now
         if overtakes:
             waiting = waiting.only(budget.worse(counts))
-        fold = not knock and len(waiting.sorts) > 1 and (overtakes or budget.folds(len(waiting.sorts), now))
+        many = overtakes or waiting.together or budget.folds(len(waiting.sorts), now)
+        fold = not knock and len(waiting.sorts) > 1 and many
         row, said = _say(place, waiting, tx, fold=fold)
         if row is None:
             dues.append(now + LOOK_AGAIN)
@@ -163,6 +168,12 @@ class _Lane:
         """What is of these sorts."""
         some = {one: sort for one, sort in self.sorts.items() if sort in sorts}
         return _Lane(self.lane, some, self.since)
+
+    @property
+    def together(self) -> bool:
+        """Whether so many of them come of one and the same deed: these were said at one instant."""
+        most = max(Counter(self.since[one] for one in self.sorts).values())
+        return self.lane in UNTIL_ANSWERED and most >= TOGETHER
 
     def worst(self) -> int:
         return min(self.sorts, key=lambda one: (self.sorts[one][0], one))

@@ -41,7 +41,15 @@ from tocsin.domain.group import (
 )
 from tocsin.domain.labels import Matcher, Matchers
 from tocsin.domain.message import Message, Place, safe_link
-from tocsin.domain.moments import END_FORM, MOMENT_FORM, parse_end, parse_length, parse_moment, written
+from tocsin.domain.moments import (
+    END_FORM,
+    MOMENT_FORM,
+    full_minute,
+    parse_end,
+    parse_length,
+    parse_moment,
+    written,
+)
 from tocsin.domain.oncall import Responder, Team
 from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged, PersonReleased
 from tocsin.domain.rota import EVERYBODY, Override, Shift
@@ -166,6 +174,7 @@ __all__ = [
     "each",
     "end_override",
     "first_few",
+    "full_minute",
     "hookimpl",
     "listed",
     "meant",

@@ -139,8 +139,12 @@ class Facts:
 
     def open_groups(self) -> Iterator[AlertGroup]:
         """Every open alert group, the oldest first."""
-        for subject in subjects.all_open(self.connection, GROUP):
-            yield self.group(subject.id)
+        for subject in self.all_open(GROUP):
+            yield self.group(subject)
+
+    def all_open(self, kind: str) -> Sequence[str]:
+        """The ids of the open subjects of a kind, the oldest first."""
+        return [subject.id for subject in subjects.all_open(self.connection, kind)]
 
     def story(
         self, subject: str, only: Iterable[type[Event]] = (), *, after: int = 0
@@ -282,8 +286,8 @@ class Facts:
         """Those that are not over, by id, in the order in which they were set."""
         if self._known.overrides is None:
             found = list[OverrideSet]()
-            for subject in subjects.all_open(self.connection, HANDOFF):
-                story = [entry.event for entry in self.story(subject.id, (OverrideSet, OverrideEnded))]
+            for subject in self.all_open(HANDOFF):
+                story = [entry.event for entry in self.story(subject, (OverrideSet, OverrideEnded))]
                 if story and isinstance(story[-1], OverrideSet):
                     found.append(story[-1])
             self._known.overrides = {one.subject: one for one in sorted(found, key=lambda one: one.at)}

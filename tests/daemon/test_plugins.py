@@ -84,7 +84,14 @@ def test_its_settings_are_checked_like_our_own(install: Install, write_config: W
 def test_what_is_installed_is_listed_and_how_to_enable_it(install: Install, write_config: Write) -> None:
     install(GOOD)
     lines = run("plugins", write_config()).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["alertmanager", "escalation", "extra", "notify", "silence"]
+    assert [line.split()[0] for line in lines] == [
+        "alertmanager",
+        "escalation",
+        "extra",
+        "handoff",
+        "notify",
+        "silence",
+    ]
     assert lines[2].endswith("tocsin-extra 1.2   not enabled: add [plugins.extra]")
     lines = run("plugins", write_config(MINIMAL + "[plugins.extra]\nevery = '5m'\n")).stdout.splitlines()
     assert lines[2].endswith("Does something more. Hooks: check_settings.")

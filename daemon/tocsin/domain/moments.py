@@ -53,16 +53,19 @@ def parse_moment(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[d
         return whole, 1
     day, of_day = _day(plain, now.astimezone(zone).date())
     at, of_time = _time(plain[of_day:])
+    if at is not None and day is None:  # 09:00 tomorrow
+        day, of_day = _day(plain[of_time:], now.astimezone(zone).date())
     taken = of_day + of_time
     if not taken:
         raise ValueError(f"must be {MOMENT_FORM}, not {' '.join(words[:2])!r}")
     if plain[taken : taken + 1] == ["utc"]:
         zone, taken = ZoneInfo("UTC"), taken + 1
-        day, _ = _day(plain, now.astimezone(zone).date())
+        here = now.astimezone(zone).date()
+        day = (_day(plain, here)[0] or _day(plain[of_time:], here)[0]) if day else None
     if at is not None and day is None:
         return _next(at, now, zone), taken
     found = begin_at(datetime.combine(day or now.astimezone(zone).date(), at or time()), zone)
-    if found <= now and plain[0][:3] in [name[:3] for name in _WEEKDAYS]:
+    if found <= now and any(_which(word, _WEEKDAYS) is not None for word in plain[:taken]):
         found = begin_at(datetime.combine((day or date.min) + 7 * _DAY, at or time()), zone)
     return found, taken
 

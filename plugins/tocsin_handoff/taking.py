@@ -1,0 +1,282 @@
+"""Taking the pager: `!take`, `!hold`, `!undo`, and how it goes back by itself."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tocsin.api import (
+    EVERYBODY,
+    AlertGroup,
+    Call,
+    GroupState,
+    Override,
+    OverrideEnded,
+    OverrideSet,
+    PersonPaged,
+    Refused,
+    Transaction,
+    UsageError,
+    bare,
+    counted,
+    did_you_mean,
+    end_override,
+    first_few,
+    full_minute,
+    listed,
+    set_override,
+    spelled,
+)
+from tocsin_handoff.asked import Asked
+from tocsin_handoff.events import PageAbsorbed, PagerTaken
+from tocsin_handoff.rights import circle_of, refuse_unless_allowed
+from tocsin_handoff.telling import new_handoff, tell_person, tell_rooms, when, when_there
+
+TAKE = "take [SCHEDULE|PERSON] [for LENGTH|until TIME]"
+HOLD = "hold PERSON [for LENGTH|until TIME]"
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Pager:
+    """What may change hands. schedule: empty for all that means a person. of: who has it."""
+
+    schedule: str
+    of: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.schedule or listed(self.of)
+
+    def override(self, to: str, start: datetime, end: datetime) -> Override:
+        """That somebody else has it."""
+        leaves = EVERYBODY if self.schedule else self.of[0]
+        return Override(start, end, leaves, to, self.schedule)
+
+
+@dataclass(frozen=True)
+class Taking:
+    """default: for how long, if that is not said. longest: at most. undo: how long who had it may have it back."""
+
+    default: timedelta
+    longest: timedelta
+    undo_within: timedelta
+
+    def take(self, call: Call, tx: Transaction) -> str:
+        """Take the pager, and what rings for whoever has it, from now on."""
+        return self._take(call, TAKE, tx)
+
+    def hold(self, call: Call, tx: Transaction) -> str:
+        """Shield somebody: what would page them pages the speaker; they keep what they have acknowledged."""
+        if not call["WORDS"]:
+            raise UsageError(f"say {tx.typed(HOLD)}")
+        return self._take(call, HOLD, tx)
+
+    def _take(self, call: Call, usage: str, tx: Transaction) -> str:
+        try:
+            asked = Asked.read(call["WORDS"], tx.now, tx.person(call.by).timezone)
+        except UsageError as error:
+            raise UsageError(f"{error}say {tx.typed(usage)}") from None
+        shields = usage == HOLD
+        if shields and asked.names and asked.names[0] in tx.config.schedules:
+            raise Refused(f"that is a schedule, not a person: {tx.typed(f'take {asked.names[0]}')}")
+        pager = self._pager(asked.names[0], call.by, tx) if asked.names else _flooded(call.by, tx)
+        refuse_unless_allowed(call.by, pager.name, tx)
+        end = asked.until or full_minute(tx.now + (asked.length or self.default))
+        if end - tx.now > self.longest:
+            most = f"plugins.handoff.longest allows {spelled(self.longest)} at a time"
+            raise Refused(f"that is too long: {most}; {tx.typed('override')} is for what was planned")
+        subject = _own_already(call.by, pager, tx) or new_handoff(tx)
+        rang = _rings_for(pager.of, tx)
+        set_override(
+            OverrideSet(
+                subject=subject,
+                at=tx.now,
+                by=call.by,
+                overrides=(pager.override(call.by, tx.now, end),),
+                because=asked.because,
+            ),
+            tx,
+        )
+        moved = [group.id for group in rang if set(pager.of) & tx.released(group.id)]
+        taken = tx.record(
+            PagerTaken(
+                subject=subject,
+                at=tx.now,
+                by=call.by,
+                what=pager.name,
+                of=pager.of,
+                to=call.by,
+                until=end,
+                moved=tuple(moved),
+                shields=shields,
+            )
+        )
+        return self._tell(taken, call, tx)
+
+    def _pager(self, name: str, by: str, tx: Transaction) -> Pager:
+        """The pager of that name. Raises Refused."""
+        schedules, people = tx.config.schedules, tx.config.people
+        if name in people:
+            if name == by:
+                raise Refused(f"that is yours already: {tx.typed('give PERSON')} offers it to somebody")
+            return Pager("", (name,))
+        if name not in schedules:
+            known = [*schedules, *people]
+            raise Refused(f"no schedule or person is called {name!r}{did_you_mean(name, known)}")
+        of = tuple(tx.callees(name))
+        if of == (by,) and _own_already(by, Pager(name, of), tx) is None:
+            raise Refused(f"you have the pager of {name} already")
+        if len(of) > 1 and by not in of:
+            words = " or ".join(tx.typed(f"take {one}") for one in of)
+            raise Refused(f"{listed(of)} have {name} together: {words}")
+        return Pager(name, of)
+
+    def _tell(self, taken: PagerTaken, call: Call, tx: Transaction) -> str:
+        """Tell who had it, and the rooms; the answer."""
+        whose = f"the pager of {taken.what}"
+        others = [person for person in taken.of if person != taken.to]
+        for person in others:
+            until = when(taken.until, person, tx)
+            yours = "your pager" if taken.what == person else f"the pager of {taken.what} from you"
+            what = f"{taken.to} shields you" if taken.shields else f"{taken.to} has {yours}"
+            undo = f"within {spelled(self.undo_within)} you can undo that"
+            rings = f", with {_few(taken.moved)}" if taken.moved else ""
+            tell_person(person, f"{what} until {until}{rings}; {undo}", taken.subject, tx, command="undo")
+        rings = f", with {_few(taken.moved)}" if taken.moved else ""
+        before = f" (so far {listed(others)})" if others and taken.what not in others else ""
+        said = f"{taken.to} {'shields' if taken.shields else 'has'} "
+        said += (
+            f"{taken.what}, whose pages come to {taken.to}" if taken.shields else f"{whose}{before}{rings}"
+        )
+        tell_rooms(f"{said} until {when(taken.until, '', tx)}", [taken.to, *taken.of], tx, but_not=call.place)
+        back = f"it goes back by itself; {tx.typed(f'override cancel {taken.subject}')} ends it sooner"
+        return f"{said} until {when_there(taken.until, call, tx)}: {back}"
+
+    def undo(self, call: Call, tx: Transaction) -> str:
+        """Have the pager back that somebody took just now."""
+        taken = _last_taken(bare(call["HANDOFF"]), call.by, tx)
+        if call.by != taken.to and tx.now - taken.at > self.undo_within:
+            again = tx.typed(f"take {taken.what if taken.what in tx.config.schedules else taken.to}")
+            raise Refused(f"that was more than {spelled(self.undo_within)} ago: {again} takes it back")
+        end_override(OverrideEnded(subject=taken.subject, at=tx.now, by=call.by), tx)
+        return "" if call.place in tx.places else "done"
+
+    # What time brings.
+
+    def absorb(self, event: PersonPaged, tx: Transaction) -> None:
+        """Note for what somebody was paged who stands in."""
+        for subject, one in tx.overrides.items():
+            stands_in = any(
+                each.comes == event.person and each.start <= tx.now < each.end for each in one.overrides
+            )
+            if stands_in and event.subject not in _absorbed(subject, tx):
+                tx.record(PageAbsorbed(subject=subject, at=tx.now, by=event.person, alert=event.subject))
+
+    def over(self, event: OverrideEnded, tx: Transaction) -> None:
+        """It has gone back: say what was absorbed, to who stood in, to who has it again, and to their teams."""
+        taken = _taken(event.subject, tx)
+        if taken is None:
+            return
+        groups = [group for one in _absorbed(event.subject, tx) if (group := tx.find_group(one)) is not None]
+        now = tx.callees(taken.what)
+        what = f" of {taken.what}" if taken.what in tx.config.schedules else ""
+        has = f"{listed(now) or 'nobody'} {'have' if len(now) > 1 else 'has'} the pager{what} again"
+        has = f"{event.by} ended that: {has}" if event.by else has
+        said = f"{has}; {taken.to} {_summary(groups, tx.now - taken.at)}"
+        for person in dict.fromkeys([*now, *taken.of, taken.to]):
+            tell_person(person, said, event.subject, tx)
+        tell_rooms(said, [taken.to, *taken.of], tx)
+
+
+def _flooded(by: str, tx: Transaction) -> Pager:
+    """The pager of whoever most rings for, of those whose pager the speaker may take; or the only one there is to take."""
+    calls = Counter[str]()
+    for group in tx.open_groups():
+        if group.unanswered:
+            calls.update(tx.paged(group.id) - tx.released(group.id) - {by})
+    for person, _ in calls.most_common():
+        if by in circle_of(person, tx):
+            return Pager("", (person,))
+    free = [
+        Pager(name, people)
+        for name in tx.config.schedules
+        if by in circle_of(name, tx) and by not in (people := tuple(tx.callees(name))) and len(people) < 2
+    ]
+    if len(free) == 1:
+        return free[0]
+    which = f": {listed([pager.name for pager in free])}" if free else ""
+    raise Refused(f"nothing rings for somebody else; whose pager? {tx.typed(TAKE)}{which}")
+
+
+def _own_already(by: str, pager: Pager, tx: Transaction) -> str | None:
+    """The handoff by which the speaker has that pager: to take it again is to have it for longer."""
+    for subject, one in tx.overrides.items():
+        same = any(each.comes == by and each.schedule == pager.schedule for each in one.overrides)
+        if same and one.by == by and _taken(subject, tx) is not None:
+            mine = {each.leaves for each in one.overrides}
+            if pager.schedule or mine == set(pager.of):
+                return subject
+    return None
+
+
+def _rings_for(people: Sequence[str], tx: Transaction) -> list[AlertGroup]:
+    """What rings, and has paged any of these."""
+    return [
+        group
+        for group in tx.open_groups()
+        if group.unanswered and set(people) & (tx.paged(group.id) - tx.released(group.id))
+    ]
+
+
+def _taken(subject: str, tx: Transaction) -> PagerTaken | None:
+    """How it was taken; who had it at first, if it was taken again for longer."""
+    events = [entry.event for entry in tx.story(subject, (PagerTaken,))]
+    return events[0] if events and isinstance(events[0], PagerTaken) else None
+
+
+def _absorbed(subject: str, tx: Transaction) -> list[str]:
+    story = tx.story(subject, (PageAbsorbed,))
+    return [entry.event.alert for entry in story if isinstance(entry.event, PageAbsorbed)]
+
+
+def _last_taken(named: str, by: str, tx: Transaction) -> PagerTaken:
+    """What somebody can undo. Raises Refused."""
+    found = [taken for subject in tx.overrides if (taken := _taken(subject, tx)) is not None]
+    mine = [taken for taken in found if by in (taken.to, *taken.of) and named in ("", taken.subject)]
+    if not mine:
+        raise Refused(f"nobody has taken a pager from you{f' by {named}' if named else ''}")
+    return mine[-1]
+
+
+def _few(alerts: Sequence[str]) -> str:
+    if len(alerts) > MOST_NAMED:
+        return counted(len(alerts), "alert")
+    return listed(alerts)
+
+
+def _summary(groups: Sequence[AlertGroup], length: timedelta) -> str:
+    """`was paged for 3 alerts in 30m: 2 resolved; k7f3 rings`."""
+    minutes = spelled(length - length % timedelta(minutes=1) or length)
+    if not groups:
+        return f"was paged for nothing in {minutes}"
+    by_state = Counter(group.state for group in groups)
+    counts = [
+        f"{by_state[state]} {state}"
+        for state in (GroupState.RESOLVED, GroupState.SILENCED)
+        if by_state[state]
+    ]
+    held = [group for group in groups if group.state is GroupState.ACKNOWLEDGED]
+    counts += _held(held)
+    rings = [group for group in groups if group.unanswered]
+    counts += [f"{first_few([group.id for group in rings], MOST_NAMED)} still ringing"] if rings else []
+    return f"was paged for {counted(len(groups), 'alert')} in {minutes}: {', '.join(counts)}"
+
+
+def _held(groups: Iterable[AlertGroup]) -> list[str]:
+    """Who has what, still."""
+    of = defaultdict[str, list[str]](list)
+    for group in groups:
+        of[group.acknowledged_by].append(group.id)
+    return [f"{person} has {first_few(ids, MOST_NAMED)}" for person, ids in of.items()]

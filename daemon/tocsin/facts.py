@@ -14,7 +14,6 @@ from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
-from tocsin.domain.page import PersonPaged, PersonReleased
 from tocsin.domain.rota import Override, Shift
 from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
@@ -31,7 +30,7 @@ class Known:
     """What all turns share: the configuration, the events that are known, and what was replayed already.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
-    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> the people whom it
+    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> whom it
     meant last. overrides: those that are not over, in the order in which they were set, once they were looked for.
     people: everybody, as they say. replays: what else was made of the events of these groups.
     bridges: the rooms that are known as bridged, once that was found out.
@@ -44,7 +43,7 @@ class Known:
     kinds: Mapping[str, type[Event]]
     key: bytes = field(default=b"", repr=False)
     groups: dict[str, AlertGroup] = field(default_factory=dict)
-    on_call: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    on_call: dict[str, OnCallChanged] = field(default_factory=dict)
     overrides: dict[str, OverrideSet] | None = None
     people: People | None = None
     bridges: Bridges | None = None
@@ -62,6 +61,7 @@ class Replay(Protocol):
 
 
 R = TypeVar("R", bound=Replay)
+V = TypeVar("V", bound=Event)
 
 
 class Facts:
@@ -113,7 +113,7 @@ class Facts:
         """What is remembered goes on by an event that was recorded."""
         if isinstance(event, OnCallChanged):
             self._seen.add(event.schedule)
-            self._known.on_call[event.schedule] = event.people
+            self._known.on_call[event.schedule] = event
             return
         if isinstance(event, OverrideSet | OverrideEnded):
             self._seen.add(event.subject)
@@ -156,6 +156,11 @@ class Facts:
         """
         kinds = tuple(kind.kind for kind in only)
         return list(journal.read(self.connection, self._known.kinds, subject, kinds, after=after))
+
+    def last(self, subject: str, kind: type[V]) -> V | None:
+        """The last event of a kind that happened to a subject."""
+        entry = journal.read_last(self.connection, self._known.kinds, subject, kind.kind)
+        return cast("V | None", entry.event) if entry is not None else None
 
     def replay(self, subject: str, make: type[R], only: Iterable[type[Event]]) -> R:
         """What is made of all that happened to an alert group. Like the group it is remembered, and goes on by each
@@ -302,23 +307,17 @@ class Facts:
         known = (one for one in every if not one.comes or one.comes in self.config.people)
         return [one for one in known if one.schedule in ("", schedule)]
 
-    def released(self, subject: str) -> set[str]:
-        """Who was called for a subject and is no more, since another has the pager."""
-        gone = set[str]()
-        for entry in self.story(subject, (PersonPaged, PersonReleased)):
-            match entry.event:
-                case PersonReleased(person=person):
-                    gone.add(person)
-                case PersonPaged(person=person):
-                    gone.discard(person)
-        return gone
+    def released(self, subject: str) -> frozenset[str]:
+        """Who was called for an alert and is no more, since another has the pager."""
+        group = self.find_group(subject)
+        return group.released if group is not None else frozenset()
 
-    def on_call_before(self, schedule: str) -> tuple[str, ...] | None:
-        """The people whom a schedule meant when that changed last; None if nobody ever looked."""
+    def on_call_before(self, schedule: str) -> OnCallChanged | None:
+        """Whom a schedule meant when that changed last; None if nobody ever looked."""
         if schedule not in self._known.on_call:
-            for entry in self.story(duty_of(schedule)):
-                if isinstance(entry.event, OnCallChanged):
-                    self.follow(entry.event)
+            last = self.last(duty_of(schedule), OnCallChanged)
+            if last is not None:
+                self.follow(last)
         return self._known.on_call.get(schedule)
 
     @property

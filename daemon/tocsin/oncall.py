@@ -161,24 +161,33 @@ def _look_at(
 ) -> None:
     """Record what has changed of these. over: the overrides that ended just now."""
     for name in (*schedules, *people):
-        found = tuple(tx.callees(name))
-        before = tx.on_call_before(name)
-        if before is None and name not in tx.config.schedules:
-            before = (name,)
-        if found == before:
+        found, last = tuple(tx.callees(name)), tx.on_call_before(name)
+        before = last.people if last else (found if name in tx.config.schedules else (name,))
+        known = last is not None or name not in tx.config.schedules
+        if known and found == before:
             continue
-        before = found if before is None else before
+        plain = _plain(name, tx)
         gone = [person for person in before if person not in found]
-        released = tuple(person for person in gone if _is_released(person, name, over, tx))
-        tx.record(
-            OnCallChanged(subject=duty_of(name), at=tx.now, people=found, before=before, released=released)
+        changed = OnCallChanged(
+            subject=duty_of(name),
+            at=tx.now,
+            people=found,
+            before=before,
+            released=tuple(person for person in gone if person in plain or _ended(person, name, over)),
+            scheduled=plain,
+            scheduled_before=last.scheduled if last else plain,
         )
+        tx.record(changed)
 
 
-def _is_released(person: str, name: str, over: Iterable[OverrideSet], tx: Transaction) -> bool:
-    """Whether somebody who left did not leave by the schedule alone."""
-    ended = any(
+def _plain(name: str, tx: Transaction) -> tuple[str, ...]:
+    """Who it would be without overrides."""
+    schedule = tx.config.schedules.get(name)
+    return schedule.rota.on_call(tx.now) if schedule else (name,)
+
+
+def _ended(person: str, name: str, over: Iterable[OverrideSet]) -> bool:
+    """Whether somebody was on call there by one of these."""
+    return any(
         one.comes == person and one.schedule in ("", name) for event in over for one in event.overrides
     )
-    plain = [name] if name not in tx.config.schedules else tx.config.schedules[name].rota.on_call(tx.now)
-    return ended or person in plain

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin.alerts import report
-from tocsin.domain.duty import OnCallChanged, duty_of
+from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged
+from tocsin.domain.rota import Override
 from tocsin.errors import Refused
 from tocsin.facts import Facts, Known
 from tocsin.plugins import Declared
@@ -50,9 +52,20 @@ def answer(decide: Callable[[AlertGroup, Transaction], Event]) -> Deed:
 
 
 def comes_on_call(tx: Transaction, key: str) -> None:
-    before = tx.on_call_before(key) or ()
+    last = tx.on_call_before(key)
+    before = last.people if last else ()
     people = ("bob",) if before == ("alice",) else ("alice",)
     tx.record(OnCallChanged(subject=duty_of(key), at=tx.now, people=people, before=before))
+
+
+def hands_over(tx: Transaction, key: str) -> None:
+    if tx.overrides:
+        subject = next(iter(tx.overrides))
+        tx.record(OverrideEnded(subject=subject, at=tx.now, because="enough"))
+        tx.close(subject)
+    else:
+        one = Override(tx.now, tx.now + timedelta(hours=1), "alice", "bob", key)
+        tx.record(OverrideSet(subject=tx.open(HANDOFF, key), at=tx.now, overrides=(one,)))
 
 
 def says_of_themselves(tx: Transaction, key: str) -> None:
@@ -85,6 +98,7 @@ DEEDS: Sequence[Deed] = [
     answer(lambda group, tx: group.unacknowledge("alice", tx.now)),
     answer(lambda group, tx: group.resolve("alice", tx.now)),
     comes_on_call,
+    hands_over,
     says_of_themselves,
     looks,
 ]
@@ -105,6 +119,7 @@ def same(known: Known, tx: Transaction) -> None:
             assert fresh.replay(subject, make, ()) == replay
     for schedule, people in known.on_call.items():
         assert fresh.on_call_before(schedule) == people
+    assert known.overrides in (None, fresh.overrides)
     assert known.people in (None, fresh.people)
 
 

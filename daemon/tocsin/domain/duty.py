@@ -66,12 +66,15 @@ class OnCallChanged(Event):
     people: who is on call now. before: who was. The first time that anybody looks, both are the same.
     released: those who left because somebody has taken the pager from them, or has it back: what still rings is no
     longer theirs. Whose turn is over by the schedule alone is not among them.
+    scheduled, scheduled_before: who it would be, and would have been, without overrides.
     """
 
     kind: ClassVar[str] = "oncall.changed"
     people: tuple[str, ...]
     before: tuple[str, ...]
     released: tuple[str, ...] = ()
+    scheduled: tuple[str, ...] = ()
+    scheduled_before: tuple[str, ...] = ()
 
     def headline(self) -> str:
         return f"{listed(self.people) or 'nobody'} on call"

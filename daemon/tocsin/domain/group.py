@@ -16,6 +16,7 @@ from tocsin.domain.flapping import (
     GroupFiredAgain,
     GroupQuieted,
 )
+from tocsin.domain.page import PersonPaged, PersonReleased
 from tocsin.domain.words import counted, spelled
 from tocsin.errors import Refused
 
@@ -193,7 +194,8 @@ class AlertGroup:
     rang_at: when it began to ring last, be it that it opened or that nobody has it any more.
     alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
     starts: when it began to fire, since people were told last that it stays as it is. flapping: since it flaps.
-    times: how often it has fired then. quiet: it flaps, and does not fire now.
+    times: how often it has fired then. quiet: it flaps, and does not fire now. released: who was called for it and is
+    no more, since another has the pager.
     """
 
     id: str
@@ -215,6 +217,7 @@ class AlertGroup:
     flapping: FlappingBegan | None = None
     times: int = 0
     quiet: bool = False
+    released: frozenset[str] = frozenset()
 
     def apply(self, event: Event) -> None:
         """Go on by one event; those of others are passed over."""
@@ -247,9 +250,9 @@ class AlertGroup:
                 self._answer(GroupState.RESOLVED)
                 self._end(event)
             case _:
-                self._flap(event)
+                self._go_on(event)
 
-    def _flap(self, event: Event) -> None:
+    def _go_on(self, event: Event) -> None:
         match event:
             case FlappingBegan():
                 self.flapping, self.times = event, event.times
@@ -260,6 +263,10 @@ class AlertGroup:
                 self.times, self.quiet = event.times, False
             case FlappingEnded():
                 self._settle(event.at)
+            case PersonReleased():
+                self.released |= {event.person}
+            case PersonPaged():
+                self.released -= {event.person}
             case _:
                 pass
 

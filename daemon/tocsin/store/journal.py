@@ -21,6 +21,11 @@ _ADD = Statement(insert(events))
 _ROWS = select(events)
 _OF = _ROWS.where(events.c.subject == given("subject"), events.c.seq > given("after")).order_by(events.c.seq)
 _ALL_OF = Statement(_OF)
+_LAST = Statement(
+    _ROWS.where(events.c.subject == given("subject"), events.c.kind == given("kind"))
+    .order_by(events.c.seq.desc())
+    .limit(1)
+)
 _COLUMNS = {"subject", "at", "by"}
 _ONE = Statement(_ROWS.where(events.c.seq == given("seq")))
 
@@ -67,6 +72,11 @@ def read(
     """The events of a subject, in order. only: those of these kinds. after: those behind that place."""
     query = _some_of(only) if only else _ALL_OF
     return _entries(kinds, query.run(connection, subject=subject, after=after))
+
+
+def read_last(connection: Connection, kinds: Kinds, subject: str, kind: str) -> Entry | None:
+    """The last event of a kind that happened to a subject."""
+    return next(_entries(kinds, _LAST.run(connection, subject=subject, kind=kind)), None)
 
 
 def read_one(connection: Connection, kinds: Kinds, seq: int) -> Entry | None:

@@ -71,4 +71,66 @@ class PageAbsorbed(Event):
         return f"{self.by} was paged for {self.alert}"
 
 
-EVENTS: Iterable[type[Event]] = (PagerTaken, HandoffOffered, HandoffAnswered, PageAbsorbed)
+@dataclass(frozen=True, kw_only=True)
+class ShiftHandedOver(Event):
+    """By the schedule it is somebody else's turn. of: who had the pager. stays: who of them has it beside `to` until
+    these accept.
+    """
+
+    kind: ClassVar[str] = "handoff.shift_handed_over"
+    schedule: str
+    of: tuple[str, ...]
+    to: tuple[str, ...]
+    stays: tuple[str, ...] = ()
+
+    def headline(self) -> str:
+        return f"{self.schedule}: {listed(self.of) or 'nobody'} \u2192 {listed(self.to)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftAccepted(Event):
+    """Whoever came on call is there. Without `by` nobody said so, and the next shift begins."""
+
+    kind: ClassVar[str] = "handoff.shift_accepted"
+
+    def headline(self) -> str:
+        return f"accepted by {self.by}" if self.by else "nobody accepted it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteLeft(Event):
+    """Something for whoever comes next; its subject is `handoff/SCHEDULE`, which no alert can be called."""
+
+    kind: ClassVar[str] = "handoff.note_left"
+    text: str
+
+    def headline(self) -> str:
+        return f"{self.by} noted: {self.text}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftBriefed(Event):
+    """Whoever came was told of the shift before theirs; its subject is `handoff/SCHEDULE`. handoff: the id of theirs."""
+
+    kind: ClassVar[str] = "handoff.shift_briefed"
+    handoff: str
+
+    def headline(self) -> str:
+        return f"shift handed over: {self.handoff}"
+
+
+def shifts_of(schedule: str) -> str:
+    """The subject that the shifts of a schedule are, one after another."""
+    return f"handoff/{schedule}"
+
+
+EVENTS: Iterable[type[Event]] = (
+    PagerTaken,
+    HandoffOffered,
+    HandoffAnswered,
+    PageAbsorbed,
+    ShiftHandedOver,
+    ShiftAccepted,
+    NoteLeft,
+    ShiftBriefed,
+)

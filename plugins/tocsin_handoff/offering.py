@@ -150,11 +150,8 @@ class Offering:
             said = f"{offered.to} gave no answer: nothing has changed"
             tell_person(offered.by, said, timer.key, tx)
 
-    def accept(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
+    def accept(self, call: Call, subject: str, tx: Transaction) -> str:
         """Take what was offered."""
-        return "; ".join(self._accept(call, one, tx) for one in ids)
-
-    def _accept(self, call: Call, subject: str, tx: Transaction) -> str:
         offered = _offered_to(call.by, subject, tx)
         overrides = tuple(_from_now(one, offered.length, tx.now) for one in offered.overrides)
         if any(one.end <= tx.now for one in overrides):

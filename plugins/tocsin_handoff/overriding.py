@@ -82,15 +82,18 @@ def _list(name: str, call: Call, tx: Transaction) -> Message:
 
 def _lines(name: str, by: str, tx: Transaction) -> Sequence[str]:
     found = [
-        (
-            one.start,
-            f"{event.subject}: {said_of(one, by, tx)}{f' ({event.because})' if event.because else ''}",
-        )
+        (one.start, f"{event.subject}: {_said(one, event.because, by, tx)}")
         for event in tx.overrides.values()
         for one in event.overrides
         if one.end > tx.now and name in ("", one.schedule, one.comes, one.leaves)
     ]
     return [line for _, line in sorted(found)]
+
+
+def _said(one: Override, because: str, by: str, tx: Transaction) -> str:
+    if not one.leaves:  # whoever stays until somebody accepts
+        return f"{one.schedule}: {one.comes} too, {because}"
+    return f"{said_of(one, by, tx)}{f' ({because})' if because else ''}"
 
 
 def _cancel(subject: str, call: Call, tx: Transaction) -> str:

@@ -29,10 +29,12 @@ def tell_rooms(text: str, people: Iterable[str], tx: Transaction, *, but_not: Pl
             tx.say(room, text)
 
 
-def tell_person(person: str, text: str, about: str, tx: Transaction, *, command: str = "") -> None:
+def tell_person(
+    person: str, text: str, about: str, tx: Transaction, *, command: str = "", lines: Iterable[str] = ()
+) -> None:
     """Tell somebody wherever they are; what they may type next goes with it, with a code where that is needed."""
+    message = Message(text, command=tx.typed(command) if command else "", lines=tuple(lines))
     for place in tx.private_places(person):
-        message = Message(text, command=tx.typed(command) if command else "")
         tx.say(place, tx.proven(place, message, about=about, person=person), about=about)
 
 

@@ -32,9 +32,10 @@ class Ringers:
             yield Problem(("people",), text, fatal=False)
 
     def took_over(self, event: OnCallChanged, tx: Transaction) -> None:
-        """Somebody comes on call: see at once."""
+        """Somebody comes on call: see at once, unless that was done within a day, and is done again then."""
         for name in event.came() or event.people:
-            tx.set_timer(LOOK, name, after=timedelta(0))
+            if not tx.timer_is_set(LOOK, name):
+                tx.set_timer(LOOK, name, after=timedelta(0))
 
     def look(self, timer: Timer, tx: Transaction) -> None:
         """See whether somebody who is on call can be rung, and again tomorrow; at the start of the daemon, everybody."""

@@ -1,0 +1,64 @@
+"""What whoever takes over is told: what is open, what fired in the shift before, which silences end, what was noted."""
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+
+from tocsin.api import AlertGroup, GroupState, Transaction, counted
+from tocsin_handoff.events import NoteLeft, ShiftBriefed, ShiftHandedOver, shifts_of
+from tocsin_handoff.telling import when
+
+MOST_OPEN = 4
+MOST_NOTES = 3
+MOST_SILENCES = 3
+
+
+def lines(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Sequence[str]:
+    """The brief, for that person; in UTC for nobody."""
+    return [
+        *_open(handed, tx),
+        *_silences(reader, tx),
+        *_notes(handed.schedule, reader, tx),
+    ]
+
+
+def _open(handed: ShiftHandedOver, tx: Transaction) -> Iterator[str]:
+    """What calls whoever had the pager, or is theirs; the rest is somebody else's."""
+    groups = [group for group in tx.open_groups() if _concerns(group, handed, tx)]
+    for group in groups[:MOST_OPEN]:
+        yield f"open: {group.id} {group.brief(tx.config.severities)}{_state(group)}"
+    if len(groups) > MOST_OPEN:
+        yield f"open: {counted(len(groups) - MOST_OPEN, 'more alert')} \u00b7 {tx.typed('alerts')}"
+
+
+def _concerns(group: AlertGroup, handed: ShiftHandedOver, tx: Transaction) -> bool:
+    people = {*handed.of, *handed.to}
+    return group.acknowledged_by in people or bool(tx.paged(group.id) & people)
+
+
+def _state(group: AlertGroup) -> str:
+    match group.state:
+        case GroupState.ACKNOWLEDGED:
+            return f" ({group.acknowledged_by} has it)"
+        case GroupState.SILENCED:
+            return " (silenced)"
+        case _:
+            return " (rings)" if group.rings else " (flaps, quiet now)"
+
+
+def _silences(reader: str, tx: Transaction) -> Iterator[str]:
+    silenced = ((group.silenced_until, group) for group in tx.open_groups() if group.silenced_until)
+    for until, group in sorted(silenced, key=itemgetter(0))[:MOST_SILENCES]:
+        yield f"silence ends {when(until, reader, tx)}: {group.id} {group.brief(tx.config.severities)}"
+
+
+def _notes(schedule: str, reader: str, tx: Transaction) -> Iterator[str]:
+    """What was noted since the last handoff."""
+    notes = list[NoteLeft]()
+    for entry in tx.story(shifts_of(schedule), (NoteLeft, ShiftBriefed)):
+        match entry.event:
+            case NoteLeft():
+                notes.append(entry.event)
+            case _:
+                notes = []
+    for note in notes[-MOST_NOTES:]:
+        yield f"note by {note.by}, {when(note.at, reader, tx)}: {note.text}"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from tocsin.api import Event, Shift, Timer, Transaction, spelled
+from tocsin_handoff import edited
 from tocsin_handoff.offering import LOOK_AHEAD
 from tocsin_handoff.telling import tell_person, when
 
@@ -29,6 +30,7 @@ class Ahead:
     def plan(self, _: Timer, tx: Transaction) -> None:
         """Set a timer for all that is to be told before this is looked at again."""
         tx.set_timer(PLAN, "", after=PLAN_EVERY)
+        edited.look(tx)
         if not self.before:
             return
         for name in tx.config.schedules:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from tocsin.api import Event, Override, listed
+from tocsin.api import Event, Override, Shift, listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,21 @@ class ShiftBriefed(Event):
         return f"shift handed over: {self.handoff}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShiftsKnown(Event):
+    """Who is to be on call by a schedule, as people know it; its subject is `handoff/SCHEDULE`.
+
+    digest: of the schedule. shifts: those of the next weeks, without overrides.
+    """
+
+    kind: ClassVar[str] = "handoff.shifts_known"
+    digest: str
+    shifts: tuple[Shift, ...]
+
+    def headline(self) -> str:
+        return f"shifts known until {self.shifts[-1].end:%Y-%m-%d}"
+
+
 def shifts_of(schedule: str) -> str:
     """The subject that the shifts of a schedule are, one after another."""
     return f"handoff/{schedule}"
@@ -133,4 +148,5 @@ EVENTS: Iterable[type[Event]] = (
     ShiftAccepted,
     NoteLeft,
     ShiftBriefed,
+    ShiftsKnown,
 )

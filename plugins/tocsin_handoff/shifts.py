@@ -29,6 +29,12 @@ def differences(before: Iterable[Shift], after: Iterable[Shift]) -> Mapping[str,
     return {person: one for person, one in found.items() if one.gained or one.lost}
 
 
+def cut(shifts: Iterable[Shift], since: datetime, until: datetime) -> list[Shift]:
+    """What of them is in that time."""
+    found = (Shift(max(one.start, since), min(one.end, until), one.people) for one in shifts)
+    return [one for one in found if one.start < one.end]
+
+
 def spans(shifts: Iterable[Shift]) -> Mapping[str, Sequence[Span]]:
     """When each is on call, in spans that don't touch one another."""
     found: dict[str, list[Span]] = {}

@@ -238,3 +238,24 @@ async def test_notes_are_told_once(tower: Tower) -> None:
         await asks(engine, "bob", "accept")
         await engine.advance(days=1)
         assert "look at db7" not in last(engine, "alice")
+
+
+async def test_an_edit_of_the_schedule_is_told_to_whose_shifts_it_changes(tower: Tower) -> None:
+    weekly = PRIMARY.replace('"day"', '"week"')
+    async with tower(STEPS, weekly, HANDOFF) as engine:
+        await engine.run.settled()
+    told = len(tower.chat.said)
+    async with tower(STEPS, weekly, HANDOFF) as engine:
+        await engine.run.settled()
+        assert len(tower.chat.said) == told  # nothing has changed
+    with_dave = weekly.replace('"bob"]', '"dave", "bob"]')
+    async with tower(STEPS, with_dave, HANDOFF) as engine:
+        await engine.run.settled()
+        assert last(engine, "dave") == (
+            "your shifts in primary changed: now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00 UTC and "
+            "Fri 18 Dec 08:00 to Fri 25 Dec 08:00 UTC"
+        )
+        assert last(engine, "bob").startswith(
+            "your shifts in primary changed: now yours: Fri 4 Dec 08:00 to Fri 11 Dec 08:00 UTC; no longer yours: Fri 27 Nov"
+        )
+        assert not engine.chat.texts("person/carol")

@@ -6,19 +6,21 @@ instant at which they show an earlier one. So a handoff in an hour that is skipp
 twice it happens once, the first time; and hours that end in such an hour end the second time.
 """
 
+import math
 import re
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from itertools import groupby, islice
+from functools import lru_cache
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from tocsin.domain.words import on_the_wall
+from tocsin.domain.words import offset_of, on_the_wall
 
 _DAY = timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
@@ -52,8 +54,7 @@ def parse_every(text: str) -> tuple[int, Unit]:
 _LENGTHS = {Unit.HOUR: timedelta(hours=1), Unit.DAY: _DAY, Unit.WEEK: 7 * _DAY}
 
 
-@dataclass(frozen=True)
-class Shift:
+class Shift(NamedTuple):
     """From an instant until another one, in UTC, these people are on call; nobody in a gap."""
 
     start: datetime
@@ -93,12 +94,13 @@ class Rotation:
 
     def shifts(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Shift]:
         """The turns in that time, cut at its ends."""
-        start = max(since, begin_at(self.begins, zone))
+        begun = _shown(since, zone) >= self.begins
+        start = since if begun else max(since, begin_at(self.begins, zone))
         if len(self.turns) == 1:
             if start < until:
                 yield Shift(start, until, self.turns[0])
             return
-        number = max(0, self.number(start.astimezone(zone).replace(tzinfo=None)))
+        number = max(0, self.number(_shown(start, zone)))
         while start < until:
             end = begin_at(self.wall(number + 1), zone)
             if end > start:  # else it was over before: in an hour that comes twice clocks go back behind it
@@ -164,15 +166,16 @@ class Hours:
 
     def spans(self, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Span]:
         """When they are, from before that time until after it."""
-        first = since.astimezone(zone).date() - (self.over + 1) * _DAY
-        last = until.astimezone(zone).date()
-        for number in range((last - first).days + 1):
-            day = first + number * _DAY
+        over = self.over * _DAY
+        day = _shown(since, zone).date() - over - _DAY
+        last = _shown(until, zone).date()
+        while day <= last:
             if day.weekday() in self.days:
-                start = begin_at(datetime.combine(day, self.start), zone)
-                end = end_at(datetime.combine(day + self.over * _DAY, self.end), zone)
+                start = on_the_wall(day, self.start, zone)
+                end = end_at(datetime.combine(day + over, self.end), zone)
                 if start < end:
                     yield start, end
+            day += _DAY
 
 
 def _days(text: str) -> frozenset[int]:
@@ -213,12 +216,12 @@ class Layer:
             until = min(until, end_at(self.until, zone))
         if since >= until:
             return
-        turns = list(self._turns(since, until, zone))
+        turns = self._turns(since, until, zone)
+        if not self.hours:
+            yield from turns
+            return
         spans = _union(span for hours in self.hours for span in hours.spans(since, until, zone))
         for turn in turns:
-            if not self.hours:
-                yield turn
-                continue
             over = bisect_right(spans, turn.start, key=itemgetter(1))
             for start, end in islice(spans, over, None):
                 if start >= turn.end:
@@ -274,56 +277,61 @@ class Rota:
     def shifts(self, since: datetime, until: datetime, overrides: Iterable[Override] = ()) -> Iterator[Shift]:
         """Who is on call in that time, one shift after another; gaps have nobody. Later overrides act upon earlier ones."""
         since, until = since.astimezone(UTC), until.astimezone(UTC)
-        parts: list[tuple[datetime, datetime, _Turn | Override]] = [
-            (shift.start, shift.end, _Turn(-layer.priority, place, shift.people))
-            for place, layer in enumerate(self.layers)
-            for shift in layer.shifts(since, until, self.zone)
-        ]
-        parts += [
-            (max(since, one.start), min(until, one.end), one)
-            for one in overrides
-            if one.start < until and since < one.end and one.start < one.end
-        ]
-        marks = [(start, True, number) for number, (start, _, _) in enumerate(parts)]
-        marks += [(end, False, number) for number, (_, end, _) in enumerate(parts)]
+        marks: list[tuple[datetime, bool, _Part]] = []
+        for place, layer in enumerate(self.layers):
+            for start, end, people in layer.shifts(since, until, self.zone):
+                part = _Part(-layer.priority, place, people)
+                marks += (start, True, part), (end, False, part)
+        for place, one in enumerate(overrides):
+            if one.start < until and since < one.end and one.start < one.end:
+                part = _Part(_LAST, place, override=one)
+                marks += (max(since, one.start), True, part), (min(until, one.end), False, part)
         marks.sort(key=itemgetter(0))
-        running = set[int]()
-        pending = Shift(since, since, ())
-        for at, group in groupby([*marks, (until, False, -1)], itemgetter(0)):
-            if at > pending.end:
-                people = self._people([parts[number][2] for number in sorted(running)])
-                if people != pending.people and pending.start < pending.end:
-                    yield pending
-                    pending = Shift(pending.end, at, people)
-                else:
-                    pending = Shift(pending.start, at, people)
-            for _, begins, number in group:
-                (running.add if begins else running.discard)(number)
-        if pending.start < pending.end:
-            yield pending
+        marks.append((until, True, _END))
+        running = list[_Part]()  # in order
+        start, end, people = since, since, ()
+        for at, begins, part in marks:
+            if at > end:
+                found = self._people(running)
+                if found != people and start < end:
+                    yield Shift(start, end, people)
+                    start = end
+                end, people = at, found
+            if begins:
+                insort(running, part)
+            else:
+                running.remove(part)
+        if start < end:
+            yield Shift(start, end, people)
 
     def on_call(self, at: datetime, overrides: Iterable[Override] = ()) -> tuple[str, ...]:
         """Who is on call at an instant."""
         return next(self.shifts(at, at + _MOMENT, overrides)).people
 
-    def _people(self, running: Sequence["_Turn | Override"]) -> tuple[str, ...]:
-        turns = sorted(one for one in running if isinstance(one, _Turn))
-        people: Iterable[str] = self.always
-        if turns:
-            people = (person for turn in turns if turn.rank == turns[0].rank for person in turn.people)
-        found = tuple(dict.fromkeys(people))
+    def _people(self, running: Sequence["_Part"]) -> tuple[str, ...]:
+        top = running[0].rank if running else _LAST
+        names = [name for one in running if one.rank == top for name in one.people]
+        found = tuple(dict.fromkeys(self.always if top == _LAST else names))
         for one in running:
-            if isinstance(one, Override):
-                found = one.applied(found)
+            if one.override is not None:
+                found = one.override.applied(found)
         return found
 
 
-class _Turn(NamedTuple):
-    """A layer has these people on call. rank: the lowest hides all others. place: of the layer."""
+class _Part(NamedTuple):
+    """A layer has these people on call, or an override acts upon whoever is; in the order in which they count.
 
-    rank: int
+    rank: of a layer, the lowest hides all others; of an override, `_LAST`. place: among those of that rank.
+    """
+
+    rank: float
     place: int
-    people: tuple[str, ...]
+    people: tuple[str, ...] = ()
+    override: Override | None = None
+
+
+_LAST = math.inf
+_END = _Part(_LAST, -1)
 
 
 def _union(spans: Iterable[Span]) -> list[Span]:
@@ -337,6 +345,12 @@ def _union(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
+@lru_cache(maxsize=256)  # each layer of each schedule asks it of the same instants
+def _shown(at: datetime, zone: ZoneInfo) -> datetime:
+    """What clocks there show then."""
+    return at.astimezone(zone).replace(tzinfo=None)
+
+
 def begin_at(wall: datetime, zone: ZoneInfo) -> datetime:
     """When what begins at that time on the wall clock begins."""
     return on_the_wall(wall.date(), wall.time(), zone)
@@ -344,4 +358,7 @@ def begin_at(wall: datetime, zone: ZoneInfo) -> datetime:
 
 def end_at(wall: datetime, zone: ZoneInfo) -> datetime:
     """When what ends at that time on the wall clock ends: the second time if it comes twice."""
-    return max(begin_at(wall, zone), wall.replace(tzinfo=zone, fold=1).astimezone(UTC))
+    begin = begin_at(wall, zone)
+    if offset_of(wall.date(), zone) is not None:
+        return begin
+    return max(begin, wall.replace(tzinfo=zone, fold=1).astimezone(UTC))

@@ -5,10 +5,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _DURATION = re.compile("".join(rf"(?:(?P<{name}>[0-9]{{1,9}}){unit})?" for unit, name in _UNITS.items()))
 _LONGEST = timedelta(weeks=520)
+_FIRST, _LAST = time.min, time.max.replace(fold=1)
 
 DURATION_FORM = "a length of time such as '30s', '5m' or '1h30m'"
 """What `parse_duration` reads, as an error says it."""
@@ -63,6 +65,9 @@ def on_the_wall(day: date, at: time, zone: tzinfo) -> datetime:
 
     A time that comes twice means the first; one that is skipped means the end of what is skipped.
     """
+    offset = offset_of(day, zone)
+    if offset is not None:
+        return datetime.combine(day, at, UTC) - offset
     wall = datetime.combine(day, at, tzinfo=zone)
     before, after = wall.replace(fold=1).astimezone(UTC), wall.astimezone(UTC)
     if before >= after:
@@ -76,6 +81,14 @@ def on_the_wall(day: date, at: time, zone: tzinfo) -> datetime:
         else:
             before = middle
     return after.replace(microsecond=0)
+
+
+@lru_cache(maxsize=2048)  # a schedule looks at the same days for each of its layers
+def offset_of(day: date, zone: tzinfo) -> timedelta | None:
+    """How far clocks there are ahead of UTC all that day; None if a time of that day is skipped or comes twice."""
+    # With fold=0 a clock that changes reads as before for as long as it may, with fold=1 as after as soon as it may.
+    first, last = (datetime.combine(day, at, tzinfo=zone).utcoffset() for at in (_FIRST, _LAST))
+    return first if first == last else None
 
 
 def parse_duration(text: str) -> timedelta:

@@ -304,8 +304,8 @@ class Facts:
         By whoever is no longer in the configuration nobody would be reached: they stand in for nobody.
         """
         every = (one for event in self.overrides.values() for one in event.overrides)
-        known = (one for one in every if not one.comes or one.comes in self.config.people)
-        return [one for one in known if one.schedule in ("", schedule)]
+        theirs = (one for one in every if one.schedule in ("", schedule))
+        return [one for one in theirs if not one.comes or one.comes in self.config.people]
 
     def released(self, subject: str) -> frozenset[str]:
         """Who was called for an alert and is no more, since another has the pager."""

@@ -19,6 +19,9 @@ LOOK = "core.on_call"
 LOOK_AHEAD = timedelta(days=92)
 """Of a handoff that is farther off nothing is said to who asks."""
 
+LOOK_AHEAD_FIRST = timedelta(days=8)
+"""Most handoffs are within this time, and so short a look costs a tenth of the long one."""
+
 
 def commands() -> Sequence[Command]:
     """The word that asks."""
@@ -72,7 +75,9 @@ def _wanted(words: Sequence[str], tx: Transaction) -> Collection[str]:
 
 
 def _stands(name: str, call: Call, tx: Transaction) -> str:
-    now, *then = islice(tx.shifts(name, tx.now, tx.now + LOOK_AHEAD), 2)
+    now, *then = islice(tx.shifts(name, tx.now, tx.now + LOOK_AHEAD_FIRST), 2)
+    if not then:
+        now, *then = islice(tx.shifts(name, tx.now, tx.now + LOOK_AHEAD), 2)
     text = f"{name}: {_named(name, now.people, tx.now, tx)}"
     if not then:
         return text

@@ -70,6 +70,17 @@ async def test_chat_says_who_is_on_call_until_when_and_who_then(tower: Tower) ->
         assert said.endswith("no schedule or team is called 'primry'; did you mean 'primary'?")
 
 
+async def test_a_handoff_that_is_weeks_off_is_told_too_but_none_that_is_months_off(tower: Tower) -> None:
+    monthly = PRIMARY.replace('"day"', '"month"')
+    yearly = PRIMARY.replace('"day"', '"12 months"').replace("primary", "yearly")
+    async with tower(STEPS, monthly, yearly) as engine:
+        [said] = await asks(engine, "alice", "!oncall", room="#ops")
+        assert said.splitlines() == [
+            "primary: alice until Sun 20 Dec 04:10 Europe/Berlin, then bob",
+            "yearly: alice",
+        ]
+
+
 TEAMS = '[teams.web]\nmembers = ["bob", "dave"]\n[teams.night]\nmembers = ["carol"]\n[teams.desk]\nmembers = ["dave"]\n'
 
 

@@ -1,7 +1,7 @@
 """Tocsin's engine in this process, for what can't be asked over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.servers import write_config
 from tocsin import daemon
 from tocsin.clock import SystemClock
-from tocsin.config import Document
+from tocsin.config import Document, Schedule
 from tocsin.plugins import Declared
 from tocsin.store import Database, State
 from tocsin.testing import Loudspeaker
@@ -18,11 +18,16 @@ from tocsin.testing import Loudspeaker
 
 @asynccontextmanager
 async def engine(
-    *, more: Declared | None = None, run: bool, folder: Path | None = None
+    *,
+    more: Declared | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    run: bool,
+    folder: Path | None = None,
 ) -> AsyncIterator[daemon.Daemon]:
     """A daemon with the real plugins and clock, whose network says nothing.
 
-    more: events and timers beside those of the plugins. run: all its parts; if not, it takes turns and that is all. folder: where it leaves its state.
+    more: events and timers beside those of the plugins. schedules: of alice and bob. run: all its parts; if not, it
+    takes turns and that is all. folder: where it leaves its state.
     """
     more = more or Declared()
     with TemporaryDirectory() as own:
@@ -31,7 +36,7 @@ async def engine(
         clock = SystemClock()
         state = State.open(folder / "state", clock.now())
         found = daemon.Daemon(
-            prepared.config,
+            replace(prepared.config, schedules=schedules or {}),
             replace(
                 prepared.declared,
                 events={**prepared.declared.events, **more.events},

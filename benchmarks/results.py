@@ -125,6 +125,9 @@ _HOW = [
     "a second apart, somebody puts a bare event into another room of hers; *times direct* is times that. Whoever wakes",
     "her, as a page does, and listens, as who is to hear answers must, has the homeserver do more at each event, and",
     "answer two: that, too, is measured.",
+    "",
+    "Schedules are in eight zones, with turns of 12 hours, days, weeks and months, hours, priorities and single shifts;",
+    "*times direct* is times as many bare conversions from the wall clock of the zone as shifts come out, or as there are layers.",
 ]
 _NOT_YET = [
     "Nothing was lost or refused, or there would be no such file. Not measured yet: outages of a chat server,",

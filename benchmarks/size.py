@@ -14,6 +14,7 @@ class Size:
     instant. starts: of each sort. groups: that are open at once. irc_calm: alerts at five a second on IRC. storm:
     alerts in one on IRC. minute: for how many seconds it is watched. rest: for how many before it Tocsin is left alone, so that
     a server has forgotten what it holds against whoever comes in. matrix_calm, matrix_storm: the same on Matrix.
+    schedules, overrides: by which people are on call.
     """
 
     rounds: int
@@ -33,6 +34,8 @@ class Size:
     rest: float
     matrix_calm: int
     matrix_storm: int
+    schedules: int
+    overrides: int
 
 
 WHOLE = Size(
@@ -53,6 +56,8 @@ WHOLE = Size(
     rest=10,
     matrix_calm=100,
     matrix_storm=300,
+    schedules=200,
+    overrides=50,
 )
 TINY = Size(
     rounds=1,
@@ -72,4 +77,6 @@ TINY = Size(
     rest=0,
     matrix_calm=3,
     matrix_storm=8,
+    schedules=8,
+    overrides=5,
 )

@@ -32,8 +32,9 @@ def written(folder: Path, ran: subprocess.CompletedProcess[str]) -> list[dict[st
 @pytest.mark.alone
 def test_the_benchmarks_run_with_small_numbers(tmp_path: Path) -> None:
     folder = tmp_path / "made"
-    rows = written(folder, run(folder, "calm", "timers", "turns"))
+    rows = written(folder, run(folder, "calm", "timers", "turns", "rotas"))
     assert {row["what"].partition(":")[0] for row in rows} >= {"calm", "timers"}
+    assert any("who now" in row["what"] and row["direct"] > 0 for row in rows)
     peers = (folder / "RESULTS.md").read_text().partition("## Beside others")[2]
     assert "| **Tocsin** |  |  |  |  |" in peers, "it was not on IRC"
     assert "| Limnoria | 443 ms | 450 | 2.13 s | 11 | 807 |" in peers

@@ -15,6 +15,7 @@ from tocsin.config import (
     NonEmpty,
     Schedule,
     Secret,
+    Texts,
     unknown_name,
 )
 from tocsin.config.values import Command as Program
@@ -52,7 +53,7 @@ from tocsin.domain.moments import (
 )
 from tocsin.domain.oncall import Responder, Team
 from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PageUnseen, PersonPaged, PersonReleased
-from tocsin.domain.rota import EVERYBODY, Override, Shift
+from tocsin.domain.rota import EVERYBODY, Hours, Override, Shift
 from tocsin.domain.words import (
     bare,
     counted,
@@ -122,6 +123,7 @@ __all__ = [
     "GroupSilenced",
     "GroupState",
     "GroupUnacknowledged",
+    "Hours",
     "LabelMatchers",
     "Matcher",
     "Matchers",
@@ -155,6 +157,7 @@ __all__ = [
     "Shift",
     "SilenceEnded",
     "Team",
+    "Texts",
     "Timer",
     "TimerKind",
     "Tocsin",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from tocsin.api import AlertGroup, Place, Timer, Transaction
+from tocsin_escalation.conditions import Who, is_day
 from tocsin_escalation.events import PeopleJoined
 from tocsin_escalation.plan import FrozenStep, Plan
 from tocsin_escalation.policy import Urgency
@@ -40,13 +41,14 @@ class Called:
     """Whom a step, or anything else, calls.
 
     awake: who is paged. asleep: person -> until when they are not. rooms: which are paged.
-    missing: who is named, and can't be paged now.
+    missing: who is named, and can't be paged now. night: who is left out since it is night for them.
     """
 
     awake: Sequence[str]
     asleep: Mapping[str, datetime]
     rooms: Sequence[Place] = ()
     missing: Sequence[str] = ()
+    night: Sequence[str] = ()
 
     @classmethod
     def of_step(cls, step: FrozenStep, plan: Plan, tx: Transaction, *, wake: bool) -> "Called":
@@ -55,6 +57,7 @@ class Called:
         rooms = {name: tx.rooms(name) for name in step.room}
         named = [name for name, found in (callees | rooms).items() if not found]
         found = cls.people((one for some in callees.values() for one in some), plan, tx, wake=wake)
+        found = found.by_day(tx) if step.who is Who.AWAKE else found
         said_in = tuple(dict.fromkeys(room for some in rooms.values() for room in some))
         return replace(found, rooms=said_in, missing=[*named, *found.missing])
 
@@ -67,6 +70,12 @@ class Called:
         asleep = {one: at for one in reached if may_wait and (at := wakes_at(one, tx)) is not None}
         awake = [person for person in reached if person not in asleep]
         return cls(awake, asleep, missing=[person for person in everybody if person not in reached])
+
+    def by_day(self, tx: Transaction) -> "Called":
+        """Those of them for whom it is day; all, if it is for none."""
+        day = [one for one in self.awake if is_day(tx.person(one), tx.now)]
+        night = [one for one in (*self.awake, *self.asleep) if one not in day]
+        return replace(self, awake=day, asleep={}, night=night) if day else self
 
     @property
     def wait(self) -> bool:
@@ -101,6 +110,19 @@ def _excuse(person: str, plan: Plan, tx: Transaction, by: str) -> str:
     """What is said first to somebody who is paged in their quiet hours, unless these mean nothing."""
     reason = {Urgency.URGENT: "urgent", Urgency.LOW: f"asked for by {by}"}.get(plan.urgency, "")
     return f"({reason}, in your quiet hours) " if reason and wakes_at(person, tx) is not None else ""
+
+
+def called_so_far(progress: Progress, tx: Transaction) -> list[str]:
+    """Whom the steps of this round call that came already; of a step that chooses, whom it chose."""
+    all_called = progress.names_in(lambda step: not step.chooses)
+    chosen = progress.walk.called | progress.walk.asleep
+    people = (
+        one
+        for name in sorted(progress.names)
+        for one in tx.callees(name)
+        if name in all_called or one in chosen
+    )
+    return list(dict.fromkeys(people))
 
 
 def rooms_told(plan: Plan, names: Iterable[str], tx: Transaction) -> list[Place]:

@@ -1,9 +1,10 @@
 """What is wrong with the settings, held against the whole configuration."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from tocsin.api import Config, Problem, unknown_name
+from tocsin.api import Config, Problem, listed, unknown_name
+from tocsin_escalation.conditions import uncovered
 from tocsin_escalation.plan import Routing, flatten
 from tocsin_escalation.policy import MOST_STEPS, Policy, Step, circle, sizes
 
@@ -21,6 +22,9 @@ def check_routing(routing: Routing, config: Config) -> Iterator[Problem]:
             at = ("policies", name, "steps", index)
             if index == 0 and step.after:
                 yield Problem((*at, "after"), "means nothing: the first step comes at once", fatal=False)
+            if step.hours and not (step.timezone or policy.timezone):
+                text = "are those of UTC, summer and winter: say timezone = 'Europe/Berlin', or 'UTC' if you mean that"
+                yield Problem((*at, "hours"), text, fatal=False)
             yield from _check_step(at, step, policies, config)
     yield from _check_trees(routing, config)
 
@@ -85,7 +89,7 @@ def _check_trees(routing: Routing, config: Config) -> Iterator[Problem]:
             text = f"has {size} steps with those of the policies that it names: {MOST_STEPS} at most"
             yield Problem(("policies", name), text)
         elif name in roots:
-            yield from _severities_left_out(name, policies, config.severities)
+            yield from _left_out(name, policies, config.severities)
 
 
 def _circles(policies: Mapping[str, Policy]) -> Iterator[Problem]:
@@ -98,14 +102,25 @@ def _circles(policies: Mapping[str, Policy]) -> Iterator[Problem]:
             yield Problem(("policies", name), f"leads back to itself: {' → '.join(way)}")
 
 
-def _severities_left_out(
-    name: str, policies: Mapping[str, Policy], order: Sequence[str]
-) -> Iterable[Problem]:
+def _left_out(name: str, policies: Mapping[str, Policy], order: Sequence[str]) -> Iterable[Problem]:
     steps = list(flatten(policies[name], policies))
+    closed = dict[str, datetime]()
     for severity in order:
-        if not any(step.applies(severity) for step in steps):
+        windows = [step.windows for step in steps if step.applies(severity)]
+        if not windows:
             text = f"alerts of severity {severity!r} would go straight to the fallback: no step is for them"
             yield Problem(("policies", name), text, fatal=False)
+        elif (at := uncovered(windows)) is not None:
+            closed[severity] = at
+    if closed:
+        alerts = (
+            "alerts" if closed.keys() == set(order) else f"alerts of severity {listed(map(repr, closed))}"
+        )
+        text = (
+            f"{alerts} go straight to the fallback when no step has its hours, as on {min(closed.values()):%a %H:%M} UTC: "
+            "add a step without hours"
+        )
+        yield Problem(("policies", name), text, fatal=False)
 
 
 def _check_callee(at: At, name: str, config: Config) -> Iterator[Problem]:

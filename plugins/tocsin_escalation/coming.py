@@ -55,6 +55,7 @@ class Coming:
             rooms=tuple(dict.fromkeys(room.name for room in called.rooms)),
             missing=tuple(called.missing),
             asleep=tuple(called.asleep),
+            night=tuple(called.night),
         )
         told = self._told(taken.said())
         pages += [tx.page(room, told, about=group.id) for room in called.rooms]

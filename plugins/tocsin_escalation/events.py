@@ -34,7 +34,7 @@ class StepTaken(Event):
 
     at_step: which. people: who is paged. rooms: where it is said to all. pages: their numbers; the wait for the
     next step begins with the first of them that is delivered, or fails. missing: who is named, and can't be paged
-    now. asleep: who is paged only when their quiet hours are over.
+    now. asleep: who is paged only when their quiet hours are over. night: who is left out since it is night for them.
     """
 
     kind: ClassVar[str] = "escalation.step_taken"
@@ -44,6 +44,7 @@ class StepTaken(Event):
     pages: tuple[int, ...] = ()
     missing: tuple[str, ...] = ()
     asleep: tuple[str, ...] = ()
+    night: tuple[str, ...] = ()
 
     def headline(self) -> str:
         again = f", for the {_ordinal(self.at_step.round + 1)} time" if self.at_step.round else ""
@@ -61,9 +62,9 @@ class StepTaken(Event):
         if not called:
             return f"nobody to page ({listed(self.missing)})"
         later = f", and {listed(self.asleep)} in the morning" if self.asleep else ""
-        return f"paging {listed(called)}{later}" + (
-            f", but not {listed(self.missing)}" if self.missing else ""
-        )
+        missing = f", but not {listed(self.missing)}" if self.missing else ""
+        night = f" (it is night for {listed(self.night)})" if self.night else ""
+        return f"paging {listed(called)}{later}{missing}{night}"
 
 
 @dataclass(frozen=True, kw_only=True)

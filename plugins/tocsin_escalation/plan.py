@@ -1,10 +1,11 @@
 """A policy as it stands when an alert takes it, and the walk along its steps. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tocsin.api import counted, listed, spelled
+from tocsin_escalation.conditions import Who, Window
 from tocsin_escalation.policy import Policy, Route, Step, Urgency, choose
 
 NO_TIME = timedelta(0)
@@ -14,37 +15,62 @@ NO_TIME = timedelta(0)
 class FrozenStep:
     """A step as it stood when the group opened.
 
-    wait: how long the one before it is given to answer. severity: for which it comes; None for any.
+    wait: how long the one before it is given to answer. severity: for which it comes; None for any. windows: when it
+    comes, all of which must hold. who: which of those that it names.
     """
 
     page: tuple[str, ...]
     room: tuple[str, ...]
     wait: timedelta
     severity: tuple[str, ...] | None = None
+    windows: tuple[Window, ...] = ()
+    who: Who = Who.ALL
 
     def applies(self, severity: str) -> bool:
         """Whether it comes for alerts of that severity."""
         return self.severity is None or severity in self.severity
 
+    def is_open(self, at: datetime) -> bool:
+        """Whether it may come at that instant."""
+        return all(window.holds(at) for window in self.windows)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it may page some of those that it names, and not others."""
+        return self.who is not Who.ALL
+
     def __str__(self) -> str:
         text = listed([*self.page, *(f"the room of {name}" for name in self.room)])
-        return text if self.severity is None else f"{text} (if {' or '.join(self.severity) or 'never'})"
+        conditions = [] if self.severity is None else [f"if {' or '.join(self.severity) or 'never'}"]
+        conditions += [str(window) for window in self.windows]
+        conditions += ["whoever is awake"] if self.who is Who.AWAKE else []
+        return f"{text} ({', '.join(conditions)})" if conditions else text
 
 
 def flatten(
-    policy: Policy, policies: Mapping[str, Policy], only: tuple[str, ...] | None = None
+    policy: Policy,
+    policies: Mapping[str, Policy],
+    only: tuple[str, ...] | None = None,
+    within: tuple[Window, ...] = (),
 ) -> Iterator[FrozenStep]:
     """The steps of a policy, and in the place of a policy that it names, the steps of that one.
 
-    only: the severities for which they come.
+    only: the severities for which they come. within: when.
     """
     for step in policy.steps:
         severity, wait = _both(only, step), step.after or NO_TIME
+        windows = (*within, *_window(step, policy))
         if step.policy:
-            first, *others = flatten(policies[step.policy], policies, severity)
+            first, *others = flatten(policies[step.policy], policies, severity, windows)
             yield from [replace(first, wait=wait), *others]
         else:
-            yield FrozenStep(step.page, step.room, wait, severity)
+            yield FrozenStep(step.page, step.room, wait, severity, windows, step.who)
+
+
+def _window(step: Step, policy: Policy) -> Iterator[Window]:
+    if step.hours:
+        zone = step.timezone or policy.timezone
+        yield Window(step.hours, zone.key if zone else "UTC")
 
 
 def _both(only: tuple[str, ...] | None, step: Step) -> tuple[str, ...] | None:
@@ -63,6 +89,10 @@ class Position:
 
     round: int
     step: int
+
+
+When = Callable[[Position], datetime]
+"""When a step would come."""
 
 
 @dataclass(frozen=True)
@@ -102,25 +132,22 @@ class Plan:
             text += f"; {spelled(self.rest)} later all of it again, {counted(more, 'time')}"
         return text
 
-    def after(self, position: Position | None, severity: str) -> Position:
+    def after(self, position: Position | None, severity: str, when: When | None = None) -> Position:
         """What comes next for alerts of that severity; without a position, what comes first.
 
-        Raises ValueError after the end.
+        when: steps with hours are passed over unless they would come in them; without it, none is. Raises ValueError
+        after the end.
         """
         if position is not None and self.is_over(position):
             raise ValueError("nothing comes after the end")
         number, begin = (position.round, position.step + 1) if position is not None else (0, 0)
-        found = self._first(severity, begin)
-        if found is not None:
-            return Position(number, found)
-        found = self._first(severity, 0)
-        if found is not None and number + 1 < self.rounds:
-            return Position(number + 1, found)
+        this_round = [Position(number, place) for place in range(begin, len(self.steps))]
+        next_round = [Position(number + 1, place) for place in range(len(self.steps))]
+        for following in [*this_round, *(next_round if number + 1 < self.rounds else [])]:
+            step = self.steps[following.step]
+            if step.applies(severity) and (when is None or not step.windows or step.is_open(when(following))):
+                return following
         return Position(self.rounds, 0)
-
-    def _first(self, severity: str, begin: int) -> int | None:
-        places = range(begin, len(self.steps))
-        return next((place for place in places if self.steps[place].applies(severity)), None)
 
     def wait(self, last: Position | None, following: Position) -> timedelta:
         """How long the last step is given to answer before the following one comes."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from tocsin.api import Count, Duration, LabelMatchers, Name, Names, NonEmpty
+from tocsin.api import Count, Duration, Hours, LabelMatchers, Name, Names, NonEmpty, Texts
+from tocsin_escalation.conditions import Who
 
 MOST_STEPS = 100
 """How many steps a policy may have, with those of the policies that it names."""
@@ -45,6 +47,9 @@ class Step:
     policy: instead of both, all steps of that policy.
     after: how long after the step before, unless someone answered; the first step comes at once.
     severity: it comes only for alerts of these; without any, for all.
+    hours: it comes only in these hours of the week; without any, always. timezone: on whose clocks; without one, on those
+    of the policy.
+    who: which of the people that it names are paged.
     """
 
     page: Names = ()
@@ -52,12 +57,24 @@ class Step:
     policy: Name = ""
     after: Duration | None = None
     severity: Names = ()
+    hours: Texts = ()
+    timezone: ZoneInfo | None = None
+    who: Who = Who.ALL
 
     def __post_init__(self) -> None:
         if not self.page and not self.room and not self.policy:
             raise ValueError("calls nobody: give it page = NAME, room = NAME or policy = NAME")
         if self.policy and (self.page or self.room):
             raise ValueError("names a policy, and calls somebody by itself: make two steps of it")
+        if self.who is not Who.ALL and not self.page:
+            raise ValueError(
+                "says who of those it pages is meant, and pages nobody: say it of a step with page = NAME"
+            )
+        for text in self.hours:
+            try:
+                Hours.parse(text)
+            except ValueError as error:
+                raise ValueError(f"hours {error}") from None
 
 
 @dataclass(frozen=True)
@@ -66,11 +83,13 @@ class Policy:
 
     repeat: how often all of them come again after the first time, while nobody answers.
     repeat_after: how long after the last step they begin anew, and after the last time the fallback rings.
+    timezone: on whose clocks the hours of its steps are; without one, UTC.
     """
 
     steps: Annotated[tuple[Step, ...], NonEmpty]
     repeat: Count = 3
     repeat_after: Duration = timedelta(minutes=5)
+    timezone: ZoneInfo | None = None
 
     def __post_init__(self) -> None:
         if self.repeat and not self.repeat_after:

@@ -1,6 +1,6 @@
 """How far an alert's escalation has come, as its events tell. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,7 @@ from tocsin_escalation.events import (
     StepPutOff,
     StepTaken,
 )
-from tocsin_escalation.plan import NO_TIME, Plan, Position
+from tocsin_escalation.plan import NO_TIME, FrozenStep, Plan, Position
 
 Outcome = PageDelivered | PageFailed
 
@@ -79,6 +79,7 @@ class Walk:
                 self.round = (*(self.round if same else ()), event.at_step.step)
                 self.position, self.at, self.pages = event.at_step, event.at, frozenset(event.pages)
                 self.first, self.lost, self.put_off, self.paused = None, frozenset(), None, NO_TIME
+                self.exhausted = 0  # it had come to its end before any step: none was open then
                 self._calls(event.people, event.asleep)
             case StepPutOff():
                 self.put_off, self.pages = event, frozenset()
@@ -114,9 +115,18 @@ class Walk:
         """Whether all whom the last step called are out of reach."""
         return bool(self.pages) and self.pages == self.lost
 
-    def next_position(self, plan: Plan, severity: str) -> Position:
-        """The step that comes next for alerts of that severity."""
-        return Position(plan.rounds, 0) if self.exhausted else plan.after(self.position, severity)
+    def next_position(self, plan: Plan, severity: str, now: datetime, *, at_once: bool = False) -> Position:
+        """The step that comes next for alerts of that severity, at its time or at once.
+
+        After the end none does; but if none came before it, the hours of one may have begun since.
+        """
+        if self.exhausted and self.position is not None:
+            return Position(plan.rounds, 0)
+
+        def when(following: Position) -> datetime:
+            return now if at_once else now + self.left(plan, following, now)
+
+        return plan.after(self.position, severity, when)
 
     def left(self, plan: Plan, following: Position, now: datetime) -> timedelta:
         """How much is left of the wait for the following step, by the wall clock."""
@@ -171,5 +181,9 @@ class Progress:
     @property
     def names(self) -> set[str]:
         """Whom the steps of this round name that came already."""
+        return self.names_in(lambda _: True)
+
+    def names_in(self, which: Callable[[FrozenStep], bool]) -> set[str]:
+        """Whom those of the steps of this round name that came already."""
         steps = self.plan.steps if self.plan is not None else ()
-        return {name for place in self.walk.round for name in steps[place].page}
+        return {name for place in self.walk.round if which(steps[place]) for name in steps[place].page}

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tocsin.api import (
     MOST_LISTED,
@@ -29,10 +29,10 @@ from tocsin.api import (
     rank,
     together,
 )
-from tocsin_escalation.calls import MORNING, join, progress_of
+from tocsin_escalation.calls import MORNING, called_so_far, join, progress_of
 from tocsin_escalation.coming import STEP, Coming, exhaust, nobody_there
 from tocsin_escalation.events import EscalationStarted
-from tocsin_escalation.plan import Plan, Routing
+from tocsin_escalation.plan import Plan, Position, Routing
 from tocsin_escalation.progress import Outcome, Progress, Walk
 
 FIRES_AGAIN = "fires again"
@@ -68,9 +68,9 @@ class Steps:
         if plan is not None and (worse or plan != self._plan(group)[0]):
             self.choose(group, tx)
         elif plan is not None and walk.position is not None:
-            left = walk.left(plan, walk.next_position(plan, severity), tx.now)
+            left = walk.left(plan, walk.next_position(plan, severity, tx.now), tx.now)
             sleeps = walk.put_off is not None
-            people = dict.fromkeys(one for name in sorted(progress.names) for one in tx.callees(name))
+            people = called_so_far(progress, tx)
             if (left or sleeps) and join(people, FIRES_AGAIN, group, progress, tx, again=True) and not sleeps:
                 tx.set_timer(STEP, group.id, after=left)
                 return
@@ -106,7 +106,7 @@ class Steps:
         plan, walk = progress.plan, progress.walk
         if plan is None or walk.position is None or event.page not in walk.pages:
             return
-        following = walk.next_position(plan, _severity(group, tx))
+        following = walk.next_position(plan, _severity(group, tx), tx.now)
         if walk.reached_nobody and following.round == walk.position.round:
             self._go_on_if_it_fires(group, tx)
         elif event == walk.first:
@@ -117,7 +117,7 @@ class Steps:
         progress = progress_of(group.id, tx)
         plan, walk = progress.plan, progress.walk
         if plan is not None and walk.position is not None and not walk.exhausted and walk.put_off is None:
-            wait = plan.wait(walk.position, walk.next_position(plan, _severity(group, tx)))
+            wait = plan.wait(walk.position, walk.next_position(plan, _severity(group, tx), tx.now))
             tx.set_timer(STEP, group.id, after=PAGE_DEADLINE + wait)
 
     def look_again(self, group: AlertGroup, progress: Progress, tx: Transaction) -> None:
@@ -125,7 +125,7 @@ class Steps:
         plan, walk = progress.plan, progress.walk
         if plan is None or walk.exhausted or all(step.severity is None for step in plan.steps):
             return
-        following = walk.next_position(plan, _severity(group, tx))
+        following = walk.next_position(plan, _severity(group, tx), tx.now)
         if walk.put_off is None or walk.put_off.at_step != following:
             tx.set_timer(STEP, group.id, after=walk.left(plan, following, tx.now))
 
@@ -151,7 +151,9 @@ class Steps:
         plan, walk = progress.plan, progress.walk
         if plan is None or walk.put_off is None:
             return
-        if walk.put_off.at_step == walk.next_position(plan, _severity(group, tx)):
+        following = walk.next_position(plan, _severity(group, tx), tx.now)
+        # Another one, if the hours in which the step may come are over.
+        if walk.put_off.at_step == following or not walk.left(plan, following, tx.now):
             self.go_on(group, tx)
 
     def up(self, call: Call, tx: Transaction) -> Message | None:
@@ -183,7 +185,8 @@ class Steps:
         plan, walk = progress.plan, progress.walk
         if plan is None or walk.position is None:
             return True
-        return walk.next_position(plan, _severity(group, tx)).round == walk.position.round
+        following = walk.next_position(plan, _severity(group, tx), tx.now, at_once=True)
+        return following.round == walk.position.round
 
     def choose(self, group: AlertGroup, tx: Transaction) -> Plan:
         """The plan that the group takes from now on, as it fires now; it begins with the first step."""
@@ -209,7 +212,7 @@ class Steps:
         plan, walk, severity = progress.plan, progress.walk, _severity(group, tx)
         if plan is None:
             plan, walk = self.choose(group, tx), Walk()
-        position = walk.next_position(plan, severity)
+        position = walk.next_position(plan, severity, tx.now, at_once=bool(by))
         whole_round = walk.position is None or walk.position.round < position.round
         while not plan.is_over(position):
             step = Coming(group, plan, position, tx, by=by, because=because)
@@ -217,7 +220,7 @@ class Steps:
             if called.wait:
                 return step.put_off(called, walk).headline()
             taken = step.take(called)
-            following = plan.after(position, severity)
+            following = _following(plan, position, severity, tx.now, waits=bool(taken.pages))
             wait = plan.wait(position, following)
             if taken.pages:
                 # Until it is known what becomes of the pages, which is at their deadline at the latest.
@@ -235,6 +238,16 @@ class Steps:
 def ringing(call: Call, tx: Transaction) -> Sequence[str]:
     """The alerts that a call means, of those that ring."""
     return meant(call, tx, {GroupState.TRIGGERED})
+
+
+def _following(plan: Plan, position: Position, severity: str, now: datetime, *, waits: bool) -> Position:
+    """What comes after a step that came now. waits: it paged somebody; else the next one of its round comes at once."""
+
+    def when(following: Position) -> datetime:
+        at_once = not waits and following.round == position.round
+        return now if at_once else now + plan.wait(position, following)
+
+    return plan.after(position, severity, when)
 
 
 def _severity(group: AlertGroup, tx: Transaction) -> str:

@@ -83,7 +83,7 @@ def test_the_first_outcome_of_the_last_steps_pages_counts(
     ],
 )
 def test_the_next_step_follows_from_what_happened(events: Sequence[Event], following: Position) -> None:
-    assert replayed(events).walk.next_position(plan(), "critical") == following
+    assert replayed(events).walk.next_position(plan(), "critical", AT) == following
 
 
 AGAIN = GroupReopened(subject="k7f3", at=AT, alerts=())
@@ -197,7 +197,7 @@ class WalkAlong(RuleBasedStateMachine):
     @rule(pages=st.integers(0, 3), by=st.sampled_from(["", "bob"]))
     def goes_on(self, pages: int, by: str) -> None:
         progress = replayed(self.events)
-        position = progress.walk.next_position(self.plan, "critical")
+        position = progress.walk.next_position(self.plan, "critical", AT)
         if self.came == self.plan.rounds * len(self.plan.steps):
             assert self.plan.is_over(position)
             self.ends += 1

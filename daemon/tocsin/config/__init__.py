@@ -15,6 +15,7 @@ from tocsin.config.values import (
     Names,
     NonEmpty,
     Secret,
+    Texts,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "NonEmpty",
     "Schedule",
     "Secret",
+    "Texts",
     "check_names",
     "read_config",
     "shape_problem",

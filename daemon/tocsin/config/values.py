@@ -41,16 +41,22 @@ Name = Annotated[str, AfterValidator(_name)]
 """The name of a person, team, network …: what people type, so short and plain."""
 
 
-def _one_or_more(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list):
-        raise ValueError(f"must be a name or a list of names, not {value!r}")
-    return tuple(value)
+def _one_or_more(noun: str) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list):
+            raise ValueError(f"must be a {noun} or a list of {noun}s, not {value!r}")
+        return tuple(value)
+
+    return BeforeValidator(read)
 
 
-Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
+Names = Annotated[tuple[Name, ...], _one_or_more("name")]
 """One name, or a list of names."""
+
+Texts = Annotated[tuple[str, ...], _one_or_more("text")]
+"""One text, or a list of texts."""
 
 Count = Annotated[int, Field(ge=0)]
 """A whole number from 0 on."""

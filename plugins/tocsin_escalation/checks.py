@@ -68,6 +68,10 @@ def _check_step(at: At, step: Step, policies: Mapping[str, Policy], config: Conf
         yield from _check_room((*at, "room"), each, config)
     if step.policy and step.policy not in policies:
         yield unknown_name((*at, "policy"), step.policy, "no policy", policies)
+    if step.hold and not any(name in config.schedules for name in step.page):
+        yield Problem((*at, "hold"), "means nothing: none of those that it pages is a schedule", fatal=False)
+    elif step.hold and step.room:
+        yield Problem((*at, "hold"), "means nothing: a room can always be told", fatal=False)
     for severity in step.severity:
         if severity not in config.severities:
             yield unknown_name((*at, "severity"), severity, "no severity", config.severities)

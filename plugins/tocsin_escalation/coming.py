@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tocsin.api import AlertGroup, Message, Place, Transaction
+from tocsin.api import AlertGroup, Message, Place, Transaction, written
 from tocsin_escalation.calls import Called, rooms_so_far, rooms_told, there
-from tocsin_escalation.events import EscalationExhausted, StepPutOff, StepTaken
+from tocsin_escalation.events import EscalationExhausted, StepHeld, StepPutOff, StepTaken
+from tocsin_escalation.holding import Comes, comes_on_call
 from tocsin_escalation.plan import FrozenStep, Plan, Position
 from tocsin_escalation.progress import Walk
 
@@ -13,7 +14,7 @@ STEP = "escalation.step"
 ASLEEP = "escalation.still_asleep"
 
 LOOK_AGAIN = timedelta(minutes=15)
-"""So often it is seen whether those sleep for whom a step waits: they may say so, and the clock may be set."""
+"""So often it is seen whether what a step waits for has come: people say when they sleep, and the clock may be set."""
 
 SHORTEST_REST = timedelta(minutes=1)
 LONGEST_REST = timedelta(hours=1)
@@ -75,17 +76,40 @@ class Coming:
             until=until,
             there=there(until, people[0], tx),
         )
-        tx.set_timer(STEP, group.id, at=until)
-        tx.set_timer(ASLEEP, group.id, after=LOOK_AGAIN)
-        known = walk.put_off is not None and (walk.put_off.at_step, walk.put_off.until) == (
-            self.position,
-            until,
+        self._wait(event, walk)
+        return event
+
+    def comes(self, called: Called) -> Comes | None:
+        """For whom it waits since nobody is on call, if it should and somebody will be."""
+        if not self.step.hold or self.by or called.awake or called.asleep or called.rooms:
+            return None
+        return comes_on_call(self.step.page, self.tx)
+
+    def hold(self, comes: Comes, walk: Walk) -> StepHeld:
+        """Nobody whom it names is on call: it waits until somebody is, which is said once for each cause."""
+        zone = self.tx.config.schedules[comes.schedule].timezone
+        event = StepHeld(
+            subject=self.group.id,
+            at=self.tx.now,
+            at_step=self.position,
+            schedule=comes.schedule,
+            people=tuple(comes.people),
+            until=comes.at,
+            there=written(comes.at, zone, self.tx.now),
         )
+        self._wait(event, walk)
+        return event
+
+    def _wait(self, event: StepPutOff | StepHeld, walk: Walk) -> None:
+        tx, group = self.tx, self.group
+        tx.set_timer(STEP, group.id, at=event.until)
+        tx.set_timer(ASLEEP, group.id, after=LOOK_AGAIN)
+        last = walk.put_off
+        known = last is not None and (last.at_step, last.until) == (event.at_step, event.until)
         if not known or self.because:
             tx.record(event)
-            for room in self._other_rooms(called):
+            for room in rooms_told(self.plan, self.step.page, tx):
                 tx.news(room, self._told(event.headline()), about=group.id)
-        return event
 
     def _told(self, what: str) -> Message:
         before = "".join(f"{part}: " for part in (self.because, what) if part)

@@ -90,6 +90,25 @@ class StepPutOff(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepHeld(Event):
+    """Nobody is on call by the schedules that a step names: it waits until somebody is.
+
+    schedule: by which that is the case first. people: who it is then. until: when. there: that instant, as it is written
+    where the schedule is.
+    """
+
+    kind: ClassVar[str] = "escalation.step_held"
+    at_step: Position
+    schedule: str
+    people: tuple[str, ...]
+    until: datetime
+    there: str
+
+    def headline(self) -> str:
+        return f"nobody is on call by {self.schedule}: waits for {listed(self.people)} ({self.there})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PeopleJoined(Event):
     """People were paged outside of the steps.
 
@@ -164,6 +183,7 @@ EVENTS: Iterable[type[Event]] = (
     EscalationStarted,
     StepTaken,
     StepPutOff,
+    StepHeld,
     PeopleJoined,
     AnsweredFor,
     HolderAsked,

@@ -16,7 +16,7 @@ class FrozenStep:
     """A step as it stood when the group opened.
 
     wait: how long the one before it is given to answer. severity: for which it comes; None for any. windows: when it
-    comes, all of which must hold. who: which of those that it names.
+    comes, all of which must hold. who: which of those that it names. hold: as for a `Step`.
     """
 
     page: tuple[str, ...]
@@ -25,6 +25,7 @@ class FrozenStep:
     severity: tuple[str, ...] | None = None
     windows: tuple[Window, ...] = ()
     who: Who = Who.ALL
+    hold: bool = False
 
     def applies(self, severity: str) -> bool:
         """Whether it comes for alerts of that severity."""
@@ -44,6 +45,7 @@ class FrozenStep:
         conditions = [] if self.severity is None else [f"if {' or '.join(self.severity) or 'never'}"]
         conditions += [str(window) for window in self.windows]
         conditions += ["whoever is awake"] if self.who is Who.AWAKE else []
+        conditions += ["held until somebody is on call"] if self.hold else []
         return f"{text} ({', '.join(conditions)})" if conditions else text
 
 
@@ -64,7 +66,7 @@ def flatten(
             first, *others = flatten(policies[step.policy], policies, severity, windows)
             yield from [replace(first, wait=wait), *others]
         else:
-            yield FrozenStep(step.page, step.room, wait, severity, windows, step.who)
+            yield FrozenStep(step.page, step.room, wait, severity, windows, step.who, step.hold)
 
 
 def _window(step: Step, policy: Policy) -> Iterator[Window]:

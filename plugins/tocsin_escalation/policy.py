@@ -49,7 +49,8 @@ class Step:
     severity: it comes only for alerts of these; without any, for all.
     hours: it comes only in these hours of the week; without any, always. timezone: on whose clocks; without one, on those
     of the policy.
-    who: which of the people that it names are paged.
+    who: which of the people that it names are paged. hold: while nobody is on call by the schedules that it names, it waits
+    until somebody is.
     """
 
     page: Names = ()
@@ -60,6 +61,7 @@ class Step:
     hours: Texts = ()
     timezone: ZoneInfo | None = None
     who: Who = Who.ALL
+    hold: bool = False
 
     def __post_init__(self) -> None:
         if not self.page and not self.room and not self.policy:
@@ -69,6 +71,10 @@ class Step:
         if self.who is not Who.ALL and not self.page:
             raise ValueError(
                 "says who of those it pages is meant, and pages nobody: say it of a step with page = NAME"
+            )
+        if self.hold and not self.page:
+            raise ValueError(
+                "waits until somebody is on call, and names no schedule: say it of a step with page = NAME"
             )
         for text in self.hours:
             try:

@@ -20,6 +20,7 @@ from tocsin_escalation.events import (
     EscalationExhausted,
     EscalationStarted,
     PeopleJoined,
+    StepHeld,
     StepPutOff,
     StepTaken,
 )
@@ -36,6 +37,7 @@ TELLING = (
     SilenceEnded,
     StepTaken,
     StepPutOff,
+    StepHeld,
     PeopleJoined,
     PersonReleased,
     EscalationExhausted,
@@ -44,7 +46,7 @@ TELLING = (
 )
 """The events that tell how far it has come."""
 
-CALLING = StepTaken | StepPutOff | PeopleJoined | EscalationExhausted
+CALLING = StepTaken | StepPutOff | StepHeld | PeopleJoined | EscalationExhausted
 """Those by which somebody was called, or would have been."""
 
 
@@ -65,7 +67,7 @@ class Walk:
     pages: frozenset[int] = frozenset()
     first: Outcome | None = None
     lost: frozenset[int] = frozenset()
-    put_off: StepPutOff | None = None
+    put_off: StepPutOff | StepHeld | None = None
     called: frozenset[str] = frozenset()
     asleep: frozenset[str] = frozenset()
     paused: timedelta = NO_TIME
@@ -81,7 +83,7 @@ class Walk:
                 self.first, self.lost, self.put_off, self.paused = None, frozenset(), None, NO_TIME
                 self.exhausted = 0  # it had come to its end before any step: none was open then
                 self._calls(event.people, event.asleep)
-            case StepPutOff():
+            case StepPutOff() | StepHeld():
                 self.put_off, self.pages = event, frozenset()
             case PeopleJoined():
                 if event.pages:

@@ -219,6 +219,8 @@ class Steps:
             called = step.called()
             if called.wait:
                 return step.put_off(called, walk).headline()
+            if (comes := step.comes(called)) is not None:
+                return step.hold(comes, walk).headline()
             taken = step.take(called)
             following = _following(plan, position, severity, tx.now, waits=bool(taken.pages))
             wait = plan.wait(position, following)

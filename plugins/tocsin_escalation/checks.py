@@ -7,6 +7,7 @@ from tocsin.api import Config, Problem, listed, unknown_name
 from tocsin_escalation.conditions import uncovered
 from tocsin_escalation.plan import Routing, flatten
 from tocsin_escalation.policy import MOST_STEPS, Policy, Step, circle, sizes
+from tocsin_escalation.turns import in_order
 
 At = tuple[str | int, ...]
 
@@ -72,6 +73,8 @@ def _check_step(at: At, step: Step, policies: Mapping[str, Policy], config: Conf
         yield Problem((*at, "hold"), "means nothing: none of those that it pages is a schedule", fatal=False)
     elif step.hold and step.room:
         yield Problem((*at, "hold"), "means nothing: a room can always be told", fatal=False)
+    if step.round_robin and len(in_order(step.page, config)) < 2:
+        yield Problem((*at, "round_robin"), "means nothing: the step names one person", fatal=False)
     for severity in step.severity:
         if severity not in config.severities:
             yield unknown_name((*at, "severity"), severity, "no severity", config.severities)

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tocsin.api import AlertGroup, Message, Place, Transaction, written
-from tocsin_escalation.calls import Called, rooms_so_far, rooms_told, there
+from tocsin_escalation.calls import Called, progress_of, rooms_so_far, rooms_told, there
 from tocsin_escalation.events import EscalationExhausted, StepHeld, StepPutOff, StepTaken
 from tocsin_escalation.holding import Comes, comes_on_call
 from tocsin_escalation.plan import FrozenStep, Plan, Position
 from tocsin_escalation.progress import Walk
+from tocsin_escalation.turns import Turns
 
 STEP = "escalation.step"
 ASLEEP = "escalation.still_asleep"
@@ -41,7 +42,13 @@ class Coming:
 
     def called(self) -> Called:
         """Whom it calls as things stand now."""
-        return Called.of_step(self.step, self.plan, self.tx, wake=bool(self.by))
+        called = Called.of_step(self.step, self.plan, self.tx, wake=bool(self.by))
+        return self._turns.one_of(called) if self.step.round_robin else called
+
+    @property
+    def _turns(self) -> Turns:
+        walk = progress_of(self.group.id, self.tx).walk
+        return Turns(self.step, self.position.step, walk, self.tx)
 
     def take(self, called: Called) -> StepTaken:
         """Page them all, and say so."""
@@ -58,6 +65,8 @@ class Coming:
             asleep=tuple(called.asleep),
             night=tuple(called.night),
         )
+        if self.step.round_robin:
+            self._turns.take(called, group.id)
         told = self._told(taken.said())
         pages += [tx.page(room, told, about=group.id) for room in called.rooms]
         for room in self._other_rooms(called):

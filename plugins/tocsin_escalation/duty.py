@@ -52,7 +52,9 @@ class Duty:
             _let_go(person, new, group, tx)
         if not group.rings:
             return
-        people = [one for one in new if one not in called and (left or one in meant)]
+        together = progress.names_in(lambda step: not step.round_robin)
+        joins = {person for each in together for person in tx.callees(each)}
+        people = [one for one in new if one not in called and (left or one in joins)]
         if left:
             self._in_their_place(people, left, group, tx, alone=not called & meant)
         elif people:

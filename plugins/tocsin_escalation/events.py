@@ -130,6 +130,21 @@ class PeopleJoined(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TurnTaken(Event):
+    """Of those who take turns, one was called for an alert; its subject is `turns/NAMES`, which no alert can be called.
+
+    person: who. alert: its id.
+    """
+
+    kind: ClassVar[str] = "escalation.turn_taken"
+    person: str
+    alert: str
+
+    def headline(self) -> str:
+        return f"{self.person} was called for {self.alert}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnsweredFor(Event):
     """Somebody answered when it was less severe than at first; what is worse than this they have not answered for."""
 
@@ -185,6 +200,7 @@ EVENTS: Iterable[type[Event]] = (
     StepPutOff,
     StepHeld,
     PeopleJoined,
+    TurnTaken,
     AnsweredFor,
     HolderAsked,
     MembersTold,

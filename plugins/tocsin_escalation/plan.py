@@ -16,7 +16,8 @@ class FrozenStep:
     """A step as it stood when the group opened.
 
     wait: how long the one before it is given to answer. severity: for which it comes; None for any. windows: when it
-    comes, all of which must hold. who: which of those that it names. hold: as for a `Step`.
+    comes, all of which must hold. who: which of those that it names. hold, round_robin: as
+    for a `Step`.
     """
 
     page: tuple[str, ...]
@@ -26,6 +27,7 @@ class FrozenStep:
     windows: tuple[Window, ...] = ()
     who: Who = Who.ALL
     hold: bool = False
+    round_robin: bool = False
 
     def applies(self, severity: str) -> bool:
         """Whether it comes for alerts of that severity."""
@@ -38,13 +40,14 @@ class FrozenStep:
     @property
     def chooses(self) -> bool:
         """Whether it may page some of those that it names, and not others."""
-        return self.who is not Who.ALL
+        return self.round_robin or self.who is not Who.ALL
 
     def __str__(self) -> str:
         text = listed([*self.page, *(f"the room of {name}" for name in self.room)])
         conditions = [] if self.severity is None else [f"if {' or '.join(self.severity) or 'never'}"]
         conditions += [str(window) for window in self.windows]
         conditions += ["whoever is awake"] if self.who is Who.AWAKE else []
+        conditions += ["in turn"] if self.round_robin else []
         conditions += ["held until somebody is on call"] if self.hold else []
         return f"{text} ({', '.join(conditions)})" if conditions else text
 
@@ -66,7 +69,16 @@ def flatten(
             first, *others = flatten(policies[step.policy], policies, severity, windows)
             yield from [replace(first, wait=wait), *others]
         else:
-            yield FrozenStep(step.page, step.room, wait, severity, windows, step.who, step.hold)
+            yield FrozenStep(
+                step.page,
+                step.room,
+                wait,
+                severity,
+                windows,
+                who=step.who,
+                hold=step.hold,
+                round_robin=step.round_robin,
+            )
 
 
 def _window(step: Step, policy: Policy) -> Iterator[Window]:

@@ -50,7 +50,7 @@ class Step:
     hours: it comes only in these hours of the week; without any, always. timezone: on whose clocks; without one, on those
     of the policy.
     who: which of the people that it names are paged. hold: while nobody is on call by the schedules that it names, it waits
-    until somebody is.
+    until somebody is. round_robin: one of those that it names is called for each alert, the next one for the next.
     """
 
     page: Names = ()
@@ -62,13 +62,14 @@ class Step:
     timezone: ZoneInfo | None = None
     who: Who = Who.ALL
     hold: bool = False
+    round_robin: bool = False
 
     def __post_init__(self) -> None:
         if not self.page and not self.room and not self.policy:
             raise ValueError("calls nobody: give it page = NAME, room = NAME or policy = NAME")
         if self.policy and (self.page or self.room):
             raise ValueError("names a policy, and calls somebody by itself: make two steps of it")
-        if self.who is not Who.ALL and not self.page:
+        if (self.who is not Who.ALL or self.round_robin) and not self.page:
             raise ValueError(
                 "says who of those it pages is meant, and pages nobody: say it of a step with page = NAME"
             )

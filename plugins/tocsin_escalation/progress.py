@@ -1,6 +1,6 @@
 """How far an alert's escalation has come, as its events tell. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -56,7 +56,7 @@ class Walk:
 
     position: the last step that came; None before the first. at: when. round: the steps of its round that came.
     pages: those of that step, or those that stand for them. first: the first outcome of one of them; with it the wait for the next step begins.
-    lost: those to people who are not there. put_off: what the next step waits for. called: who was paged. asleep:
+    lost: those to people who are not there. put_off: what the next step waits for. turns: step -> whom it called last, the first of several. called: who was paged. asleep:
     who is paged when their quiet hours are over. paused: for how long it was over since then, for a while. exhausted: how
     often the end was reached.
     """
@@ -68,6 +68,7 @@ class Walk:
     first: Outcome | None = None
     lost: frozenset[int] = frozenset()
     put_off: StepPutOff | StepHeld | None = None
+    turns: Mapping[int, str] = field(default_factory=dict)
     called: frozenset[str] = frozenset()
     asleep: frozenset[str] = frozenset()
     paused: timedelta = NO_TIME
@@ -77,12 +78,7 @@ class Walk:
         """Go on by one event; those of others are passed over."""
         match event:
             case StepTaken():
-                same = self.position is not None and self.position.round == event.at_step.round
-                self.round = (*(self.round if same else ()), event.at_step.step)
-                self.position, self.at, self.pages = event.at_step, event.at, frozenset(event.pages)
-                self.first, self.lost, self.put_off, self.paused = None, frozenset(), None, NO_TIME
-                self.exhausted = 0  # it had come to its end before any step: none was open then
-                self._calls(event.people, event.asleep)
+                self._takes(event)
             case StepPutOff() | StepHeld():
                 self.put_off, self.pages = event, frozenset()
             case PeopleJoined():
@@ -102,6 +98,16 @@ class Walk:
                 self.lost = self.lost | {event.page} if absent else self.lost - {event.page}
             case _:
                 pass
+
+    def _takes(self, event: StepTaken) -> None:
+        same = self.position is not None and self.position.round == event.at_step.round
+        self.round = (*(self.round if same else ()), event.at_step.step)
+        self.position, self.at, self.pages = event.at_step, event.at, frozenset(event.pages)
+        self.first, self.lost, self.put_off, self.paused = None, frozenset(), None, NO_TIME
+        for person in (*event.people, *event.asleep)[:1]:
+            self.turns = {**self.turns, event.at_step.step: person}
+        self.exhausted = 0  # it had come to its end before any step: none was open then
+        self._calls(event.people, event.asleep)
 
     def _calls(self, people: Iterable[str], asleep: Iterable[str]) -> None:
         self.called |= frozenset(people)

@@ -40,7 +40,7 @@ from tocsin.domain.group import (
     GroupUnacknowledged,
     SilenceEnded,
 )
-from tocsin.domain.labels import Matcher, Matchers
+from tocsin.domain.labels import Matcher, Matchers, parse_labels
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.moments import (
     END_FORM,
@@ -185,6 +185,7 @@ __all__ = [
     "on_the_wall",
     "parse_duration",
     "parse_end",
+    "parse_labels",
     "parse_length",
     "parse_moment",
     "rank",

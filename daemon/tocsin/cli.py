@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -15,6 +16,7 @@ from tocsin.clock import Clock
 from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
+from tocsin.domain.moments import MOMENT_FORM, parse_moment
 from tocsin.domain.rota import Rota
 from tocsin.domain.words import counted, did_you_mean, key_path, listed
 from tocsin.errors import ConfigError, NetworkError, PluginError, Problem, StateError
@@ -313,6 +315,59 @@ def _rotas(path: Path, names: Sequence[str], first: datetime | None) -> Iterator
             _refuse(f"no schedule is called {name!r}{did_you_mean(name, config.schedules)}")
         rota = config.schedules[name].rota
         yield name, rota, (first or clock.now().astimezone(rota.zone)).date()
+
+
+@main.command(short_help="Say whom an alert would page.")
+@config_option
+@click.argument("labels", nargs=-1, required=True, metavar="NAME=VALUE...")
+@click.option(
+    "--at", "when", default="now", help="When it fires, as in '2026-12-24T18:00' or 'tomorrow 03:00'; in UTC."
+)
+def whowould(path: Path, labels: tuple[str, ...], when: str) -> None:
+    """Say step by step whom an alert with these labels would page; nobody is.
+
+    It is what the configuration tells: overrides that people set in chat are not counted.
+    """
+    _, (config, running) = _opened(path, _foreseeing)
+    now = clock.now()
+    try:
+        given = dict(map(_label, labels))
+        at = _moment(when, now)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if at != now:
+        click.echo(f"at {at:%a %d %b %Y %H:%M} UTC:")
+    try:
+        lines = list(running.foresee(given, at, config))
+    except PluginError as error:
+        _refuse(f"{path}: {error}")
+    for line in lines or ["no plugin that is enabled pages anybody"]:
+        click.echo(line)
+
+
+def _foreseeing(document: Document) -> tuple[Config, plugins.Plugins]:
+    """As far as it is asked who would be paged: where that is asked secrets may not be to be had."""
+    config = daemon.read(document)
+    running = plugins.Plugins(config.plugins)
+    asked = [name for name in config.plugins if "foresee_pages" in running.hooks_of(name)]
+    wrong = [problem for problem in running.check(config) if problem.fatal and problem.at[1] in asked]
+    if wrong:
+        raise ConfigError(wrong)
+    return config, running
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    at, taken = parse_moment(text.split(), now, ZoneInfo("UTC"))
+    if text.split()[taken:]:
+        raise ValueError(f"must be {MOMENT_FORM}, not {text!r}")
+    return at
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{text!r} is no label: they are written NAME=VALUE, as in severity=critical")
+    return name, value
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")

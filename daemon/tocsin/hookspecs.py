@@ -3,7 +3,8 @@
 Each is asked once; the answers are plain values. A hook is here from the day a plugin of our own uses it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import pluggy
@@ -63,3 +64,10 @@ def register_routes() -> Iterable[Route]:  # type: ignore[empty-body]
 @hookspec
 def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people may press outside of chat, at `/PATH/TEXT.SIGNATURE`."""
+
+
+@hookspec
+def foresee_pages(labels: Mapping[str, str], at: datetime, config: Config) -> Iterable[str]:  # type: ignore[empty-body]
+    """Asked by `tocsin whowould`, which starts nothing. Return in lines whom an alert with these labels would page if it
+    fired then, as far as the configuration tells.
+    """

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -131,6 +132,11 @@ class Plugins:
         for name, problems in self._ask("check_settings", Problem, config=config):
             for problem in problems:
                 yield problem.below("plugins", name)
+
+    def foresee(self, labels: Mapping[str, str], at: datetime, config: Config) -> Iterator[str]:
+        """Whom an alert with these labels would page then, in lines."""
+        for _, lines in self._ask("foresee_pages", str, labels=labels, at=at, config=config):
+            yield from lines
 
     def declared(self) -> Declared:
         """All that the plugins bring. Raises PluginError for what is claimed twice, or can't work."""

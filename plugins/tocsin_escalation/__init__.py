@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from tocsin.api import (
@@ -43,6 +43,7 @@ from tocsin_escalation.members import LOOK, MORE, Members, tell
 from tocsin_escalation.plan import Routing
 from tocsin_escalation.policy import Policy, Route
 from tocsin_escalation.steps import Steps, ringing
+from tocsin_escalation.whowould import WhoWould
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,17 @@ class Escalation:
                 often=True,
                 expires=True,
             ),
+            Command("whowould LABEL…", WhoWould(self._routing).ask, "whom such an alert would page"),
             Command("page NAME TEXT…", by_hand.page, "page somebody yourself", often=True, expires=True),
         ]
 
     @hookimpl
     def register_answers(self) -> Iterable[Answers]:
         return [Answers(GROUP, {"decline": self._steps.up_each}, ringing)]
+
+    @hookimpl
+    def foresee_pages(self, labels: Mapping[str, str], at: datetime, config: Config) -> Iterator[str]:
+        return WhoWould(self._routing).foresee(labels, at, config)
 
     @hookimpl
     def check_settings(self, config: Config) -> Iterator[Problem]:

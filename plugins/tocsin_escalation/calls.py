@@ -11,6 +11,7 @@ from tocsin_escalation.events import PeopleJoined
 from tocsin_escalation.plan import FrozenStep, Plan
 from tocsin_escalation.policy import Urgency
 from tocsin_escalation.progress import TELLING, Progress
+from tocsin_escalation.sight import Sight
 
 MORNING = "escalation.morning"
 """Rings when the quiet hours of somebody are over who was not paged in them; its key is `GROUP/PERSON`."""
@@ -21,13 +22,13 @@ def progress_of(subject: str, tx: Transaction) -> Progress:
     return tx.replay(subject, Progress, TELLING).as_it_is()
 
 
-def wakes_at(person: str, tx: Transaction) -> datetime | None:
+def wakes_at(person: str, tx: Sight) -> datetime | None:
     """When the quiet hours of a person end, if they have begun."""
     one = tx.person(person)
     return one.quiet.over_at(tx.now, one.timezone) if one.quiet else None
 
 
-def there(at: datetime, person: str, tx: Transaction) -> str:
+def there(at: datetime, person: str, tx: Sight) -> str:
     """An instant as it is written where a person is: `07:00 UTC+1`."""
     here = at.astimezone(tx.person(person).timezone)
     minutes = (here.utcoffset() or timedelta(0)) // timedelta(minutes=1)
@@ -51,7 +52,7 @@ class Called:
     night: Sequence[str] = ()
 
     @classmethod
-    def of_step(cls, step: FrozenStep, plan: Plan, tx: Transaction, *, wake: bool) -> "Called":
+    def of_step(cls, step: FrozenStep, plan: Plan, tx: Sight, *, wake: bool) -> "Called":
         """Whom a step calls as things stand now. wake: whoever sleeps too."""
         callees = {name: tx.callees(name) for name in step.page}
         rooms = {name: tx.rooms(name) for name in step.room}
@@ -62,7 +63,7 @@ class Called:
         return replace(found, rooms=said_in, missing=[*named, *found.missing])
 
     @classmethod
-    def people(cls, names: Iterable[str], plan: Plan, tx: Transaction, *, wake: bool = False) -> "Called":
+    def people(cls, names: Iterable[str], plan: Plan, tx: Sight, *, wake: bool = False) -> "Called":
         """These people, as a plan of that urgency calls them."""
         everybody = list(dict.fromkeys(names))
         reached = [person for person in everybody if tx.private_places(person)]
@@ -71,11 +72,16 @@ class Called:
         awake = [person for person in reached if person not in asleep]
         return cls(awake, asleep, missing=[person for person in everybody if person not in reached])
 
-    def by_day(self, tx: Transaction) -> "Called":
+    def by_day(self, tx: Sight) -> "Called":
         """Those of them for whom it is day; all, if it is for none."""
         day = [one for one in self.awake if is_day(tx.person(one), tx.now)]
         night = [one for one in (*self.awake, *self.asleep) if one not in day]
         return replace(self, awake=day, asleep={}, night=night) if day else self
+
+    @property
+    def nobody(self) -> bool:
+        """Whether nobody can be called, asleep or awake."""
+        return not (self.awake or self.asleep or self.rooms)
 
     @property
     def wait(self) -> bool:

@@ -66,7 +66,7 @@ class Coming:
             night=tuple(called.night),
         )
         if self.step.round_robin:
-            self._turns.take(called, group.id)
+            self._turns.take(called, group.id, tx)
         told = self._told(taken.said())
         pages += [tx.page(room, told, about=group.id) for room in called.rooms]
         for room in self._other_rooms(called):
@@ -90,7 +90,7 @@ class Coming:
 
     def comes(self, called: Called) -> Comes | None:
         """For whom it waits since nobody is on call, if it should and somebody will be."""
-        if not self.step.hold or self.by or called.awake or called.asleep or called.rooms:
+        if not self.step.hold or self.by or not called.nobody:
             return None
         return comes_on_call(self.step.page, self.tx)
 

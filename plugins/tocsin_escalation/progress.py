@@ -126,7 +126,8 @@ class Walk:
     def next_position(self, plan: Plan, severity: str, now: datetime, *, at_once: bool = False) -> Position:
         """The step that comes next for alerts of that severity, at its time or at once.
 
-        After the end none does; but if none came before it, the hours of one may have begun since.
+        After the end none does; but if none came before it, the hours of one may have begun since. While one waits it is
+        that one, or one behind it.
         """
         if self.exhausted and self.position is not None:
             return Position(plan.rounds, 0)
@@ -134,7 +135,9 @@ class Walk:
         def when(following: Position) -> datetime:
             return now if at_once else now + self.left(plan, following, now)
 
-        return plan.after(self.position, severity, when)
+        waits = self.put_off.at_step if self.put_off is not None and not self.exhausted else None
+        last = Position(waits.round, waits.step - 1) if waits is not None else self.position
+        return plan.after(last, severity, when)
 
     def left(self, plan: Plan, following: Position, now: datetime) -> timedelta:
         """How much is left of the wait for the following step, by the wall clock."""

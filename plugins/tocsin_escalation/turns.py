@@ -8,6 +8,7 @@ from tocsin_escalation.calls import Called
 from tocsin_escalation.events import TurnTaken
 from tocsin_escalation.plan import FrozenStep
 from tocsin_escalation.progress import Walk
+from tocsin_escalation.sight import Sight
 
 
 def turns_of(step: FrozenStep) -> str:
@@ -22,14 +23,16 @@ class Turns:
     step: FrozenStep
     place: int
     walk: Walk
-    tx: Transaction
+    sight: Sight
 
     def one_of(self, called: Called) -> Called:
         """Whose turn it is, of those who can be called: who is reached before who is not. If all sleep, all of them.
 
         For an alert it goes on behind whoever the step called last for it, else behind whoever had the last turn.
         """
-        reached = [one for one in called.awake if any(map(self.tx.reaches, self.tx.private_places(one)))]
+        reached = [
+            one for one in called.awake if any(map(self.sight.reaches, self.sight.private_places(one)))
+        ]
         if called.awake:
             return replace(called, awake=[self._next(reached or called.awake)], asleep={})
         if called.asleep and called.rooms:
@@ -37,18 +40,18 @@ class Turns:
             return replace(called, asleep={one: called.asleep[one]})
         return called
 
-    def take(self, called: Called, subject: str) -> None:
+    def take(self, called: Called, subject: str, tx: Transaction) -> None:
         """Remember whose turn it was, once for each alert: what it calls later is not the next alert's concern."""
         for person in [*called.awake, *called.asleep][:1]:
             if self.place not in self.walk.turns:
-                turn = TurnTaken(subject=turns_of(self.step), at=self.tx.now, person=person, alert=subject)
-                self.tx.record(turn)
+                turn = TurnTaken(subject=turns_of(self.step), at=tx.now, person=person, alert=subject)
+                tx.record(turn)
 
     def _next(self, people: Sequence[str]) -> str:
         last = self.walk.turns.get(self.place, "")
-        if not last and (turn := self.tx.last(turns_of(self.step), TurnTaken)) is not None:
+        if not last and (turn := self.sight.last(turns_of(self.step), TurnTaken)) is not None:
             last = turn.person
-        return whose_turn(people, in_order(self.step.page, self.tx.config), last, self.walk.called)
+        return whose_turn(people, in_order(self.step.page, self.sight.config), last, self.walk.called)
 
 
 def in_order(names: Iterable[str], config: Config) -> Sequence[str]:

@@ -252,3 +252,11 @@ async def test_whoever_stands_in_by_an_override_is_paged_at_once(tower: Tower) -
         assert tower.chat.told()[-1] == "03:00:00 paging carol"
         await engine.advance(minutes=5)
         assert tower.chat.pages()[-1] == "03:05:00 bob"
+
+
+async def test_while_it_waits_a_step_that_was_passed_over_stays_so(tower: Tower) -> None:
+    early = '{ page = "bob", hours = "05:00-06:00", timezone = "UTC" }, '
+    async with tower(HELD.replace("steps = [", f"steps = [{early}"), nights("alice")) as engine:
+        await engine.report(fires())
+        await engine.advance(hours=5)
+        assert tower.chat.pages() == ["08:00:00 alice"]

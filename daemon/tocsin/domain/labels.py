@@ -6,7 +6,7 @@ Source: https://prometheus.io/docs/alerting/latest/configuration/#matcher
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -89,6 +89,27 @@ class Matchers:
         """
         found = _classic(text)
         return cls(tuple(Matcher(*parts) for parts in (_utf8(text) if found is None else found)))
+
+
+_LABEL = re.compile(
+    r"""[{,\s]*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:.-]*)=(?:"(?P<quoted>[^"]*)"|'(?P<plain>[^']*)'|(?P<bare>[^\s,}"'~=][^\s,}"']*|))(?=[\s,}]|$)[,}]*"""
+)
+
+
+def parse_labels(text: str) -> tuple[Mapping[str, str], Sequence[str]]:
+    """The labels at the front of a text, `severity=critical service="data base"`, and the words behind them.
+
+    Raises ValueError if there are none, or one is there twice.
+    """
+    labels, at = dict[str, str](), 0
+    while found := _LABEL.match(text, at):
+        if found["name"] in labels:
+            raise ValueError(f"there are two labels called {found['name']!r}")
+        labels[found["name"]] = next((part for part in found.group("quoted", "plain", "bare") if part), "")
+        at = found.end()
+    if not labels:
+        raise ValueError("an alert has labels, written NAME=VALUE")
+    return labels, text[at:].split()
 
 
 def _classic(text: str) -> list[tuple[str, str, str]] | None:

@@ -132,7 +132,12 @@ class Escalation:
                 often=True,
                 expires=True,
             ),
-            Command("whowould LABEL…", WhoWould(self._routing).ask, "whom such an alert would page"),
+            Command(
+                "whowould LABEL… [at TIME]",
+                WhoWould(self._routing).ask,
+                "whom such an alert would page",
+                grammar="whowould LABEL…",
+            ),
             Command("page NAME TEXT…", by_hand.page, "page somebody yourself", often=True, expires=True),
         ]
 

@@ -102,20 +102,28 @@ class Silence:
     def register_commands(self) -> Iterable[Command]:
         return [
             Command(
-                "silence [ALERT] [LENGTH] [BECAUSE…]",
+                "silence [ALERT] [LENGTH|until TIME] [BECAUSE…]",
                 self.silence,
                 "it may wait, stop paging until then",
+                also=("snooze",),
                 expires=True,
+                grammar="silence [ALERT] [LENGTH] [BECAUSE…]",
             ),
-            Command("extend [ALERT…] [LENGTH]", self.extend, "silence it for longer", expires=True),
-            Command("unsilence [ALERT…]", self.unsilence, "end a silence now"),
+            Command(
+                "extend [ALERT…] [LENGTH|until TIME]",
+                self.extend,
+                "silence it for longer",
+                expires=True,
+                grammar="extend [ALERT…] [LENGTH]",
+            ),
+            Command("unsilence [ALERT…]", self.unsilence, "end a silence now", also=("unsnooze",)),
         ]
 
     # What people ask for.
 
     def silence(self, call: Call, tx: Transaction) -> Message | None:
         """Page nobody for it for a while."""
-        asked = Asked.read([call["ALERT"], call["LENGTH"], *call["BECAUSE"].split()])
+        asked = _asked([call["ALERT"], call["LENGTH"], *call["BECAUSE"].split()], call, tx)
         length = self._allowed(self.default if asked.length is None else asked.length, tx)
         silenced = list[GroupSilenced]()
 
@@ -128,9 +136,11 @@ class Silence:
 
     def extend(self, call: Call, tx: Transaction) -> Message | None:
         """Silence again what is silenced, or was until lately."""
-        asked = Asked.read(call["ALERT"].split())
+        asked = _asked(call["ALERT"].split(), call, tx)
         if asked.because:
-            raise Refused(f"{asked.because!r} is too much: say {tx.typed('extend [ALERT…] [LENGTH]')}")
+            raise Refused(
+                f"{asked.because!r} is too much: say {tx.typed('extend [ALERT…] [LENGTH|until TIME]')}"
+            )
         wanted_length = None if asked.length is None else self._allowed(asked.length, tx)
         silenced = list[GroupSilenced]()
 
@@ -227,6 +237,10 @@ class Silence:
 
 def _standing(subject: str, tx: Transaction) -> Standing:
     return Standing.of(entry.event for entry in tx.story(subject, TELLING))
+
+
+def _asked(words: Sequence[str], call: Call, tx: Transaction) -> Asked:
+    return Asked.read(words, tx.now, tx.person(call.by).timezone)
 
 
 def _named(alerts: str, call: Call, tx: Transaction, fitting: Iterable[GroupState]) -> Iterable[str]:

@@ -1,14 +1,15 @@
 """What a line asks for, such as `k7f3 2h because of the move`, in the order in which people say it. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from tocsin.api import Refused, bare, parse_duration
+from tocsin.api import Refused, bare, parse_length, parse_moment
 
-_UNIT = re.compile("([smhdw])(?:ecs?|econds?|ins?|inutes?|rs?|ours?|ays?|eeks?)?")
 _ALERT = re.compile(r"all|mine|[a-z][0-9][a-z0-9]{2,}")
+_UNTIL = ("until", "till", "til")
 
 
 @dataclass(frozen=True)
@@ -20,34 +21,36 @@ class Asked:
     because: str = ""
 
     @classmethod
-    def read(cls, words: Iterable[str]) -> "Asked":
-        """Read the words behind a command: an alert and a length of time, either first, and then why.
+    def read(cls, words: Iterable[str], now: datetime, zone: ZoneInfo) -> "Asked":
+        """Read the words behind a command: an alert and for how long or until when, either first, and then why.
 
-        Raises Refused for what is neither: a word that begins with a digit must be a length of time.
+        zone: where a time is that they say. Raises Refused for what is neither: a word that begins with a digit must be a
+        length of time, and what stands behind `until` a time.
         """
         left = [word for word in words if word]
         alerts, length = list[str](), None
         while left:
-            if left[0].lower() == "for" and left[1:] and left[1][:1].isdigit():
-                left.pop(0)
-            word = bare(left[0])
-            if length is None and word[:1].isdigit():
-                unit = _UNIT.fullmatch(bare(left[1])) if word.isdigit() and left[1:] else None
-                if unit:  # 2 hours
-                    left.pop(0)
-                length = _length(f"{word}{unit[1]}" if unit else word)
-            elif _ALERT.fullmatch(word) or (not alerts and length is None):
+            taken = 0
+            if length is None:
+                length, taken = _length(left, now, zone)
+            if not taken and (_ALERT.fullmatch(bare(left[0])) or (not alerts and length is None)):
                 alerts.append(left[0])
-            else:
+                taken = 1
+            if not taken:
                 break
-            left.pop(0)
+            del left[:taken]
         if left[:1] and bare(left[0]) == "because" and left[1:]:
             left.pop(0)
         return cls(" ".join(alerts), length, " ".join(left))
 
 
-def _length(word: str) -> timedelta:
+def _length(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[timedelta | None, int]:
+    """The length of time that the first words say, `2h` or `until 09:00`, and how many they are; None for no length."""
     try:
-        return parse_duration(word)
+        if bare(words[0]) in _UNTIL:
+            until, taken = parse_moment(words[1:], now, zone)
+            return until - now, taken + 1
+        length, taken = parse_length(words)
     except ValueError as error:
         raise Refused(str(error)) from None
+    return (length, taken) if taken else (None, 0)

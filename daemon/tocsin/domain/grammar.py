@@ -22,6 +22,9 @@ _ID = re.compile(r"[a-z][0-9][a-z0-9]{2,}")
 _BEHIND = frozenset({"", "all", "mine", "it", "this", "that", "now", "please", "pls", "thanks", "thx"})
 """What people type behind a command that they mean, beside ids and lengths of time."""
 
+_LASTING = frozenset({"silence", "snooze", "extend"})
+"""What has a length: behind these `for` and `until` are no chat."""
+
 _AROUND = ".,:;!?'\"()[]"
 
 
@@ -73,6 +76,8 @@ def is_chat(word: str, rest: str) -> bool:
     What begins with `ack` is an answer, whatever follows: nobody else could mean that.
     """
     first = bare((rest.split() or [""])[0])
+    if word in _LASTING and first in ("for", "until", "till"):
+        return False
     return word != "ack" and not (first in _BEHIND or first[:1].isdigit() or is_id(first))
 
 

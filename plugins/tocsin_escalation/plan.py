@@ -104,6 +104,10 @@ class Position:
     round: int
     step: int
 
+    def before(self, other: "Position") -> bool:
+        """Whether it comes sooner than that one."""
+        return (self.round, self.step) < (other.round, other.step)
+
 
 When = Callable[[Position], datetime]
 """When a step would come."""

@@ -56,9 +56,9 @@ class Walk:
 
     position: the last step that came; None before the first. at: when. round: the steps of its round that came.
     pages: those of that step, or those that stand for them. first: the first outcome of one of them; with it the wait for the next step begins.
-    lost: those to people who are not there. put_off: what the next step waits for. turns: step -> whom it called last, the first of several. called: who was paged. asleep:
-    who is paged when their quiet hours are over. paused: for how long it was over since then, for a while. exhausted: how
-    often the end was reached.
+    lost: those to people who are not there. put_off: what the next step waits for. turns: step -> whom it called last, the
+    first of several. called: who was paged. asleep: who is paged when their quiet hours are over. paused: for how long it
+    was over since then, for a while. exhausted: how often the end was reached.
     """
 
     position: Position | None = None
@@ -126,8 +126,8 @@ class Walk:
     def next_position(self, plan: Plan, severity: str, now: datetime, *, at_once: bool = False) -> Position:
         """The step that comes next for alerts of that severity, at its time or at once.
 
-        After the end none does; but if none came before it, the hours of one may have begun since. While one waits it is
-        that one, or one behind it.
+        After the end none does; but if none came before it, the hours of one may have begun since. While one waits, those
+        before it that were passed over for their hours stay so.
         """
         if self.exhausted and self.position is not None:
             return Position(plan.rounds, 0)
@@ -135,9 +135,11 @@ class Walk:
         def when(following: Position) -> datetime:
             return now if at_once else now + self.left(plan, following, now)
 
-        waits = self.put_off.at_step if self.put_off is not None and not self.exhausted else None
-        last = Position(waits.round, waits.step - 1) if waits is not None else self.position
-        return plan.after(last, severity, when)
+        found = plan.after(self.position, severity, when)
+        if self.put_off is not None and not self.exhausted:
+            while found.before(self.put_off.at_step) and plan.steps[found.step].windows:
+                found = plan.after(found, severity, when)
+        return found
 
     def left(self, plan: Plan, following: Position, now: datetime) -> timedelta:
         """How much is left of the wait for the following step, by the wall clock."""

@@ -149,7 +149,7 @@ class Steps:
             return
         progress = progress_of(group.id, tx)
         plan, walk = progress.plan, progress.walk
-        if plan is None or walk.put_off is None:
+        if plan is None or walk.put_off is None or walk.exhausted:
             return
         following = walk.next_position(plan, _severity(group, tx), tx.now)
         # Another one, if the hours in which the step may come are over.

@@ -1,5 +1,6 @@
 """Steps that come only in some hours of the week, and steps that call those for whom it is day."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ from tocsin_escalation.conditions import Who, Window, is_day, uncovered
 from tocsin_escalation.plan import FrozenStep, Plan, Position
 from tocsin_escalation.policy import Policy, Step
 
-from tests.engine import fires, over
+from tests.engine import alert, fires, gone, over
 from tests.plugins.policy_parts import AT, step
 from tests.plugins.test_escalation_trees import told
 from tests.tower import EMPTY, Tower, asks, policy, timers
@@ -381,3 +382,29 @@ def test_the_next_step_is_the_first_that_is_open_when_it_would_come(
 def test_a_step_without_conditions_reads_as_ever() -> None:
     assert str(step("alice")) == "alice"
     assert step("alice").is_open(AT)
+
+
+async def test_less_severe_while_a_step_waits_those_for_that_severity_come_after_all(tower: Tower) -> None:
+    tower.people = tower.people.replace("[people.bob]\n", '[people.bob]\nquiet = "22:00-07:00"\n')
+    low = '[[plugins.escalation.routes]]\nmatch = []\npolicy = "ops"\nurgency = "low"\n'
+    steps = policy('{ page = "alice", severity = "warning" }, { page = "bob" }')
+    both = alert(), alert("Load", severity="warning")
+    async with tower(low, steps) as engine:
+        await engine.report(fires(*both))
+        await engine.report(gone(both[0].fingerprint))
+        await engine.advance(minutes=1)
+        assert tower.chat.pages() == ["03:00:00 alice"]
+
+
+async def test_a_wait_that_ends_with_the_hours_of_the_last_step_rings_the_fallback_once(
+    tower: Tower, rung: Callable[[], list[str]]
+) -> None:
+    tower.people = tower.people.replace("[people.alice]\n", '[people.alice]\nquiet = "22:00-07:00"\n')
+    low = '[[plugins.escalation.routes]]\nmatch = []\npolicy = "ops"\nurgency = "low"\n'
+    steps = policy('{ page = "alice", hours = "03:00-03:20" }', "repeat = 0", 'repeat_after = "1h"')
+    async with tower(low, steps) as engine:
+        await engine.report(fires())
+        await engine.advance(minutes=29)
+        assert rung() == []
+        await engine.advance(minutes=60)
+        assert len(rung()) == 1

@@ -45,6 +45,10 @@ class Button:
     press: Callable[[str, Transaction], Asked | str]
 
 
+class ButtonsByPath(dict[str, Button]):
+    """All of them."""
+
+
 @dataclass(frozen=True)
 class Pressed:
     """What is answered to who pressed a button, or looks at it. good: whether it did what it should, or can."""
@@ -53,18 +57,18 @@ class Pressed:
     good: bool
 
 
-def ask(button: Button, text: str, tx: Transaction) -> Pressed:
+def ask(path: str, text: str, tx: Transaction) -> Pressed:
     """What stands on a button."""
     try:
-        return Pressed(button.ask(text, tx), good=True)
+        return Pressed(_button(path, tx).ask(text, tx), good=True)
     except Refused as error:
         return Pressed(str(error), good=False)
 
 
-def press(button: Button, text: str, commands: Commands, tx: Transaction) -> Pressed:
+def press(path: str, text: str, commands: Commands, tx: Transaction) -> Pressed:
     """Do what a button stands for."""
     try:
-        asked = button.press(text, tx)
+        asked = _button(path, tx).press(text, tx)
     except Refused as error:
         return Pressed(str(error), good=False)
     if isinstance(asked, str):
@@ -73,3 +77,10 @@ def press(button: Button, text: str, commands: Commands, tx: Transaction) -> Pre
     if good and asked.used is not None:
         tx.record(asked.used)
     return Pressed(answer or asked.done, good)
+
+
+def _button(path: str, tx: Transaction) -> Button:
+    found = tx.rules.of(ButtonsByPath).get(path)
+    if found is None:
+        raise Refused("there is no such button any more")
+    return found

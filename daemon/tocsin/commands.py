@@ -129,7 +129,7 @@ class Vocabulary:
             Command("help [more|COMMAND]", self._help, "what there is", anyone=True),
             Command("whoami", _whoami, "who I take you for", anyone=True),
         ]
-        self._prefix = prefix
+        self.prefix = prefix
         self._commands = {command.name: command for command in [*commands, *own]}
         self._named = {
             name: command for command in self._commands.values() for name in (command.name, *command.also)
@@ -143,10 +143,10 @@ class Vocabulary:
         """A hint at the command that may be meant."""
         begins = [known for known in self._named if word.startswith(known)]
         near = begins[0] if begins else nearest(word, self._named)
-        return f"; did you mean {self._prefix}{near}?" if near else ""
+        return f"; did you mean {self.prefix}{near}?" if near else ""
 
     def _help(self, call: Call, tx: Transaction) -> Message:
-        wanted = call["COMMAND"].removeprefix(self._prefix).lower()
+        wanted = call["COMMAND"].removeprefix(self.prefix).lower()
         if not wanted:
             often = [command for command in self._commands.values() if command.often]
             more = f"{tx.typed('help more')}: all there is"
@@ -160,7 +160,7 @@ class Vocabulary:
         return Message(f"{self._explained(command)}{also}")
 
     def _explained(self, command: Command) -> str:
-        return f"{self._prefix}{command.usage}: {command.help}"
+        return f"{self.prefix}{command.usage}: {command.help}"
 
 
 def _paragraph(parts: Sequence[str], width: int = 100) -> Message:

@@ -1,14 +1,18 @@
 """The handle to the running daemon: turns, reads, and its parts' way to wake one another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.clock import Clock
+from tocsin.config import Config
+from tocsin.domain.event import Event
 from tocsin.domain.message import Place
 from tocsin.errors import StoreUnavailable
 from tocsin.facts import Known
@@ -72,31 +76,53 @@ class Nudge:
             await self._passed.wait()
 
 
+@dataclass(frozen=True)
+class Setup:
+    """All that a configuration makes of the daemon; another one takes its place as a whole.
+
+    kinds: the events that are known. key: what this daemon signs with.
+    """
+
+    config: Config
+    kinds: Mapping[str, type[Event]]
+    key: bytes
+    rules: Rules
+
+
 class Tocsin:
     """What each part of the daemon holds.
 
-    on_say, on_timer, on_body, on_people: called in the event loop after a turn was kept in which something was said,
-    a timer was set, a body was kept, or people said something new of themselves.
-    people: everybody, as was kept last; for those who can't wait for a turn.
+    on_say, on_timer, on_body, on_people, on_setup: called in the event loop after a turn was kept in which something was
+    said, a timer was set, a body was kept, people said something new of themselves, or another configuration came to hold.
+    people, setup: everybody, and what holds, as was kept last; for those who can't wait for a turn.
     """
 
     def __init__(self, *, clock: Clock, state: State, database: Database, known: Known, rules: Rules) -> None:
         """Start the writer."""
-        self.config = known.config
+        self.setup = Setup(known.config, known.kinds, known.key, rules)
+        self._in_turns = self.setup  # what holds for the writer's thread
         self.clock = clock
         self.state = state
         self.known = known
-        self.rules = rules
         self.on_say: Callable[[set[Place]], None] = lambda _: None
         self.on_timer: Callable[[], None] = lambda: None
         self.on_body: Callable[[], None] = lambda: None
         self.on_people: Callable[[People], None] = lambda _: None
+        self.on_setup: Callable[[Setup], None] = lambda _: None
         self.people = People.of(known.config)
         self._database = database
         self._reader: AsyncEngine | None = None
         self.writer = Writer(
             database.writer, self._begin, committed=self._committed, make_room=state.drop_ballast
         )
+
+    @property
+    def config(self) -> Config:
+        return self.setup.config
+
+    @property
+    def rules(self) -> Rules:
+        return self.setup.rules
 
     async def turn(self, run: Callable[[Transaction], T]) -> T:
         """Run a turn: all that it does is kept in one commit, or none of it.
@@ -115,6 +141,26 @@ class Tocsin:
     async def must(self, run: Callable[[Transaction], T]) -> T:
         """Run a turn until it is kept, however long the store is not available. Raises what the turn raised."""
         return await until_kept(lambda: self.turn(run))
+
+    def use(self, setup: Setup, tx: Transaction) -> None:
+        """From here on that holds: in the rest of this turn, which may undo no part of itself, and in all that follow."""
+        setup = replace(setup, rules=replace(setup.rules, breaker=self._in_turns.rules.breaker))
+        tx.if_undone = partial(self._hold, self._in_turns)
+        tx.once_kept = partial(self._held, setup)
+        self._hold(setup)
+        tx.rules = setup.rules
+        tx.change_people()
+
+    def _hold(self, setup: Setup) -> None:
+        """In the writer's thread."""
+        self._in_turns = setup
+        self.known.config, self.known.kinds, self.known.key = setup.config, setup.kinds, setup.key
+        self.known.people = None
+
+    def _held(self, setup: Setup) -> None:
+        """In the event loop."""
+        self.setup = setup
+        self.on_setup(setup)
 
     async def keep_something(self) -> None:
         """Prove that something can be kept. Raises StoreUnavailable."""
@@ -139,9 +185,11 @@ class Tocsin:
         self._database.close()
 
     def _begin(self, connection: Connection) -> Transaction:
-        return Transaction(connection, self.known, self.time(), self.rules)
+        return Transaction(connection, self.known, self.time(), self._in_turns.rules)
 
     def _committed(self, turns: Sequence[Transaction]) -> None:
+        for tx in turns:
+            tx.once_kept()
         for people in (tx.new_people for tx in turns):
             if people is not None:  # before anything is said to them
                 self.people = people

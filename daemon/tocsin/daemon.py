@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety, seen
+from tocsin.buttons import ButtonsByPath
 from tocsin.clock import Clock, SystemClock
+from tocsin.commands import Vocabulary
 from tocsin.config import Config, Document, check_names, read_config
 from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
-from tocsin.core import Tocsin
+from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
 from tocsin.domain import bridge, digest, duty, group, page
 from tocsin.ears import Ears
@@ -27,7 +29,7 @@ from tocsin.errors import ConfigError, Problem
 from tocsin.facts import Known
 from tocsin.guard import Guard
 from tocsin.hearing import Commands
-from tocsin.intake import Intake
+from tocsin.intake import Intake, Routes
 from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
@@ -41,6 +43,7 @@ from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Rules, by_event
 from tocsin.web import Buttons, Web
+from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +109,33 @@ def state_folder(config: Config) -> Path:
     return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
 
 
+def set_up(config: Config, declared: plugins.Declared, state: State) -> Setup:
+    """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
+    events = (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS, *bridge.EVENTS)
+    timers = {
+        **safety.timer_kinds(),
+        **intake.timer_kinds(),
+        **oncall.timer_kinds(),
+        **flapping.timer_kinds(),
+        **seen.timer_kinds(),
+        **declared.timers,
+    }
+    words = answers.commands([answers.of_groups(), *declared.answers])
+    commands = [*words, *lists.commands(), *me.commands(), *oncall.commands(), *declared.commands]
+    tables = {
+        Vocabulary: Vocabulary(commands, config.prefix),
+        Routes: Routes(declared.routes),
+        ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
+        Proofs: Proofs(config.receivers),
+    }
+    return Setup(
+        config,
+        kinds={**{kind.kind: kind for kind in events}, **declared.events},
+        key=state.key() if declared.buttons else b"",
+        rules=Rules(by_event([*seen.reactions(), *declared.reactions]), timers, tables=tables),
+    )
+
+
 class Daemon:
     """All parts of a running Tocsin."""
 
@@ -120,30 +150,15 @@ class Daemon:
         networks: Mapping[str, Network],
     ) -> None:
         """Build the parts; nothing moves before `run`."""
-        kinds = {
-            **{
-                kind.kind: kind
-                for kind in (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS, *bridge.EVENTS)
-            },
-            **declared.events,
-        }
-        timers = {
-            **safety.timer_kinds(),
-            **intake.timer_kinds(),
-            **oncall.timer_kinds(),
-            **flapping.timer_kinds(),
-            **seen.timer_kinds(),
-            **declared.timers,
-        }
-        rules = Rules(by_event([*seen.reactions(), *declared.reactions]), timers)
+        setup = set_up(config, declared, state)
         known = Known(
             config,
-            kinds,
-            key=state.key() if declared.buttons else b"",
+            setup.kinds,
+            key=setup.key,
             edits=frozenset(name for name, network in networks.items() if network.edits),
             sees=frozenset(name for name, network in networks.items() if network.sees),
         )
-        self.tocsin = Tocsin(clock=clock, state=state, database=database, known=known, rules=rules)
+        self.tocsin = Tocsin(clock=clock, state=state, database=database, known=known, rules=setup.rules)
         self.networks = dict(networks)
         everywhere = {
             **networks,
@@ -151,17 +166,14 @@ class Daemon:
         }
         self.echoes = Echoes(self.tocsin)
         self.courier = Courier(self.tocsin, everywhere, self.echoes)
-        self.intake = Intake(self.tocsin, declared.routes, careful=state.unclean)
+        self.intake = Intake(self.tocsin, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
-        words = answers.commands([answers.of_groups(), *declared.answers])
-        commands = Commands(
-            self.tocsin, [*words, *lists.commands(), *me.commands(), *oncall.commands(), *declared.commands]
-        )
+        commands = Commands(self.tocsin)
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
-        buttons = Buttons(self.tocsin, declared.buttons, commands)
+        buttons = Buttons(self.tocsin, commands)
         nudges = [self.ringer.nudge, self.intake.nudge]
-        self.web = Web(self.tocsin, self.intake, declared.routes, buttons, nudges)
+        self.web = Web(self.tocsin, self.intake, buttons, nudges)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status})
         self._stop = asyncio.Event()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -59,12 +58,9 @@ class Heard:
 class Commands:
     """Takes what is heard; each line takes effect once, and in one commit with its answer."""
 
-    def __init__(self, tocsin: Tocsin, commands: Iterable[Command]) -> None:
-        """Take these commands, and those that are about commands."""
+    def __init__(self, tocsin: Tocsin) -> None:
         self._tocsin = tocsin
-        self._prefix = tocsin.config.prefix
         self._strangers = Strangers()
-        self._known = Vocabulary(commands, self._prefix)
         self._in_vain = dict[Place, timedelta]()  # where a line has waited for nothing, and when last
 
     async def heard(self, line: Line) -> None:
@@ -94,6 +90,11 @@ class Commands:
         """Whether that is a command, or is meant as one."""
         return bool(self._words(first_line(text), private=private, us=us).name)
 
+    @property
+    def _known(self) -> Vocabulary:
+        """The commands that there are, as far as the event loop knows; turns ask their own rules."""
+        return self._tocsin.rules.of(Vocabulary)
+
     def _read(self, line: Line) -> Heard:
         read = replace(
             line,
@@ -119,13 +120,13 @@ class Commands:
         return replace(heard, loosely=self._loosely(read.text, us=line.us))
 
     def _words(self, text: str, *, private: bool, us: str) -> Words:
-        said = words(text, private=private, prefix=self._prefix, us=us)
+        said = words(text, private=private, prefix=self._known.prefix, us=us)
         known = self._known.find(said.name)
         return replace(said, name=known.name) if known else said
 
     def _loosely(self, text: str, *, us: str) -> Words:
         """The words of what is a command in a room though it bears no prefix, if it answers a message of ours."""
-        said = words(text, private=True, prefix=self._prefix, us=us)
+        said = words(text, private=True, prefix=self._known.prefix, us=us)
         known = self._known.find(said.name)
         asks = text.rstrip().endswith("?")
         if known is None or not known.takes_alert or asks or is_chat(said.name, said.rest):
@@ -173,7 +174,7 @@ class Commands:
             verdict = self._refuse(str(error), name, line, tx, told="that code is not one of theirs")
         else:
             verdict = self._obey(name, who, line, about, tx)
-        command = self._known.find(name)
+        command = tx.rules.of(Vocabulary).find(name)
         what = name if command is not None and command.secret else f"{name} {who.rest}".strip()
         if heard.tap is not None and about is not None:
             what = f"{what} {' '.join(about.subjects)} (reaction)"
@@ -197,9 +198,10 @@ class Commands:
 
     def _obey(self, name: str, who: Speaker, line: Line, about: About | None, tx: Transaction) -> str:
         """Do what was asked, and answer; what came of it, for the audit."""
-        command = self._known.find(name)
+        known = tx.rules.of(Vocabulary)
+        command = known.find(name)
         if command is None:
-            near = self._known.near(name) or f": {tx.typed('help')} lists what there is"
+            near = known.near(name) or f": {tx.typed('help')} lists what there is"
             if (group := tx.find_group(name)) is not None:
                 near = f"; did you mean {tx.typed(f'ack {group.id}')}?"
             answer(line, who.by, f"there is no {tx.typed(name)}{near}", tx)
@@ -237,7 +239,7 @@ class Commands:
         line = Line("", place, "", text, called=by, at=tx.now)
         said: Message | str | Refused | None = None
         with savepoint(tx.connection) as part:
-            command = self._known.find(name)
+            command = tx.rules.of(Vocabulary).find(name)
             if command is None:
                 raise Refused(f"there is no {tx.typed(name)}")
             said = command.handler(Call(by, line, command.name, command.read(rest, None, tx)), tx)

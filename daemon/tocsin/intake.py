@@ -67,6 +67,10 @@ class Route:
             )
 
 
+class Routes(dict[str, Route]):
+    """All of them, by `PLUGIN` or `PLUGIN/PATH`, which is what stands in a body's row."""
+
+
 class Lines:
     """Bodies that wait, one line for each receiver, so that nobody waits behind all that another has posted.
 
@@ -111,10 +115,9 @@ class Read:
 class Intake:
     """The worker that takes kept bodies in: of each receiver in the order in which they came, and of all in turn."""
 
-    def __init__(self, tocsin: Tocsin, routes: Mapping[str, Route], *, careful: bool) -> None:
-        """routes: by what stands in the row. careful: as for the ringer."""
+    def __init__(self, tocsin: Tocsin, *, careful: bool) -> None:
+        """careful: as for the ringer."""
         self._tocsin = tocsin
-        self._routes = routes
         self._careful = careful
         self._taken_singly: set[int] = set()
         self._lines = Lines()
@@ -246,7 +249,7 @@ class Intake:
         body = intake.find(tx.connection, one)
         if body is None:
             return
-        route = self._routes.get(body.route)
+        route = tx.rules.of(Routes).get(body.route)
         if route is None:
             raise BadPayload(f"no plugin that runs takes {body.route}")
         route.take(read.parsed if read else route.parse(body.receiver, body.body), tx)

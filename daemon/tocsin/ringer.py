@@ -6,7 +6,7 @@ errand, run as a task beside all else, and its row stays until it has ended.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,7 +19,7 @@ from tocsin.seen import PAGE_UNSEEN
 from tocsin.store import subjects, timers
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
-from tocsin.transaction import NEXT_WAY, Owned, Transaction
+from tocsin.transaction import NEXT_WAY, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -51,17 +51,20 @@ class Ringer:
         it was begun is kept first: one that brings the daemon down is found out.
         """
         self._tocsin = tocsin
-        self._kinds = {kind: one for kind, one in tocsin.rules.timers.items() if not one.waits}
         self._careful = careful
         self._rung_singly: set[tuple[str, str]] = set()
         self.nudge = Nudge()
-        waiting = {kind: one for kind, one in tocsin.rules.timers.items() if one.waits}
-        self._errands = Errands(tocsin, waiting, singly=careful, on_end=self.nudge.give)
+        self._errands = Errands(tocsin, singly=careful, on_end=self.nudge.give)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is due, and no errand under way."""
         return self.nudge.idle and not self._errands.running
+
+    @property
+    def _kinds(self) -> set[str]:
+        """The kinds that are rung in a turn."""
+        return {kind for kind, one in self._tocsin.rules.timers.items() if not one.waits}
 
     async def run(self) -> None:
         """Ring until cancelled; errands that are under way then are begun again by the next daemon."""
@@ -102,7 +105,7 @@ class Ringer:
 
     async def _ring_singly(self) -> None:
         """Ring what was due when the daemon went down, perhaps because of one of them."""
-        singly = self._kinds.keys() - MANY
+        singly = self._kinds - MANY
         while fresh := [
             one for one in await self._due(singly) if (one.kind, one.key) not in self._rung_singly
         ]:
@@ -116,7 +119,8 @@ class Ringer:
         errand_at = await self._errands.begin_all(tasks)
         while due := await self._due(self._kinds):
             await asyncio.gather(*map(self._ring, due))
-        at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, self._kinds))
+        kinds = self._kinds
+        at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, kinds))
         if next_at := min(filter(None, (at, errand_at)), default=None):
             self._tocsin.clock.wake_at("ringer", next_at, self.nudge.give)
 
@@ -140,9 +144,10 @@ class Ringer:
 
     def _take(self, timer: Timer, tx: Transaction) -> None:
         due = timers.still_due(tx.connection, timer.kind, timer.key, tx.time)
-        if due is not None:
+        owned = tx.rules.timers.get(timer.kind)  # nobody's any more, it is left alone
+        if due is not None and owned is not None:
             tx.cancel_timer(timer.kind, timer.key)
-            self._kinds[timer.kind].call(due, tx)
+            owned.call(due, tx)
             tx.look_after(timer.key)
 
 
@@ -152,27 +157,23 @@ class Errands:
     running: by kind and key.
     """
 
-    def __init__(
-        self, tocsin: Tocsin, kinds: Mapping[str, Owned], *, singly: bool, on_end: Callable[[], None]
-    ) -> None:
+    def __init__(self, tocsin: Tocsin, *, singly: bool, on_end: Callable[[], None]) -> None:
         """singly: one at a time until none is due, so that one that brings the daemon down is found out; each is
         kept to have begun in any case. on_end: called when there may be a place for another.
         """
         self._tocsin = tocsin
-        self._kinds = kinds
         self._singly = singly
         self._on_end = on_end
         self.running: set[tuple[str, str]] = set()
 
     async def begin_all(self, tasks: asyncio.TaskGroup) -> datetime | None:
         """Begin those that are due, as far as there are places; when the next will be due."""
-        if not self._kinds:
-            return None
+        kinds = {kind for kind, one in self._tocsin.rules.timers.items() if one.waits}
         most = MOST_ERRANDS + len(self.running)
 
         def look(tx: Transaction) -> tuple[Sequence[Timer], datetime | None]:
-            due = timers.due(tx.connection, tx.time, self._kinds, most)
-            return due, timers.next_due(tx.connection, tx.time, self._kinds, but_not_due=True)
+            due = timers.due(tx.connection, tx.time, kinds, most)
+            return due, timers.next_due(tx.connection, tx.time, kinds, but_not_due=True)
 
         due, next_at = await self._tocsin.turn(look)
         fresh = [one for one in due if (one.kind, one.key) not in self.running]
@@ -191,7 +192,7 @@ class Errands:
         why = ""
         try:
             async with asyncio.timeout(LONGEST_ERRAND.total_seconds()):
-                await self._kinds[timer.kind].call(timer, self._tocsin)
+                await self._tocsin.rules.timers[timer.kind].call(timer, self._tocsin)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():

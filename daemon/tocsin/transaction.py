@@ -28,6 +28,7 @@ from tocsin.store.writer import savepoint
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 PAGE_DEADLINE = timedelta(seconds=58)
 """A page that no network took for so long goes to the fallback, so that it rings within a minute."""
@@ -147,16 +148,25 @@ class Breaker:
 
 @dataclass(frozen=True)
 class Rules:
-    """Who reacts to what, and the timers that somebody rings, by kind."""
+    """Who reacts to what, and the timers that somebody rings, by kind.
+
+    tables: what further parts of the daemon look up, by its type.
+    """
 
     reactions: Mapping[type[Event], Sequence[Owned]]
     timers: Mapping[str, Owned]
     breaker: Breaker = field(default_factory=Breaker)
+    tables: Mapping[type, Any] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> list[str]:
         """The kinds of timers that page."""
         return [kind for kind, timer in self.timers.items() if timer.pages]
+
+    def of(self, kind: type[T]) -> T:
+        """The table of that type."""
+        found: T = self.tables[kind]
+        return found
 
     def reaction(self, event: Event, name: str) -> Owned | None:
         """The reaction to such an event with this name."""
@@ -184,6 +194,10 @@ class Transaction(Facts):
         """Where something that was said is to be put right since this turn."""
         self.timers_changed = False
         self.bodies_kept = False
+        self.once_kept: Callable[[], None] = lambda: None
+        """Called in the event loop once this turn is kept, before anybody is told of it."""
+        self.if_undone: Callable[[], None] = lambda: None
+        """Takes back what this turn changed beside the store."""
 
     @property
     def now(self) -> datetime:
@@ -407,6 +421,7 @@ class Transaction(Facts):
         """Something of this turn, or all of it, was not kept."""
         self.forget_replayed()
         self._next_steps.clear()
+        self.if_undone()
 
     def _put(
         self,

@@ -1,13 +1,13 @@
 """Buttons over HTTP: whoever has an address that we signed may look at it (GET), which does nothing, and press it (POST)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 from aiohttp import web
 
-from tocsin.buttons import Button, ask, press
+from tocsin.buttons import ButtonsByPath, ask, press
 from tocsin.core import Tocsin
 from tocsin.domain.pace import Pace
 from tocsin.domain.signing import unsigned
@@ -30,15 +30,14 @@ EVERY = timedelta(seconds=0.1)
 class Buttons:
     """Answers at `/PATH/TEXT.SIGNATURE`."""
 
-    def __init__(self, tocsin: Tocsin, buttons: Sequence[Button], commands: Commands) -> None:
+    def __init__(self, tocsin: Tocsin, commands: Commands) -> None:
         self._tocsin = tocsin
-        self._buttons = {button.path: button for button in buttons}
         self._commands = commands
         self._under_way = 0
         self._pace = Pace(BURST, EVERY, lambda: tocsin.clock.boot().total_seconds())
 
     def __contains__(self, path: object) -> bool:
-        return path in self._buttons
+        return path in self._tocsin.rules.of(ButtonsByPath)
 
     async def answer(
         self, path: str, token: str, request: web.BaseRequest, warn: Callable[..., None]
@@ -47,18 +46,18 @@ class Buttons:
         say = partial(page, plain="text/html" not in request.headers.get("Accept", ""))
         if request.method not in ("GET", "HEAD", "POST"):
             return say(405, "look at it with GET, press it with POST")
-        key = self._tocsin.known.key
+        key = self._tocsin.setup.key
         text = unsigned(key, path, token) if key and len(token) <= LONGEST_TOKEN else None
         if text is None:
             warn("a button that is none of ours is tried from %s", request.remote)
             return say(404, "there is no such button")
         if (request.content_length or 0) > LARGEST_PRESS:
             return say(413, "a press needs nothing beside the address")
-        return await self._take(self._buttons[path], text, request, say, warn)
+        return await self._take(path, text, request, say, warn)
 
     async def _take(
         self,
-        button: Button,
+        path: str,
         text: str,
         request: web.BaseRequest,
         say: Callable[..., web.Response],
@@ -72,13 +71,13 @@ class Buttons:
         pressed = request.method == "POST"
         try:
             if pressed:
-                found = await self._tocsin.turn(lambda tx: press(button, text, self._commands, tx))
+                found = await self._tocsin.turn(lambda tx: press(path, text, self._commands, tx))
             else:
-                found = await self._tocsin.turn(lambda tx: ask(button, text, tx))
+                found = await self._tocsin.turn(lambda tx: ask(path, text, tx))
         except StoreUnavailable:
             return say(503, "that could not be kept, and nothing was done: press it again, or use chat")
         except Exception:
-            log.exception("a button of /%s failed", button.path)
+            log.exception("a button of /%s failed", path)
             return say(503, "that failed, and nothing was done: use chat")
         finally:
             self._under_way -= 1

@@ -52,14 +52,21 @@ class Limit:
     def __init__(self, receiver: str, per_second: int, now: Callable[[], float]) -> None:
         """now: in seconds, steady."""
         self._receiver = receiver
-        self._per_second = per_second
+        self._per_second = 0
         self._now = now
-        every, burst = timedelta(seconds=1) / per_second, per_second * BURST_OF.seconds
-        self._posts = Pace(burst, every, now)
-        self._kib = Pace(burst * KIB_EACH, every / KIB_EACH, now)
         self._put_off = 0
         self._began = self._last = 0.0
         self._told = False
+        self.allow(per_second)
+
+    def allow(self, per_second: int) -> None:
+        """So many may be posted from now on; where that is another number, what was posted before counts no more."""
+        if per_second == self._per_second:
+            return
+        self._per_second = per_second
+        every, burst = timedelta(seconds=1) / per_second, per_second * BURST_OF.seconds
+        self._posts = Pace(burst, every, self._now)
+        self._kib = Pace(burst * KIB_EACH, every / KIB_EACH, self._now)
 
     def wait(self) -> float:
         """How many seconds until a post is let in; none if it is now. A body of any size is paid for afterwards."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -15,7 +15,7 @@ from tocsin.core import Nudge, Tocsin
 from tocsin.domain.message import Message, clean
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import BadPayload, StoreUnavailable
-from tocsin.intake import Intake, Read, Route
+from tocsin.intake import Intake, Read, Routes
 from tocsin.transaction import Transaction
 from tocsin.web.buttons import Buttons
 from tocsin.web.connections import Connection, Quiet
@@ -57,23 +57,17 @@ class Web:
         self,
         tocsin: Tocsin,
         intake: Intake,
-        routes: Mapping[str, Route],
         buttons: Buttons,
         nudges: Sequence[Nudge],
     ) -> None:
-        """Read the receivers' secrets. routes: by `PLUGIN` or `PLUGIN/PATH`. nudges: of the parts that cycle."""
+        """nudges: of the parts that cycle."""
         self._buttons = buttons
         self._tocsin = tocsin
         self._intake = intake
-        self._routes = routes
         self._nudges = nudges
-        self._proofs = Proofs(tocsin.config.receivers)
         self._posts = Shares(MOST_AT_ONCE, OWN_AT_ONCE)
         self._bytes = Shares(MOST_BYTES, OWN_BYTES)
-        self._limits = {
-            name: Limit(name, receiver.limit, lambda: tocsin.clock.boot().total_seconds())
-            for name, receiver in tocsin.config.receivers.items()
-        }
+        self._limits = dict[str, Limit]()
         self._tick = asyncio.Event()
         self._logged = timedelta(0)
         self._cycle: asyncio.Task[str] | None = None
@@ -123,7 +117,7 @@ class Web:
         while True:
             await self._tick.wait()
             self._tick.clear()
-            for limit in self._limits.values():
+            for limit in list(self._limits.values()):
                 if text := limit.begins():
                     log.warning(text)
                     await self._tocsin.must(partial(page, text))
@@ -164,10 +158,11 @@ class Web:
 
     def _objection(self, key: str, receiver: str, request: web.BaseRequest) -> web.Response | None:
         """Why a post is not even read, if so; a stranger learns nothing but that he is one. Else it has its share."""
-        if not self._proofs.holds(receiver, request.headers.get("Authorization", "")):
+        proofs, routes = self._tocsin.rules.of(Proofs), self._tocsin.rules.of(Routes)
+        if not proofs.holds(receiver, request.headers.get("Authorization", "")):
             self._log(
                 "a post to %s from %s is refused: no token, or a wrong one",
-                self._proofs.shown(request.path),
+                proofs.shown(request.path),
                 request.remote,
             )
             answer = _said(
@@ -176,15 +171,13 @@ class Web:
             )
             answer.headers["WWW-Authenticate"] = "Bearer, Basic"
             return answer
-        if key not in self._routes:
-            there = (
-                listed(f"/hooks/{route}/{receiver}" for route in self._routes) or "no plugin that takes any"
-            )
+        if key not in routes:
+            there = listed(f"/hooks/{route}/{receiver}" for route in routes) or "no plugin that takes any"
             self._log("a post from %s is refused: nothing takes posts at %s", receiver, request.path)
-            return _said(404, f"nothing takes posts here{did_you_mean(key, self._routes)}; there is {there}")
+            return _said(404, f"nothing takes posts here{did_you_mean(key, routes)}; there is {there}")
         if request.headers.get("Content-Encoding", "identity") != "identity":
             return _said(415, "send the body as it is, without a Content-Encoding")
-        limit = self._limits[receiver]
+        limit = self._limit(receiver)
         if not limit.lets_in():
             self._tick.set()
             return _put_off("this receiver posts more than it may: send it again", limit.wait())
@@ -192,6 +185,17 @@ class Web:
             self._log("a post from %s is put off: too many are being taken", receiver)
             return _put_off("too much at once: send it again")
         return None
+
+    def _limit(self, receiver: str) -> Limit:
+        """How much it may post, as it is configured now."""
+        allowed = self._tocsin.config.receivers[receiver].limit
+        limit = self._limits.get(receiver)
+        if limit is None:
+            clock = self._tocsin.clock
+            limit = Limit(receiver, allowed, lambda: clock.boot().total_seconds())
+            self._limits[receiver] = limit
+        limit.allow(allowed)
+        return limit
 
     async def _take(self, key: str, receiver: str, request: web.BaseRequest) -> web.Response:
         body = bytearray()
@@ -235,7 +239,7 @@ class Web:
 
     async def _read(self, key: str, receiver: str, body: bytes) -> Any:
         """What the plugin reads in a body; a large one must not hold up the event loop."""
-        parse = self._routes[key].parse
+        parse = self._tocsin.rules.of(Routes)[key].parse
         if len(body) > LARGE_BODY:
             return await asyncio.to_thread(parse, receiver, body)
         return parse(receiver, body)

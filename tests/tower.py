@@ -19,6 +19,7 @@ FACT = "critical DiskFull db1: 97 % of / used"
 
 PEOPLE = """\
 digests = false
+web.listen = "127.0.0.1:0"
 [networks.console]
 [receivers.prod]
 token.file = "prod.token"
@@ -124,17 +125,21 @@ class Tower:
     @asynccontextmanager
     async def __call__(self, *tables: str, crash: bool = False) -> AsyncIterator[Engine]:
         """An engine with these tables beside the people; with none of its own, with two steps."""
-        text = "\n".join([self.people, *(tables or [TWO_STEPS])])
-        prepared = daemon.prepare(Document.open(self.write(text)))
+        prepared = daemon.prepare(Document.open(self.edit(*(tables or [TWO_STEPS]))))
         async with running(
             prepared.config,
             self.folder,
             declared=prepared.declared,
             networks={network.name: network for network in (self.chat, self.radio, *self.others)},
             clock=self.clock,
+            path=prepared.document.path,
             crash=crash,
         ) as run:
             yield Engine(run, self.chat)
+
+    def edit(self, *tables: str) -> Path:
+        """Write the configuration anew: these tables, and the people."""
+        return self.write("\n".join([self.people, *tables]))
 
 
 async def timers(engine: Engine) -> list[str]:

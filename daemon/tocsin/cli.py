@@ -13,12 +13,12 @@ import click
 
 from tocsin import calendars, clock, control, daemon, demo, plugins
 from tocsin.clock import Clock
-from tocsin.config import Config, Document
+from tocsin.config import Config, Document, spelled_out
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
 from tocsin.domain.moments import MOMENT_FORM, parse_moment
 from tocsin.domain.rota import Rota
-from tocsin.domain.words import counted, did_you_mean, key_path, listed
+from tocsin.domain.words import counted, did_you_mean, listed
 from tocsin.errors import ConfigError, NetworkError, PluginError, Problem, StateError
 from tocsin.networks.matrix.settings import MatrixSettings
 
@@ -139,6 +139,26 @@ def status(path: Path) -> None:
         click.echo(f"{name}: {f'down: {down}' if down else 'up'}")
     for name, value in answer.items():
         click.echo(f"{name}: {value}")
+
+
+@main.command(name="reload", short_help="Let the running daemon read its configuration again.")
+@config_option
+def read_again(path: Path) -> None:
+    """Let the daemon that runs with this configuration read it again: it takes all of it, or nothing.
+
+    Exits with 2 if it can't take it, and says why.
+    """
+    _, config = _opened(path, daemon.read)  # the daemon itself looks at the rest
+    try:
+        answer = control.ask(daemon.state_folder(config), "reload")
+    except StateError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    for line in [*answer["errors"], *answer["warnings"]]:
+        click.echo(line, err=True)
+    if answer["errors"]:
+        _refuse("configuration not reloaded, the old one holds")
+    click.echo(answer["told"])
 
 
 @main.group(short_help="Log in to Matrix; trust people's new devices.")
@@ -427,19 +447,8 @@ def _opened(path: Path, read: Callable[[Document], T]) -> tuple[Document, T]:
 
 
 def _tell(problems: Iterable[Problem], path: Path, document: Document | None) -> None:
-    """One line a problem: `config.toml:14: people.alice.acounts: no such setting`.
-
-    Errors before warnings, each in the order of the file.
-    """
-    lines = []
-    for problem in problems:
-        line = document.line_of(problem.at) if document else None
-        place = f"{path}:{line}" if line else str(path)
-        where = f"{key_path(problem.at)}: " if problem.at else ""
-        text = f"{place}: {'' if problem.fatal else 'warning: '}{where}{problem.text}"
-        lines.append((not problem.fatal, line or 0, text))
-    for _, _, text in sorted(lines, key=lambda one: one[:2]):
-        click.echo(text, err=True)
+    for line in spelled_out(problems, path, document):
+        click.echo(line, err=True)
 
 
 def _refuse(text: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import gc
 import logging
 import os
 import resource
@@ -13,11 +15,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, safety, seen
+from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, reload, safety, seen
 from tocsin.buttons import ButtonsByPath
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Vocabulary
-from tocsin.config import Config, Document, check_names, read_config
+from tocsin.config import (
+    Config,
+    Document,
+    check_names,
+    differences,
+    named,
+    need_restart,
+    read_config,
+    spelled_out,
+)
 from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
@@ -25,7 +36,7 @@ from tocsin.courier import Courier
 from tocsin.domain import bridge, digest, duty, group, page
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
-from tocsin.errors import ConfigError, Problem
+from tocsin.errors import ConfigError, PluginError, Problem
 from tocsin.facts import Known
 from tocsin.guard import Guard
 from tocsin.hearing import Commands
@@ -37,6 +48,7 @@ from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.outages import Outages
 from tocsin.people import People
+from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.status import status
 from tocsin.store import Database, State
@@ -64,13 +76,14 @@ NETWORK_PAUSE = timedelta(seconds=5)
 class Prepared:
     """A configuration that can run: read, its plugins built, every name resolved.
 
-    warnings: what works but is probably not meant.
+    warnings: what works but is probably not meant. document: what was read.
     """
 
     config: Config
     declared: plugins.Declared
     plugins: plugins.Plugins
     warnings: tuple[Problem, ...]
+    document: Document
 
 
 def read(document: Document) -> Config:
@@ -100,7 +113,15 @@ def prepare(document: Document) -> Prepared:
     found = [*check_names(config), *running.check(config)]
     if any(problem.fatal for problem in found):
         raise ConfigError(found)
-    return Prepared(config, running.declared(), running, tuple(found))
+    return Prepared(config, running.declared(), running, tuple(found), document)
+
+
+def prepare_again(document: Document, running: Config) -> Prepared:
+    """As `prepare`, for a daemon that runs: raises ConfigError as well for what that one can't take."""
+    prepared = prepare(document)
+    if problems := list(need_restart(running, prepared.config)):
+        raise ConfigError(problems)
+    return prepared
 
 
 def state_folder(config: Config) -> Path:
@@ -109,7 +130,7 @@ def state_folder(config: Config) -> Path:
     return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
 
 
-def set_up(config: Config, declared: plugins.Declared, state: State) -> Setup:
+def set_up(config: Config, declared: plugins.Declared, state: State, reloading: Reload) -> Setup:
     """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
     events = (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS, *bridge.EVENTS)
     timers = {
@@ -118,12 +139,13 @@ def set_up(config: Config, declared: plugins.Declared, state: State) -> Setup:
         **oncall.timer_kinds(),
         **flapping.timer_kinds(),
         **seen.timer_kinds(),
+        **reloading.timer_kinds(),
         **declared.timers,
     }
     words = answers.commands([answers.of_groups(), *declared.answers])
-    commands = [*words, *lists.commands(), *me.commands(), *oncall.commands(), *declared.commands]
+    own = [*words, *lists.commands(), *me.commands(), *oncall.commands(), *reload.commands()]
     tables = {
-        Vocabulary: Vocabulary(commands, config.prefix),
+        Vocabulary: Vocabulary([*own, *declared.commands], config.prefix),
         Routes: Routes(declared.routes),
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
         Proofs: Proofs(config.receivers),
@@ -134,6 +156,26 @@ def set_up(config: Config, declared: plugins.Declared, state: State) -> Setup:
         key=state.key() if declared.buttons else b"",
         rules=Rules(by_event([*seen.reactions(), *declared.reactions]), timers, tables=tables),
     )
+
+
+def read_again(path: Path, before: Setup, set_up: Callable[[Config, plugins.Declared], Setup]) -> Reading:
+    """Read a configuration as at the start; what a daemon that runs can't take is refused as well.
+
+    before: what holds now. set_up: what the configuration makes of the daemon.
+    """
+    document = None
+    try:
+        document = Document.open(path)
+        prepared = prepare_again(document, before.config)
+    except ConfigError as error:
+        faults = [problem for problem in error.problems if problem.fatal]
+        return Reading(errors=spelled_out(faults, path, document))
+    except PluginError as error:
+        return Reading(errors=[f"{path}: {error}"])
+    after = set_up(prepared.config, prepared.declared)
+    rotated = after.rules.of(Proofs).others(before.rules.of(Proofs))
+    changed = named([*differences(before.config, after.config), *(("receivers", name) for name in rotated)])
+    return Reading(after, changed, warnings=spelled_out(prepared.warnings, path, document))
 
 
 class Daemon:
@@ -148,9 +190,13 @@ class Daemon:
         state: State,
         database: Database,
         networks: Mapping[str, Network],
+        path: Path | None = None,
     ) -> None:
-        """Build the parts; nothing moves before `run`."""
-        setup = set_up(config, declared, state)
+        """Build the parts; nothing moves before `run`. path: the file that can be read again."""
+        self._path = path
+        self._state = state
+        self.reload = Reload(self._read_again)
+        setup = set_up(config, declared, state, self.reload)
         known = Known(
             config,
             setup.kinds,
@@ -160,10 +206,8 @@ class Daemon:
         )
         self.tocsin = Tocsin(clock=clock, state=state, database=database, known=known, rules=setup.rules)
         self.networks = dict(networks)
-        everywhere = {
-            **networks,
-            FALLBACK.network: Fallback(config.fallback.command, config.fallback.timeout),
-        }
+        self._fallback = Fallback(config.fallback.command, config.fallback.timeout)
+        everywhere = {**networks, FALLBACK.network: self._fallback}
         self.echoes = Echoes(self.tocsin)
         self.courier = Courier(self.tocsin, everywhere, self.echoes)
         self.intake = Intake(self.tocsin, careful=state.unclean)
@@ -175,9 +219,10 @@ class Daemon:
         nudges = [self.ringer.nudge, self.intake.nudge]
         self.web = Web(self.tocsin, self.intake, buttons, nudges)
         self.guard = Guard(self.tocsin, everywhere)
-        self.control = Control(state.folder, {"status": self._status})
+        self.control = Control(state.folder, {"status": self._status, "reload": self._reload})
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
+        self.tocsin.on_setup = self._follow
         self.tocsin.known.reaches = self.ears.reaches
 
     async def run(self) -> int:
@@ -219,6 +264,7 @@ class Daemon:
         await self.echoes.begin()
         for part in (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web):
             start(type(part).__name__, part.run())
+        start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():
             start(name, self._run_network(network))
 
@@ -226,9 +272,29 @@ class Daemon:
         """Finish what is under way, and end."""
         self._stop.set()
 
+    def hang_up(self) -> None:
+        """SIGHUP: read the configuration again, unless it says that the terminal is gone on which we were started."""
+        if _terminal_is_gone():
+            self.stop()
+        else:
+            self.reload.signal()
+
     def _know(self, people: People) -> None:
         for name, network in self.networks.items():
             network.know(people.accounts_on(name))
+
+    def _follow(self, setup: Setup) -> None:
+        self._fallback.use(setup.config.fallback.command, setup.config.fallback.timeout)
+
+    def _read_again(self) -> Reading:
+        """In a thread."""
+        if self._path is None:
+            return Reading(errors=["there is no file to read again"])
+        return read_again(
+            self._path,
+            self.tocsin.setup,
+            lambda config, declared: set_up(config, declared, self._state, self.reload),
+        )
 
     async def _run_network(self, network: Network) -> None:
         """Keep a network running; one that fails is no reason for the others to end."""
@@ -242,6 +308,10 @@ class Daemon:
 
     async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         return await status(self.tocsin, self.ears.standing, self.web.address)
+
+    async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = await self.reload.again(self.tocsin, COMMAND_LINE)
+        return {"errors": found.errors, "warnings": found.warnings, "told": found.told().text}
 
 
 async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mapping[str, Network]]) -> int:
@@ -264,9 +334,12 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
             state=state,
             database=database,
             networks=make_networks(prepared.config, clock),
+            path=prepared.document.path,
         )
+        gc.freeze()  # it stays: to look through all of it again and again would hold up the event loop
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.hang_up)
         code = await daemon.run()
         in_order = code == 0
     finally:
@@ -280,6 +353,14 @@ def _allow_many_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and sets its own
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MOST_FILES) if most > 0 else MOST_FILES, most))
+
+
+def _terminal_is_gone() -> bool:
+    try:
+        os.tcgetpgrp(0)
+    except OSError as error:
+        return error.errno == errno.EIO  # any other error: there never was one
+    return False
 
 
 def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from tocsin import answers, hookspecs, lists, me, oncall
+from tocsin import answers, hookspecs, lists, me, oncall, reload
 from tocsin.answers import Answers
 from tocsin.buttons import TAKEN_PATHS, Button
 from tocsin.commands import OWN_WORDS, Command
@@ -209,6 +209,7 @@ class Plugins:
             *lists.commands(),
             *me.commands(),
             *oncall.commands(),
+            *reload.commands(),
         ]
         claims |= dict.fromkeys(
             (*answers.WORDS, *(word for one in own for word in (one.name, *one.also))), "Tocsin itself"

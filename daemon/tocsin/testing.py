@@ -234,11 +234,13 @@ async def running(
     declared: Declared | None = None,
     networks: Mapping[str, Network],
     clock: HandClock | None = None,
+    path: Path | None = None,
     crash: bool = False,
 ) -> AsyncIterator[Running]:
     """A daemon with its state in a folder; started again on the same folder, it goes on from there.
 
-    It listens on a port of its own: `daemon.web.address`.
+    It listens on a port of its own: `daemon.web.address`. path: the file that it reads again when it is told to, which
+    has to say so too: `web.listen = "127.0.0.1:0"`.
     crash: at the end it is torn down in the middle, as if it had been killed.
     """
     clock = clock or HandClock()
@@ -248,7 +250,13 @@ async def running(
     try:
         database = Database(state)
         daemon = Daemon(
-            config, declared or Declared(), clock=clock, state=state, database=database, networks=networks
+            config,
+            declared or Declared(),
+            clock=clock,
+            state=state,
+            database=database,
+            networks=networks,
+            path=path,
         )
         task = asyncio.create_task(daemon.run())
         running = Running(daemon, clock)

@@ -80,7 +80,7 @@ class TimerKind:
     kind: `PLUGIN.WHAT`. handler: called when one is due, at least once; it looks at the facts, not at having been
     called. It gets `(timer, tx)`, and is run in a turn; a coroutine function gets `(timer, tocsin)`, the daemon's
     `Tocsin`, and is run beside all else. pages: such a timer, set for an alert's id, is its next step: somebody will
-    be paged. at_start: one with an empty key is set to ring at once whenever the daemon starts.
+    be paged. at_start: one with an empty key is set to ring at once whenever the daemon starts, or has another configuration.
     """
 
     kind: str

@@ -259,3 +259,13 @@ async def test_an_edit_of_the_schedule_is_told_to_whose_shifts_it_changes(tower:
             "your shifts in primary changed: now yours: Fri 4 Dec 08:00 to Fri 11 Dec 08:00 UTC; no longer yours: Fri 27 Nov"
         )
         assert not engine.chat.texts("person/carol")
+
+
+async def test_so_it_is_when_the_configuration_is_reloaded(tower: Tower) -> None:
+    weekly = PRIMARY.replace('"day"', '"week"')
+    async with tower(STEPS, weekly, HANDOFF) as engine:
+        tower.edit(STEPS, weekly.replace('"bob"]', '"dave", "bob"]'), HANDOFF)
+        await asks(engine, "alice", "reload")
+        assert last(engine, "dave").startswith(
+            "your shifts in primary changed: now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00 UTC"
+        )

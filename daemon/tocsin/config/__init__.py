@@ -1,6 +1,7 @@
 """One TOML file into frozen dataclasses; every error with its line, its path and what to do."""
 
-from tocsin.config.document import Document
+from tocsin.config.changes import differences, named, need_restart
+from tocsin.config.document import Document, spelled_out
 from tocsin.config.names import check_names, unknown_name
 from tocsin.config.reading import read_config, shape_problem
 from tocsin.config.schedules import Schedule
@@ -33,7 +34,11 @@ __all__ = [
     "Secret",
     "Texts",
     "check_names",
+    "differences",
+    "named",
+    "need_restart",
     "read_config",
     "shape_problem",
+    "spelled_out",
     "unknown_name",
 ]

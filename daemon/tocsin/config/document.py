@@ -4,11 +4,12 @@ import os
 import stat
 import tomllib
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tocsin.domain.words import key_path
 from tocsin.errors import ConfigError, KeyPath, Problem
 
 
@@ -67,6 +68,21 @@ class Document:
             return True
 
         return bisect_left(range(1, len(lines) + 1), x=True, key=reached) + 1
+
+
+def spelled_out(problems: Iterable[Problem], path: Path, document: Document | None) -> Sequence[str]:
+    """One line a problem: `config.toml:14: people.alice.acounts: no such setting`.
+
+    Errors before warnings, each in the order of the file. document: what stands in the file, if that could be read.
+    """
+    lines = []
+    for problem in problems:
+        line = document.line_of(problem.at) if document else None
+        place = f"{path}:{line}" if line else str(path)
+        where = f"{key_path(problem.at)}: " if problem.at else ""
+        text = f"{place}: {'' if problem.fatal else 'warning: '}{where}{problem.text}"
+        lines.append((not problem.fatal, line or 0, text))
+    return [text for _, _, text in sorted(lines, key=lambda one: one[:2])]
 
 
 def permission_problem(path: Path, *, forbidden: int) -> str | None:

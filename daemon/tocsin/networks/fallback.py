@@ -17,7 +17,11 @@ class Fallback:
     sees = False
 
     def __init__(self, command: Sequence[str], timeout: timedelta) -> None:
-        """command: the program and its arguments. timeout: after which it is killed."""
+        """As for `use`."""
+        self.use(command, timeout)
+
+    def use(self, command: Sequence[str], timeout: timedelta) -> None:
+        """command: the program and its arguments, from now on. timeout: after which it is killed."""
         self._command = command
         self._timeout = timeout
         self.send_for = timeout + timedelta(seconds=5)

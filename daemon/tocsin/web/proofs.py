@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tocsin.config.tables import Receiver
 
@@ -30,6 +30,11 @@ class Proofs:
                 given = b""
         same = hmac.compare_digest(_digest(given), wanted)
         return same and said.lower() == scheme
+
+    def others(self, before: "Proofs") -> Sequence[str]:
+        """The receivers whose secrets are other ones than before."""
+        wanted = before._wanted  # noqa: SLF001 (of the same class)
+        return [name for name, one in self._wanted.items() if name in wanted and wanted[name] != one]
 
     def shown(self, path: str) -> str:
         """A path without a token, which does not belong there."""

@@ -36,11 +36,10 @@ def handoffs(rota: Rota, first: date, days: int) -> Iterator[str]:
 
 
 def gaps(rota: Rota, first: date, days: int) -> Iterator[str]:
-    """When nobody is: one line each."""
-    for shift in _shifts(rota, first, days):
-        if not shift.people:
-            start, end = (at.astimezone(rota.zone) for at in (shift.start, shift.end))
-            yield f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
+    """When nobody is, though somebody need be: one line each."""
+    for span in rota.gaps(_shifts(rota, first, days)):
+        start, end = (at.astimezone(rota.zone) for at in span)
+        yield f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
 
 
 def _signs(rota: Rota, shifts: Sequence[Shift]) -> dict[tuple[str, ...], str]:

@@ -14,7 +14,7 @@ from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
-from tocsin.domain.rota import Override, Shift
+from tocsin.domain.rota import Override, Shift, Span
 from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
 from tocsin.people import People
@@ -285,6 +285,10 @@ class Facts:
     def shifts(self, schedule: str, since: datetime, until: datetime) -> Iterator[Shift]:
         """Who is on call in that time, one shift after another, with all overrides; gaps have nobody."""
         return self.config.schedules[schedule].rota.shifts(since, until, self.overrides_of(schedule))
+
+    def gaps(self, schedule: str, since: datetime, until: datetime) -> Iterator[Span]:
+        """When in that time nobody is on call, with all overrides, though somebody need be."""
+        return self.config.schedules[schedule].rota.gaps(self.shifts(schedule, since, until))
 
     @property
     def overrides(self) -> Mapping[str, OverrideSet]:

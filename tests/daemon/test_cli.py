@@ -65,7 +65,7 @@ def test_plugins_are_listed_without_a_configuration() -> None:
     ran = run(TOCSIN, "plugins")
     assert ran.returncode == 0
     names = [line.split()[0] for line in ran.stdout.splitlines()]
-    assert names == ["alertmanager", "escalation", "handoff", "notify", "silence"]
+    assert names == ["alertmanager", "escalation", "handoff", "notify", "schedules", "silence"]
 
 
 def test_plugins_are_not_listed_from_a_configuration_that_is_bad(tmp_path: Path) -> None:

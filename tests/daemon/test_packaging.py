@@ -76,6 +76,7 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         "escalation",
         "handoff",
         "notify",
+        "schedules",
         "silence",
     ]
     assert "Tells of each deploy while an alert is open." in ran.stdout

@@ -90,6 +90,7 @@ def test_what_is_installed_is_listed_and_how_to_enable_it(install: Install, writ
         "extra",
         "handoff",
         "notify",
+        "schedules",
         "silence",
     ]
     assert lines[2].endswith("tocsin-extra 1.2   not enabled: add [plugins.extra]")

@@ -239,6 +239,22 @@ def test_shifts_say_the_same_as_each_instant_in_them(data: st.DataObject) -> Non
             assert rota.on_call(at, overrides) == shift.people
 
 
+@given(st.data())
+def test_a_gap_is_where_nobody_is_on_call_and_somebody_need_be(data: st.DataObject) -> None:
+    zone = ZoneInfo(data.draw(st.sampled_from(zones())))
+    unneeded = tuple(data.draw(st.lists(hours, max_size=2)))
+    rota = Rota(zone, tuple(data.draw(st.lists(layers, max_size=2))), nobody_needed=unneeded)
+    since = data.draw(moments(zone.key))
+    until = since + data.draw(st.integers(1, 500)) * GRID
+    gaps = list(rota.gaps(rota.shifts(since, until)))
+    assert all(since <= start < end <= until for start, end in gaps)
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(gaps))
+    off = Layer(Rotation((("nobody",),), datetime.fromisoformat("1990-01-01")), hours=unneeded)
+    at = since + data.draw(st.integers(0, (until - since) // GRID - 1)) * GRID
+    needed = not (unneeded and has(off, clock(at, zone), 1))
+    assert any(start <= at < end for start, end in gaps) == (needed and not rota.on_call(at))
+
+
 def _naive(at: datetime) -> datetime:
     return at.replace(tzinfo=None)
 

@@ -177,6 +177,15 @@ def test_gaps_are_told_and_scripts_know(config: Path) -> None:
     )
 
 
+def test_hours_in_which_nobody_is_needed_are_no_gap(tower: Tower) -> None:
+    nights = NIGHTS.replace("[[", 'nobody_needed = ["Sat,Sun", "06:00-20:00"]\n[[')
+    path = tower.write(f"{tower.people}{STEPS}{PRIMARY}{nights}")
+    assert run(path, "gaps", "--days", "3", "--from", "2026-11-21") == (
+        1,
+        ["nights: nobody from Mon 23 Nov 2026 20:00 to Mon 23 Nov 2026 22:00 (UTC)"],
+    )
+
+
 def test_what_is_not_there_is_refused(config: Path, write_config: Callable[..., Path]) -> None:
     assert run(config, "show", "primry") == (2, ["no schedule is called 'primry'; did you mean 'primary'?"])
     path = write_config()
@@ -207,6 +216,12 @@ def test_mistakes_are_told(tower: Tower, layer: str, complaint: str) -> None:
     ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
     assert ran.exit_code == 2
     assert complaint in ran.stderr
+
+
+def test_hours_in_which_nobody_is_needed_are_hours(tower: Tower) -> None:
+    path = tower.write(f'{tower.people}{STEPS}{PRIMARY}[schedules.s]\nnobody_needed = ["at night"]\n')
+    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
+    assert "schedules.s.nobody_needed[0]: must be days and hours such as 'Mon-Fri 08:00-20:00'" in ran.stderr
 
 
 def test_a_local_time_of_toml_is_a_time_too(tower: Tower) -> None:

@@ -108,17 +108,20 @@ class LayerSettings:
 class Schedule:
     """Who is on call.
 
-    on_call: those who are while no layer has anybody. timezone: of all times in it.
+    on_call: those who are while no layer has anybody. timezone: of all times in it. nobody_needed: when it is meant that
+    nobody may be.
     """
 
     on_call: Names = ()
     timezone: ZoneInfo = _UTC
     layers: tuple[LayerSettings, ...] = ()
+    nobody_needed: tuple[HoursSetting, ...] = ()
 
     @cached_property
     def rota(self) -> Rota:
         """What that means."""
-        return Rota(self.timezone, tuple(each.layer for each in self.layers), self.on_call)
+        layers = tuple(each.layer for each in self.layers)
+        return Rota(self.timezone, layers, self.on_call, self.nobody_needed)
 
     @cached_property
     def people(self) -> tuple[str, ...]:

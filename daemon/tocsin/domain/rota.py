@@ -268,11 +268,15 @@ class Override:
 
 @dataclass(frozen=True)
 class Rota:
-    """Who is on call: layers, the first ones first, and those who always are where no layer has anybody."""
+    """Who is on call: layers, the first ones first, and those who always are where no layer has anybody.
+
+    nobody_needed: hours in which it is no gap if nobody is.
+    """
 
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     layers: tuple[Layer, ...] = ()
     always: tuple[str, ...] = ()
+    nobody_needed: tuple[Hours, ...] = ()
 
     def shifts(self, since: datetime, until: datetime, overrides: Iterable[Override] = ()) -> Iterator[Shift]:
         """Who is on call in that time, one shift after another; gaps have nobody. Later overrides act upon earlier ones."""
@@ -307,6 +311,15 @@ class Rota:
     def on_call(self, at: datetime, overrides: Iterable[Override] = ()) -> tuple[str, ...]:
         """Who is on call at an instant."""
         return next(self.shifts(at, at + _MOMENT, overrides)).people
+
+    def gaps(self, shifts: Iterable[Shift]) -> Iterator[Span]:
+        """When nobody is on call though somebody need be, by these shifts of it, which stand one after another."""
+        for shift in shifts:
+            if not shift.people:
+                yield from _without((shift.start, shift.end), self._unneeded(shift.start, shift.end))
+
+    def _unneeded(self, since: datetime, until: datetime) -> list[Span]:
+        return _union(span for hours in self.nobody_needed for span in hours.spans(since, until, self.zone))
 
     def _people(self, running: Sequence["_Part"]) -> tuple[str, ...]:
         top = running[0].rank if running else _LAST
@@ -349,6 +362,17 @@ def _union(spans: Iterable[Span]) -> list[Span]:
 def _shown(at: datetime, zone: ZoneInfo) -> datetime:
     """What clocks there show then."""
     return at.astimezone(zone).replace(tzinfo=None)
+
+
+def _without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
+    """What is left of a span without these, which are in order and don't touch one another."""
+    left, over = span
+    for start, end in others:
+        if left < start and left < over:
+            yield left, min(start, over)
+        left = max(left, end)
+    if left < over:
+        yield left, over
 
 
 def begin_at(wall: datetime, zone: ZoneInfo) -> datetime:

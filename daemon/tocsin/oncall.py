@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from tocsin import load
 from tocsin.commands import Call, Command
 from tocsin.domain.duty import OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.message import Message
@@ -25,8 +26,17 @@ LOOK_AHEAD_FIRST = timedelta(days=8)
 
 def commands() -> Sequence[Command]:
     """The word that asks."""
-    usage = "oncall [SCHEDULE|TEAM] [at TIME]"
-    return [Command(usage, who, "who is on call", anyone=True, often=True, grammar="oncall [WORDS…]")]
+    usage = f"oncall [SCHEDULE|TEAM] [at TIME], oncall {load.WORD} [30d]"
+    return [
+        Command(
+            usage,
+            who,
+            "who is on call; who carried how much",
+            anyone=True,
+            often=True,
+            grammar="oncall [WORDS…]",
+        )
+    ]
 
 
 def who(call: Call, tx: Transaction) -> Message:
@@ -35,6 +45,8 @@ def who(call: Call, tx: Transaction) -> Message:
     if not schedules:
         return Message("there is no schedule: add [schedules.NAME] to the configuration")
     words = call["WORDS"].split()
+    if words and bare(words[0]) == load.WORD:
+        return load.load(call, words[1:], tx)
     at = _at(words, call, tx)
     wanted = _wanted(words, tx)
     first, *more = (_stands_at(each, at, call, tx) if at else _stands(each, call, tx) for each in wanted)

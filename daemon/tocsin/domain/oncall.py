@@ -56,17 +56,20 @@ class QuietHours:
     def __str__(self) -> str:
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
 
+    def cover(self, at: time) -> bool:
+        """Whether that time is in them."""
+        if self.start < self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end
+
     def over_at(self, now: datetime, zone: ZoneInfo) -> datetime | None:
         """When they end, if they have begun; None if they have not."""
         here = now.astimezone(zone)
-        at = here.time().replace(tzinfo=None)
-        if self.start < self.end:
-            quiet, days = self.start <= at < self.end, 0
-        else:
-            quiet, days = at >= self.start or at < self.end, int(at >= self.start)
-        if not quiet:
+        at = here.time()
+        if not self.cover(at):
             return None
-        end = on_the_wall(here.date() + timedelta(days=days), self.end, zone)
+        tomorrow = self.start > self.end and at >= self.start
+        end = on_the_wall(here.date() + timedelta(days=tomorrow), self.end, zone)
         return end if end > now else None
 
 

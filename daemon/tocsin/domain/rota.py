@@ -220,7 +220,7 @@ class Layer:
         if not self.hours:
             yield from turns
             return
-        spans = _union(span for hours in self.hours for span in hours.spans(since, until, zone))
+        spans = union(span for hours in self.hours for span in hours.spans(since, until, zone))
         for turn in turns:
             over = bisect_right(spans, turn.start, key=itemgetter(1))
             for start, end in islice(spans, over, None):
@@ -319,7 +319,7 @@ class Rota:
                 yield from _without((shift.start, shift.end), self._unneeded(shift.start, shift.end))
 
     def _unneeded(self, since: datetime, until: datetime) -> list[Span]:
-        return _union(span for hours in self.nobody_needed for span in hours.spans(since, until, self.zone))
+        return union(span for hours in self.nobody_needed for span in hours.spans(since, until, self.zone))
 
     def _people(self, running: Sequence["_Part"]) -> tuple[str, ...]:
         top = running[0].rank if running else _LAST
@@ -347,7 +347,7 @@ _LAST = math.inf
 _END = _Part(_LAST, -1)
 
 
-def _union(spans: Iterable[Span]) -> list[Span]:
+def union(spans: Iterable[Span]) -> list[Span]:
     """The same time in spans that don't touch one another, in order."""
     found: list[Span] = []
     for start, end in sorted(spans):

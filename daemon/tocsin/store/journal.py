@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from tocsin.domain.event import Event
 from tocsin.store.schema import events
@@ -27,6 +27,18 @@ _LAST = Statement(
     .limit(1)
 )
 _COLUMNS = {"subject", "at", "by"}
+_LAST_BEFORE = Statement(
+    select(events.c.seq)
+    .where(events.c.subject == given("subject"), events.c.at < given("at", type_=events.c.at.type))
+    .order_by(events.c.seq.desc())
+    .limit(1)
+)
+# A partial index is used only where a query repeats its condition word for word.
+_PAGES = Statement(
+    select(events.c.subject, events.c.at, events.c.body).where(
+        text("kind = 'page.begun'"), events.c.at >= given("since", type_=events.c.at.type)
+    )
+)
 _ONE = Statement(_ROWS.where(events.c.seq == given("seq")))
 
 
@@ -59,6 +71,17 @@ def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
         headline=event.headline(),
         body=_adapter(type(event)).dump_json(event, exclude=_COLUMNS).decode(),
     ).key
+
+
+def last_before(connection: Connection, subject: str, at: datetime) -> int:
+    """The place in the journal of what happened last to a subject before that time; 0 if nothing did."""
+    return int(_LAST_BEFORE.run(connection, subject=subject, at=at).value() or 0)
+
+
+def pages(connection: Connection, since: datetime) -> Iterator[tuple[str, str, datetime]]:
+    """Each `PersonPaged` from then on: the person, the subject, and when; thousands, so no event is made of each."""
+    for row in _PAGES.run(connection, since=since):
+        yield json.loads(row.body)["person"], row.subject, row.at
 
 
 @cache

@@ -42,7 +42,7 @@ __all__ = [
     "upsert",
 ]
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -90,6 +90,10 @@ events = Table(
     Index("ix_events_subject", "subject", "seq"),
     sqlite_autoincrement=True,
 )
+# Who was called how often lately is asked beside all that ever happened.
+_PAGES = text("kind = 'page.begun'")
+Index("ix_events_pages", events.c.at, sqlite_where=_PAGES, postgresql_where=_PAGES)
+
 
 subjects = Table(
     "subjects",

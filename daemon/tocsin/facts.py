@@ -1,8 +1,9 @@
 """Questions that are answered from what is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
@@ -283,8 +284,14 @@ class Facts:
         return people
 
     def shifts(self, schedule: str, since: datetime, until: datetime) -> Iterator[Shift]:
-        """Who is on call in that time, one shift after another, with all overrides; gaps have nobody."""
-        return self.config.schedules[schedule].rota.shifts(since, until, self.overrides_of(schedule))
+        """Who is on call in that time, one shift after another, with all overrides; gaps have nobody.
+
+        It is worked out as it is read, which may be after the turn.
+        """
+        events: Iterable[OverrideSet] = self.overrides.values()
+        if past := self.past_overrides(since):
+            events = sorted([*past, *events], key=lambda one: one.at)
+        return self.config.schedules[schedule].rota.shifts(since, until, self._known_here(schedule, events))
 
     def gaps(self, schedule: str, since: datetime, until: datetime) -> Iterator[Span]:
         """When in that time nobody is on call, with all overrides, though somebody need be."""
@@ -307,7 +314,24 @@ class Facts:
 
         By whoever is no longer in the configuration nobody would be reached: they stand in for nobody.
         """
-        every = (one for event in self.overrides.values() for one in event.overrides)
+        return self._known_here(schedule, self.overrides.values())
+
+    def past_overrides(self, since: datetime) -> Sequence[OverrideSet]:
+        """Those that were in force after that time and are no more, or not in that form, each as far as it came."""
+        if since >= self.time.at:
+            return ()
+        found = list[OverrideSet]()
+        ended = (subject.id for subject in subjects.closed_since(self.connection, HANDOFF, since))
+        for subject in (*self.all_open(HANDOFF), *ended):
+            story = [entry.event for entry in self.story(subject, (OverrideSet, OverrideEnded))]
+            for begun, then in pairwise(story):
+                if isinstance(begun, OverrideSet) and then is not None:
+                    cut = (replace(one, end=min(one.end, then.at)) for one in begun.overrides)
+                    found.append(replace(begun, overrides=tuple(one for one in cut if one.start < one.end)))
+        return found
+
+    def _known_here(self, schedule: str, events: Iterable[OverrideSet]) -> Sequence[Override]:
+        every = (one for event in events for one in event.overrides)
         theirs = (one for one in every if one.schedule in ("", schedule))
         return [one for one in theirs if not one.comes or one.comes in self.config.people]
 

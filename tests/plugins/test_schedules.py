@@ -8,6 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from tocsin.cli import main
+from tocsin.domain.duty import HANDOFF, OverrideEnded, OverrideSet
+from tocsin.domain.rota import EVERYBODY, Override
+from tocsin.oncall import end_override, set_override
+from tocsin.transaction import Transaction
 
 from tests.engine import fires
 from tests.tower import Tower, asks, policy
@@ -228,3 +232,40 @@ def test_a_local_time_of_toml_is_a_time_too(tower: Tower) -> None:
     table = PRIMARY.replace('"2026-11-20 04:10"', "2026-11-20T04:10:00")
     path = tower.write(f"{tower.people}{STEPS}{table}")
     assert run(path, "gaps", "--from", "2026-11-21") == (0, ["no gap in 28 days"])
+
+
+# ── What was ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_overrides_that_are_over_are_still_known_of_the_time_that_they_were_for(tower: Tower) -> None:
+    """One that ended by itself, one that was cancelled before its end, and one that was set anew."""
+
+    def begin(hours: int, comes: str, tx: Transaction, *, anew: bool = False) -> None:
+        one = Override(tx.now, tx.now + timedelta(hours=hours), EVERYBODY, comes, "always")
+        subject = next(iter(tx.overrides)) if anew else tx.open(HANDOFF, comes)
+        set_override(OverrideSet(subject=subject, at=tx.now, overrides=(one,)), tx)
+
+    def cancel(tx: Transaction) -> None:
+        for subject in list(tx.overrides):
+            end_override(OverrideEnded(subject=subject, at=tx.now, by="alice"), tx)
+
+    async with tower(STEPS, PRIMARY, '[schedules.always]\non_call = ["alice"]\n') as engine:
+        start = tower.clock.now()
+        await engine.run.tocsin.turn(lambda tx: begin(2, "bob", tx))
+        await engine.advance(hours=5)
+        await engine.run.tocsin.turn(lambda tx: begin(9, "carol", tx))
+        await engine.advance(hours=1)
+        await engine.run.tocsin.turn(cancel)
+        await engine.run.tocsin.turn(lambda tx: begin(9, "dave", tx))
+        await engine.advance(hours=1)
+        await engine.run.tocsin.turn(lambda tx: begin(1, "bob", tx, anew=True))
+        day = timedelta(days=1)
+        found = await engine.run.tocsin.turn(lambda tx: list(tx.shifts("always", start, start + day)))
+        assert [((shift.end - start) // timedelta(hours=1), *shift.people) for shift in found] == [
+            (2, "bob"),
+            (5, "alice"),
+            (6, "carol"),
+            (7, "dave"),
+            (8, "bob"),
+            (24, "alice"),
+        ]

@@ -45,6 +45,14 @@ _LAST_CLOSED = Statement(
     .order_by(subjects.c.closed_at.desc())
     .limit(1)
 )
+_CLOSED_SINCE = Statement(
+    select(subjects)
+    .where(
+        subjects.c.kind == given("one_kind"),
+        subjects.c.closed_at > given("since", type_=subjects.c.closed_at.type),
+    )
+    .order_by(subjects.c.number)
+)
 _REOPEN = Statement(update(subjects).where(subjects.c.id == given("one_id")).values(closed_at=None))
 _CLOSE = Statement(update(subjects).where(subjects.c.id == given("one_id")).values(closed_at=given("at")))
 
@@ -71,6 +79,11 @@ def last_closed(connection: Connection, kind: str, key: str, since: datetime) ->
     """The subject that was closed last for this key, if that was after that time."""
     row = _LAST_CLOSED.run(connection, one_kind=kind, one_key=key, since=since).first()
     return None if row is None else _subject(row)
+
+
+def closed_since(connection: Connection, kind: str, since: datetime) -> Sequence[Subject]:
+    """The subjects of a kind that were closed after that time, the oldest first."""
+    return [_subject(row) for row in _CLOSED_SINCE.run(connection, one_kind=kind, since=since)]
 
 
 def reopen(connection: Connection, subject: str) -> None:

@@ -78,6 +78,7 @@ from tocsin.errors import (
     UsageError,
 )
 from tocsin.facts import GROUP
+from tocsin.feeds import Feed
 from tocsin.hookspecs import hookimpl
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
@@ -111,6 +112,7 @@ __all__ = [
     "Count",
     "Duration",
     "Event",
+    "Feed",
     "FilePath",
     "FlappingBegan",
     "FlappingEnded",

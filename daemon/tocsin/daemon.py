@@ -38,6 +38,7 @@ from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, PluginError, Problem
 from tocsin.facts import Known
+from tocsin.feeds import FeedsByPath
 from tocsin.guard import Guard
 from tocsin.hearing import Commands
 from tocsin.intake import Intake, Routes
@@ -54,7 +55,7 @@ from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Rules, by_event
-from tocsin.web import Buttons, Web
+from tocsin.web import Buttons, Feeds, Web
 from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
@@ -148,12 +149,13 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         Vocabulary: Vocabulary([*own, *declared.commands], config.prefix),
         Routes: Routes(declared.routes),
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
+        FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
         Proofs: Proofs(config.receivers),
     }
     return Setup(
         config,
         kinds={**{kind.kind: kind for kind in events}, **declared.events},
-        key=state.key() if declared.buttons else b"",
+        key=state.key() if declared.buttons or declared.feeds else b"",
         rules=Rules(by_event([*seen.reactions(), *declared.reactions]), timers, tables=tables),
     )
 
@@ -215,9 +217,9 @@ class Daemon:
         commands = Commands(self.tocsin)
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
-        buttons = Buttons(self.tocsin, commands)
+        signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
         nudges = [self.ringer.nudge, self.intake.nudge]
-        self.web = Web(self.tocsin, self.intake, buttons, nudges)
+        self.web = Web(self.tocsin, self.intake, signed, nudges)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(state.folder, {"status": self._status, "reload": self._reload})
         self._stop = asyncio.Event()

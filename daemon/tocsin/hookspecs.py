@@ -15,6 +15,7 @@ from tocsin.commands import Command
 from tocsin.config import Config
 from tocsin.domain.event import Event
 from tocsin.errors import Problem
+from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.transaction import Reaction, TimerKind
 
@@ -64,6 +65,11 @@ def register_routes() -> Iterable[Route]:  # type: ignore[empty-body]
 @hookspec
 def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people may press outside of chat, at `/PATH/TEXT.SIGNATURE`."""
+
+
+@hookspec
+def register_feeds() -> Iterable[Feed]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what people's programs may fetch, at `/PATH/TEXT.SIGNATURE`."""
 
 
 @hookspec

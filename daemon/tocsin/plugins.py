@@ -19,6 +19,7 @@ from tocsin.config import Config, shape_problem, unknown_name
 from tocsin.domain.event import Event
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import PluginError, Problem
+from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.transaction import Owned, Reaction, TimerKind, owned
 
@@ -99,6 +100,7 @@ class Declared:
     answers: Sequence[Answers] = ()
     routes: Mapping[str, Route] = field(default_factory=dict)
     buttons: Sequence[Button] = ()
+    feeds: Sequence[Feed] = ()
 
 
 class Plugins:
@@ -140,6 +142,7 @@ class Plugins:
 
     def declared(self) -> Declared:
         """All that the plugins bring. Raises PluginError for what is claimed twice, or can't work."""
+        paths = dict.fromkeys(TAKEN_PATHS, "Tocsin itself")
         return Declared(
             self._events(),
             list(self._reactions()),
@@ -147,7 +150,8 @@ class Plugins:
             self._commands(),
             self._answers(),
             self._routes(),
-            self._buttons(),
+            self._buttons(paths),
+            self._feeds(paths),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -186,21 +190,25 @@ class Plugins:
                 routes[path] = route
         return routes
 
-    def _buttons(self) -> list[Button]:
-        claims = dict.fromkeys(TAKEN_PATHS, "Tocsin itself")
+    def _buttons(self, claims: dict[str, str]) -> list[Button]:
         buttons = []
         for name, found in self._ask("register_buttons", Button):
             for button in found:
                 _check_handler(name, button.ask)
                 _check_handler(name, button.press)
-                if not re.fullmatch(r"[a-z][a-z0-9-]*", button.path):
-                    raise PluginError(name, f"{button.path!r} is no path: it must be of a-z, 0-9 and '-'")
-                if button.path in claims:
-                    other = claims[button.path]
-                    raise PluginError(name, f"path {button.path!r} is claimed by {other} and by {name}")
-                claims[button.path] = name
+                _claim_path(name, button.path, claims)
                 buttons.append(button)
         return buttons
+
+    def _feeds(self, claims: dict[str, str]) -> list[Feed]:
+        feeds = []
+        for name, found in self._ask("register_feeds", Feed):
+            for feed in found:
+                _check_handler(name, feed.find)
+                _check_handler(name, feed.write)
+                _claim_path(name, feed.path, claims)
+                feeds.append(feed)
+        return feeds
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
@@ -279,6 +287,15 @@ def _own_kind(plugin: str, kind: Any, what: str, others: Iterable[str]) -> str:
     if kind in others:
         raise PluginError(plugin, f"{what} kind {kind!r} is declared twice")
     return kind
+
+
+def _claim_path(plugin: str, path: str, claims: dict[str, str]) -> None:
+    """The first part of an address is one plugin's alone."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", path):
+        raise PluginError(plugin, f"{path!r} is no path: it must be of a-z, 0-9 and '-'")
+    if path in claims:
+        raise PluginError(plugin, f"path {path!r} is claimed by {claims[path]} and by {plugin}")
+    claims[path] = plugin
 
 
 def _sound_event(plugin: str, kind: type) -> type[Event]:

@@ -19,6 +19,7 @@ from tocsin.intake import Intake, Read, Routes
 from tocsin.transaction import Transaction
 from tocsin.web.buttons import Buttons
 from tocsin.web.connections import Connection, Quiet
+from tocsin.web.feeds import Feeds
 from tocsin.web.limits import Limit, Shares
 from tocsin.web.proofs import Proofs
 
@@ -48,7 +49,8 @@ LOG_EVERY = timedelta(seconds=10)
 
 
 class Web:
-    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed, and says at `/healthz` whether the engine turns.
+    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed and feeds be fetched, and says at
+    `/healthz` whether the engine turns.
 
     address: where it listens; empty as long as it does not.
     """
@@ -57,11 +59,11 @@ class Web:
         self,
         tocsin: Tocsin,
         intake: Intake,
-        buttons: Buttons,
+        signed: Sequence[Buttons | Feeds],
         nudges: Sequence[Nudge],
     ) -> None:
-        """nudges: of the parts that cycle."""
-        self._buttons = buttons
+        """signed: who answers at addresses that we signed. nudges: of the parts that cycle."""
+        self._signed = signed
         self._tocsin = tocsin
         self._intake = intake
         self._nudges = nudges
@@ -134,8 +136,8 @@ class Web:
                 return await self._post("/".join([plugin, *path]), receiver, request)
             case ["healthz"] | ["hooks", _, _] | ["hooks", _, _, _], _:
                 return _said(405, "alerts are posted to /hooks/PLUGIN/RECEIVER; /healthz is for GET")
-            case [path, token], _ if path in self._buttons:
-                return await self._buttons.answer(path, token, request, self._log)
+            case [path, token], _ if part := next((one for one in self._signed if path in one), None):
+                return await part.answer(path, token, request, self._log)
             case _:
                 return _said(404, "there is /hooks/PLUGIN/RECEIVER, to post to, and /healthz")
 

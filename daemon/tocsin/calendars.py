@@ -1,10 +1,11 @@
-"""A schedule, drawn for a terminal: one line a day, one sign each half an hour."""
+"""A schedule, drawn for a terminal: one line a day, one sign each half an hour; or who has how much of it."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
 
+from tocsin.domain.load import Share, shares
 from tocsin.domain.rota import Rota, Shift, begin_at
 from tocsin.domain.words import listed
 
@@ -40,6 +41,32 @@ def gaps(rota: Rota, first: date, days: int) -> Iterator[str]:
     for span in rota.gaps(_shifts(rota, first, days)):
         start, end = (at.astimezone(rota.zone) for at in span)
         yield f"{start:%a %d %b %Y %H:%M} to {end:%a %d %b %Y %H:%M}"
+
+
+def simulate(rota: Rota, first: date, days: int) -> tuple[Sequence[Share], timedelta]:
+    """What each of its people has in that time; and how long nobody is on call though somebody need be."""
+    shifts = list(_shifts(rota, first, days))
+    lacking = sum((end - start for start, end in rota.gaps(shifts)), timedelta(0))
+    return shares(rota.people, shifts, rota.zone), lacking
+
+
+def table(found: Sequence[Share], lacking: timedelta) -> Iterator[str]:
+    """A line for each, under a head."""
+    rows = [("", "hours", "shifts", "weekends", "nights")]
+    rows += [
+        (one.person, f"{hours(one.on_call):g}", f"{one.shifts}", f"{one.weekends}", f"{one.nights}")
+        for one in found
+    ]
+    rows += [("nobody", f"{hours(lacking):g}", "", "", "")] if lacking else []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        yield "  ".join([name.ljust(widths[0]), *numbers]).rstrip()
+
+
+def hours(length: timedelta) -> float:
+    """A length of time in hours, to the minute."""
+    return round(length / timedelta(hours=1), 2)
 
 
 def _signs(rota: Rota, shifts: Sequence[Shift]) -> dict[tuple[str, ...], str]:

@@ -1,12 +1,13 @@
 """The command line."""
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -323,6 +324,44 @@ def show_gaps(path: Path, names: tuple[str, ...], days: int, first: datetime | N
     if not found:
         click.echo(f"no gap in {counted(days, 'day')}")
     raise click.exceptions.Exit(1 if found else 0)
+
+
+@schedule.command(short_help="Say who would be on call how much.")
+@config_option
+@click.argument("names", nargs=-1, metavar="[SCHEDULE]...")
+@_days
+@_first
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def simulate(path: Path, names: tuple[str, ...], days: int, first: datetime | None, *, as_json: bool) -> None:
+    """Say who is on call how long by each SCHEDULE, or all, in how many shifts, and on how many weekends and nights.
+
+    A weekend or night counts for everybody who has a part of it. Nothing is started: name another file with --config to
+    see what it would change.
+    """
+    found: dict[str, Any] = {}
+    for name, rota, day in _rotas(path, names, first):
+        shares, lacking = calendars.simulate(rota, day, days)
+        if not as_json:
+            click.echo(f"{name} ({rota.zone.key}), {counted(days, 'day')} from {day:%a %d %b %Y}")
+            for line in calendars.table(shares, lacking):
+                click.echo(f"  {line}")
+        found[name] = {
+            "timezone": rota.zone.key,
+            "from": day.isoformat(),
+            "days": days,
+            "nobody": {"hours": calendars.hours(lacking)},
+            "people": {
+                one.person: {
+                    "hours": calendars.hours(one.on_call),
+                    "shifts": one.shifts,
+                    "weekends": one.weekends,
+                    "nights": one.nights,
+                }
+                for one in shares
+            },
+        }
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
 
 
 def _rotas(path: Path, names: Sequence[str], first: datetime | None) -> Iterator[tuple[str, Rota, date]]:

@@ -7,9 +7,6 @@ rules in the file, and of an hour that comes twice it can name the first one alo
 import hashlib
 from datetime import timedelta
 
-from icalendar import Calendar as Written
-from icalendar import Event
-
 from tocsin_schedules.calendars import Calendar
 
 TYPE = "text/calendar"
@@ -18,6 +15,9 @@ _REFRESH = timedelta(hours=1)
 
 def write(calendar: Calendar) -> bytes:
     """The same bytes as long as nothing in it changes."""
+    from icalendar import Calendar as Written  # noqa: PLC0415 (it takes long to import)
+    from icalendar import Event  # noqa: PLC0415
+
     written = Written()
     written.add("prodid", "-//Tocsin//on call//EN")
     written.add("version", "2.0")

@@ -1,5 +1,6 @@
 """Who is on call by a schedule: paged when it is their turn, told in chat, drawn on a terminal."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -188,6 +189,58 @@ def test_hours_in_which_nobody_is_needed_are_no_gap(tower: Tower) -> None:
         1,
         ["nights: nobody from Mon 23 Nov 2026 20:00 to Mon 23 Nov 2026 22:00 (UTC)"],
     )
+
+
+def test_it_is_simulated_who_has_how_much(tower: Tower) -> None:
+    """Two weeks, in the second of which clocks go back: alice has the Friday that ends the first one."""
+    layer = '[[schedules.web.layers]]\npeople = ["alice", "bob"]\nbegins = "2026-10-12 09:00"\n'
+    web = f'[schedules.web]\ntimezone = "Europe/Berlin"\nnobody_needed = ["Sat,Sun"]\n{layer}hours = ["Mon-Fri 08:00-20:00"]\n'
+    path = tower.write(
+        f'{tower.people}{STEPS}{PRIMARY}{web}[[schedules.web.layers]]\npeople = ["dave"]\nuntil = "2026-10-01"\n'
+    )
+    words = ("simulate", "primary", "web", "--days", "14", "--from", "2026-10-12")
+    assert run(path, *words) == (
+        0,
+        [
+            "primary (Europe/Berlin), 14 days from Mon 12 Oct 2026",
+            "          hours  shifts  weekends  nights",
+            "  alice       0       0         0       0",
+            "  bob         0       0         0       0",
+            "  nobody    337",
+            "web (Europe/Berlin), 14 days from Mon 12 Oct 2026",
+            "          hours  shifts  weekends  nights",
+            "  alice      60       6         0       0",
+            "  bob        59       5         0       0",
+            "  dave        0       0         0       0",
+            "  nobody    121",
+        ],
+    )
+    assert json.loads("\n".join(run(path, *words, "--json")[1]))["web"] == {
+        "timezone": "Europe/Berlin",
+        "from": "2026-10-12",
+        "days": 14,
+        "nobody": {"hours": 121.0},
+        "people": {
+            "alice": {"hours": 60.0, "shifts": 6, "weekends": 0, "nights": 0},
+            "bob": {"hours": 59.0, "shifts": 5, "weekends": 0, "nights": 0},
+            "dave": {"hours": 0.0, "shifts": 0, "weekends": 0, "nights": 0},
+        },
+    }
+
+
+def test_weekends_and_nights_are_simulated(config: Path) -> None:
+    _, lines = run(config, "simulate", "--days", "10", "--from", "2026-11-20")
+    assert lines == [
+        "primary (Europe/Berlin), 10 days from Fri 20 Nov 2026",
+        "           hours  shifts  weekends  nights",
+        "  alice      120       5         2      10",
+        "  bob     115.83       5         2      10",
+        "  nobody    4.17",
+        "nights (UTC), 10 days from Fri 20 Nov 2026",
+        "          hours  shifts  weekends  nights",
+        "  carol      80      11         2      11",
+        "  nobody    160",
+    ]
 
 
 def test_what_is_not_there_is_refused(config: Path, write_config: Callable[..., Path]) -> None:

@@ -123,9 +123,7 @@ class Schedule:
         layers = tuple(each.layer for each in self.layers)
         return Rota(self.timezone, layers, self.on_call, self.nobody_needed)
 
-    @cached_property
+    @property
     def people(self) -> tuple[str, ...]:
         """All who may be on call, ever."""
-        turns = [turn for layer in self.layers for turn in layer.people]
-        shifts = [shift.people for layer in self.layers for shift in layer.shifts]
-        return tuple(dict.fromkeys(name for names in (self.on_call, *turns, *shifts) for name in names))
+        return self.rota.people

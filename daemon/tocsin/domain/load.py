@@ -1,11 +1,14 @@
-"""How much each person has carried: time on call, pages, and pages at night. Pure."""
+"""How much each person carries: what they had, on call and in pages, and what they will have of a schedule. Pure."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from operator import itemgetter
+from zoneinfo import ZoneInfo
 
 from tocsin.domain.oncall import QuietHours, Responder
-from tocsin.domain.rota import Shift, Span, union
+from tocsin.domain.rota import Hours, Shift, Span, union
 
 NIGHT = QuietHours(time(22), time(7))
 """On the wall clock where a person lives; whoever has quiet hours is disturbed in those too."""
@@ -58,6 +61,45 @@ def loads(people: Mapping[str, Responder], shifts: Iterable[Shift], pages: Itera
 
 
 _UNKNOWN = Responder()
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one person has of a schedule. weekends, nights: those that they have any part of, where the schedule is."""
+
+    person: str
+    on_call: timedelta
+    shifts: int
+    weekends: int
+    nights: int
+
+
+_WEEKENDS, _NIGHTS = Hours.parse("Sat 00:00-Mon 00:00"), Hours.parse(str(NIGHT))
+
+
+def shares(people: Iterable[str], shifts: Sequence[Shift], zone: ZoneInfo) -> Sequence[Share]:
+    """What each of these people has, and whoever else is in these shifts, which stand one after another."""
+    held: dict[str, list[Span]] = {name: [] for name in people}
+    for shift in shifts:
+        for person in shift.people:
+            held.setdefault(person, []).append((shift.start, shift.end))
+    since, until = shifts[0].start, shifts[-1].end
+    weekends, nights = (list(hours.spans(since, until, zone)) for hours in (_WEEKENDS, _NIGHTS))
+    found = []
+    for person, spans in held.items():
+        whole = union(spans)
+        length = sum((end - start for start, end in whole), timedelta(0))
+        found.append(Share(person, length, len(whole), _touched(weekends, whole), _touched(nights, whole)))
+    return found
+
+
+def _touched(those: Iterable[Span], by: Sequence[Span]) -> int:
+    """How many of them overlap any of others, which are in order."""
+    number = 0
+    for start, end in those:
+        at = bisect_right(by, start, key=itemgetter(1))
+        number += at < len(by) and by[at][0] < end
+    return number
 
 
 def is_night(at: datetime, person: Responder) -> bool:

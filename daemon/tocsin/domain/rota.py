@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from functools import lru_cache
-from itertools import islice
+from functools import cached_property, lru_cache
+from itertools import chain, islice
 from operator import itemgetter
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -277,6 +277,13 @@ class Rota:
     layers: tuple[Layer, ...] = ()
     always: tuple[str, ...] = ()
     nobody_needed: tuple[Hours, ...] = ()
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """All who may be on call, ever, overrides aside."""
+        turns = [turn for layer in self.layers if layer.rotation for turn in layer.rotation.turns]
+        single = [one.people for layer in self.layers for one in layer.listed]
+        return tuple(dict.fromkeys(chain(self.always, *turns, *single)))
 
     def shifts(self, since: datetime, until: datetime, overrides: Iterable[Override] = ()) -> Iterator[Shift]:
         """Who is on call in that time, one shift after another; gaps have nobody. Later overrides act upon earlier ones."""

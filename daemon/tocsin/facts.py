@@ -206,6 +206,10 @@ class Facts:
         """The own places of those who were called and are no more."""
         return {place for person in self.released(subject) for place in self.private_places(person)}
 
+    def pages_since(self, since: datetime) -> Iterator[tuple[str, str, datetime]]:
+        """Each time somebody was called from then on: who, for which subject, and when."""
+        return journal.pages(self.connection, since)
+
     def timer_is_set(self, kind: str, key: str) -> bool:
         """Whether such a timer is still to ring."""
         return timers.any_for(self.connection, key, [kind])

@@ -26,7 +26,7 @@ def load(call: Call, words: Sequence[str], tx: Transaction) -> Message:
     length = _length(words, tx)
     since = tx.now - length
     shifts = [shift for name in tx.config.schedules for shift in held(name, since, tx)]
-    pages = (Page(*found) for found in journal.pages(tx.connection, since))
+    pages = (Page(*found) for found in tx.pages_since(since))
     roster = (name for schedule in tx.config.schedules.values() for name in schedule.people)
     found = loads({name: tx.person(name) for name in roster}, shifts, pages)
     start = written(since, tx.person(call.by).timezone, tx.now)

@@ -1,13 +1,15 @@
 """What whoever takes over is told: what is open, what fired in the shift before, which silences end, what was noted."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
-from tocsin.api import AlertGroup, GroupState, Transaction, counted
+from tocsin.api import AlertGroup, GroupState, Transaction, counted, first_few
 from tocsin_handoff.events import NoteLeft, ShiftBriefed, ShiftHandedOver, shifts_of
 from tocsin_handoff.telling import when
 
 MOST_OPEN = 4
+MOST_NAMED = 5
 MOST_NOTES = 3
 MOST_SILENCES = 3
 
@@ -16,6 +18,7 @@ def lines(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Sequence[str
     """The brief, for that person; in UTC for nobody."""
     return [
         *_open(handed, tx),
+        *_fired(handed, reader, tx),
         *_silences(reader, tx),
         *_notes(handed.schedule, reader, tx),
     ]
@@ -43,6 +46,24 @@ def _state(group: AlertGroup) -> str:
             return " (silenced)"
         case _:
             return " (rings)" if group.rings else " (flaps, quiet now)"
+
+
+def _fired(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Iterator[str]:
+    """How often whoever had the pager was called since the last handoff, and for what."""
+    began = tx.last(shifts_of(handed.schedule), ShiftBriefed)
+    if began is None or not handed.of:
+        return
+    pages = Counter(alert for person, alert, _ in tx.pages_since(began.at) if person in handed.of)
+    since = f"since {when(began.at, reader, tx)}"
+    if not pages:
+        yield f"{since}: no page"
+        return
+    names = Counter[str]()
+    for alert in pages:
+        group = tx.find_group(alert)
+        names[group.called(tx.config.severities)[1] if group is not None else alert] += 1
+    most = first_few([f"{number} {name}" for name, number in names.most_common()], MOST_NAMED)
+    yield f"{since}: {counted(pages.total(), 'page')} for {counted(len(pages), 'alert')}: {most}"
 
 
 def _silences(reader: str, tx: Transaction) -> Iterator[str]:

@@ -55,6 +55,28 @@ async def test_both_and_their_room_read_how_things_stand(tower: Tower) -> None:
         assert room[1:] == brief
 
 
+async def test_the_brief_says_what_fired_in_the_shift(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await engine.advance(**TO_THE_HANDOFF)  # of alice's shift it is not known when it began
+        assert "since" not in last(engine, "bob")
+        await asks(engine, "bob", "accept")
+        for number in range(3):
+            await engine.report(fires(alert("DiskFull"), key=f"disk {number}"))
+            await engine.says("bob", "!ack", room="#ops")
+        await engine.report(fires(alert("QueueLong"), key="queue"))
+        await engine.advance(minutes=21)  # it pages bob again
+        await engine.says("bob", "!done all", room="#ops")
+        await engine.says("bob", "!ack", room="#ops")
+        await engine.advance(days=1)
+        line = "since Sat 21 Nov 08:00 UTC: 5 pages for 4 alerts: 3 DiskFull and 1 QueueLong"
+        assert line in "\n".join(engine.chat.texts("person/alice")).splitlines()
+        await asks(engine, "alice", "accept")
+        await engine.advance(days=1)
+        assert (
+            "since Sun 22 Nov 08:00 UTC: no page" in "\n".join(engine.chat.texts("person/bob")).splitlines()
+        )
+
+
 async def test_who_goes_is_paged_too_until_who_comes_accepts(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         await engine.advance(**TO_THE_HANDOFF)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tocsin.domain.page import PageFailed, PageUnseen
+from tocsin.domain.page import PageFailed, PageUnseen, PersonReleased
 from tocsin_notify.settings import Step, Way
 
 from tests.engine import Engine, Start, alert, fires, over
@@ -82,6 +82,22 @@ async def test_whatever_ends_it_ends_the_ringing(start: Start, ntfy: Ntfy, end: 
             await engine.says("alice", f"!{end} {subject}")
         await engine.advance(minutes=10)
         assert len(ntfy.rings()) == 1
+
+
+async def test_it_rings_no_more_for_who_handed_over_the_pager(start: Start, ntfy: Ntfy) -> None:
+    async with start(notifying(alice({"phone": phone(ntfy)}))) as engine:
+        subject = await engine.report(fires())
+        await pages(engine, subject)
+        await engine.run.tocsin.turn(
+            lambda tx: tx.record(PersonReleased(subject=subject, at=tx.now, person="alice"))
+        )
+        await engine.run.settled()
+        await engine.advance(minutes=10)
+        assert len(ntfy.rings()) == 1
+        calm = ntfy.posts()[-1].body
+        assert (calm["priority"], calm["message"]) == (2, f"{subject}: rings for somebody else")
+        await pages(engine, subject)  # the pager is theirs again
+        assert len(ntfy.rings()) == 2
 
 
 async def test_unacked_it_rings_again_when_it_pages_again(start: Start, ntfy: Ntfy) -> None:

@@ -448,3 +448,16 @@ async def test_nobody_hears_of_an_outage_long_after_it(tower: Tower) -> None:
         await rises(tower.radio, engine)
         await engine.advance(minutes=1)
         assert tower.chat.texts() == tower.radio.texts() == []
+
+
+async def test_who_handed_over_the_pager_is_paged_by_no_further_way(tower: Tower) -> None:
+    async with tower(STEPS, "[plugins.handoff]\n") as engine:
+        tower.chat.fails = in_doubt
+        await engine.report(fires())
+        await engine.advance(seconds=5)
+        tower.chat.fails = lambda _: None
+        await engine.says("bob", "!take alice 30m", room="#ops")
+        await engine.advance(minutes=3)
+        [told] = tower.radio.texts("person/alpha")
+        assert told.startswith("bob has your pager")
+        assert "03:00:05 bob" in tower.chat.pages()

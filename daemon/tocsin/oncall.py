@@ -17,6 +17,8 @@ from tocsin.transaction import Owned, Transaction, owned
 
 LOOK = "core.on_call"
 
+USAGE = f"oncall [NAME|{load.WORD}] [at TIME]"
+
 LOOK_AHEAD = timedelta(days=92)
 """Of a handoff that is farther off nothing is said to who asks."""
 
@@ -26,17 +28,7 @@ LOOK_AHEAD_FIRST = timedelta(days=8)
 
 def commands() -> Sequence[Command]:
     """The word that asks."""
-    usage = f"oncall [SCHEDULE|TEAM] [at TIME], oncall {load.WORD} [30d]"
-    return [
-        Command(
-            usage,
-            who,
-            "who is on call; who carried how much",
-            anyone=True,
-            often=True,
-            grammar="oncall [WORDS…]",
-        )
-    ]
+    return [Command(USAGE, who, "who is on call", anyone=True, often=True, grammar="oncall [WORDS…]")]
 
 
 def who(call: Call, tx: Transaction) -> Message:
@@ -70,7 +62,7 @@ def _at(words: list[str], call: Call, tx: Transaction) -> datetime | None:
 def _wanted(words: Sequence[str], tx: Transaction) -> Collection[str]:
     schedules, teams = tx.config.schedules, tx.config.teams
     if len(words) > 1:
-        raise UsageError(f"{words[1]!r} is too much: say {tx.typed('oncall [SCHEDULE|TEAM] [at TIME]')}")
+        raise UsageError(f"{words[1]!r} is too much: say {tx.typed(USAGE)}")
     name = bare(words[0]) if words else ""
     if not name:
         return schedules

@@ -112,7 +112,7 @@ class Handoff:
             Command(
                 TAKE,
                 taking.take,
-                "I have the pager now, with all that rings",
+                "I have the pager, with all that rings",
                 often=True,
                 expires=True,
                 grammar=f"take {words}",

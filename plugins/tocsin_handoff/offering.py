@@ -30,7 +30,7 @@ from tocsin_handoff.telling import new_handoff, tell_person, when
 
 OFFER = "handoff.offer"
 
-GIVE = "give PERSON [SCHEDULE] [for LENGTH|until TIME] [because …]"
+GIVE = "give PERSON [SCHEDULE] [LENGTH|until TIME]"
 SWAP = "swap [SCHEDULE] MY-SHIFT with PERSON [for THEIR-SHIFT]"
 
 LOOK_AHEAD = timedelta(days=92)
@@ -62,15 +62,16 @@ class Offering:
         _refuse_own(to, call)
         if schedule and schedule not in tx.config.schedules:
             raise Refused(f"no schedule is called {schedule!r}{did_you_mean(schedule, tx.config.schedules)}")
-        if schedule and call.by not in tx.callees(schedule):
-            has = listed(tx.callees(schedule)) or "nobody"
-            raise Refused(f"{has} has the pager of {schedule}, not you: {tx.typed(f'take {schedule}')}")
+        mine = schedule or call.by
+        if call.by not in tx.callees(mine):
+            has = listed(tx.callees(mine)) or "nobody"
+            raise Refused(f"{has} has the pager of {mine}, not you: {tx.typed(f'take {mine}')}")
         length = None if asked.until else asked.length or self.default
         end = asked.until or full_minute(tx.now + (asked.length or self.default))
         if end - tx.now > self.longest:
             most = f"plugins.handoff.longest allows {spelled(self.longest)} at a time"
             raise Refused(f"that is too long: {most}; {tx.typed('override')} is for what is planned")
-        text = f"take the pager of {schedule or call.by} {_how_long(length, end, to, tx)}"
+        text = f"take the pager of {mine} {_how_long(length, end, to, tx)}"
         override = Override(tx.now, end, call.by, to, schedule)
         return self.offer(to, text, (override,), call, tx, length=length, because=asked.because)
 

@@ -32,27 +32,25 @@ from tocsin_handoff.events import PageAbsorbed, PagerTaken
 from tocsin_handoff.rights import circle_of, refuse_unless_allowed
 from tocsin_handoff.telling import new_handoff, tell_person, tell_rooms, when, when_there
 
-TAKE = "take [SCHEDULE|PERSON] [for LENGTH|until TIME]"
-HOLD = "hold PERSON [for LENGTH|until TIME]"
+TAKE = "take [NAME] [LENGTH|until TIME]"
+HOLD = "hold PERSON [LENGTH|until TIME]"
 
 MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Pager:
-    """What may change hands. schedule: empty for all that means a person. of: who has it."""
+    """What may change hands: that of a schedule, or all that means a person. of: who has it now."""
 
-    schedule: str
+    name: str
     of: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.schedule or listed(self.of)
+    schedule: bool
 
     def override(self, to: str, start: datetime, end: datetime) -> Override:
         """That somebody else has it."""
-        leaves = EVERYBODY if self.schedule else self.of[0]
-        return Override(start, end, leaves, to, self.schedule)
+        if self.schedule:
+            return Override(start, end, EVERYBODY, to, self.name)
+        return Override(start, end, self.name, to)
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,14 @@ class Taking:
             raise Refused(f"that is a schedule, not a person: {tx.typed(f'take {asked.names[0]}')}")
         pager = self._pager(asked.names[0], call.by, tx) if asked.names else _flooded(call.by, tx)
         refuse_unless_allowed(call.by, pager.name, tx)
+        if pager.name == call.by:
+            return self._take_back(pager, call, tx)
         end = asked.until or full_minute(tx.now + (asked.length or self.default))
         if end - tx.now > self.longest:
             most = f"plugins.handoff.longest allows {spelled(self.longest)} at a time"
             raise Refused(f"that is too long: {most}; {tx.typed('override')} is for what was planned")
         subject = _own_already(call.by, pager, tx) or new_handoff(tx)
-        rang = _rings_for(pager.of, tx)
+        rang, before = _rings_for(pager.of, tx), _held_by_others(pager, subject, tx)
         set_override(
             OverrideSet(
                 subject=subject,
@@ -99,6 +99,8 @@ class Taking:
             ),
             tx,
         )
+        for other in before:  # only now, so that it goes from hand to hand
+            end_override(OverrideEnded(subject=other, at=tx.now, by=call.by), tx)
         moved = [group.id for group in rang if set(pager.of) & tx.released(group.id)]
         taken = tx.record(
             PagerTaken(
@@ -115,29 +117,38 @@ class Taking:
         )
         return self._tell(taken, call, tx)
 
+    def _take_back(self, pager: Pager, call: Call, tx: Transaction) -> str:
+        """Nobody stands in for the speaker any more."""
+        for subject in _held_by_others(pager, "", tx):
+            end_override(OverrideEnded(subject=subject, at=tx.now, by=call.by), tx)
+        return "" if call.place in tx.places else f"{call.by} has the pager again"
+
     def _pager(self, name: str, by: str, tx: Transaction) -> Pager:
         """The pager of that name. Raises Refused."""
         schedules, people = tx.config.schedules, tx.config.people
         if name in people:
-            if name == by:
+            of = tuple(tx.callees(name))
+            if name == by and of == (by,):
                 raise Refused(f"that is yours already: {tx.typed('give PERSON')} offers it to somebody")
-            return Pager("", (name,))
+            return Pager(name, of, schedule=False)
         if name not in schedules:
             known = [*schedules, *people]
             raise Refused(f"no schedule or person is called {name!r}{did_you_mean(name, known)}")
         of = tuple(tx.callees(name))
-        if of == (by,) and _own_already(by, Pager(name, of), tx) is None:
+        pager = Pager(name, of, schedule=True)
+        if of == (by,) and _own_already(by, pager, tx) is None:
             raise Refused(f"you have the pager of {name} already")
         beside = {one.comes for one in tx.overrides_of(name) if not one.leaves}  # until somebody accepts
         if len(set(of) - beside) > 1 and by not in of:
             words = " or ".join(tx.typed(f"take {one}") for one in of)
             raise Refused(f"{listed(of)} have {name} together: {words}")
-        return Pager(name, of)
+        return pager
 
     def _tell(self, taken: PagerTaken, call: Call, tx: Transaction) -> str:
         """Tell who had it, and the rooms; the answer."""
         whose = f"the pager of {taken.what}"
-        others = [person for person in taken.of if person != taken.to]
+        others = [person for person in dict.fromkeys([*taken.of, taken.what]) if person != taken.to]
+        others = [person for person in others if person in tx.config.people]
         for person in others:
             until = when(taken.until, person, tx)
             yours = "your pager" if taken.what == person else f"the pager of {taken.what} from you"
@@ -146,7 +157,8 @@ class Taking:
             rings = f", with {_few(taken.moved)}" if taken.moved else ""
             tell_person(person, f"{what} until {until}{rings}; {undo}", taken.subject, tx, command="undo")
         rings = f", with {_few(taken.moved)}" if taken.moved else ""
-        before = f" (so far {listed(others)})" if others and taken.what not in others else ""
+        had = [person for person in taken.of if person not in (taken.to, taken.what)]
+        before = f" (so far {listed(had)})" if had else ""
         said = f"{taken.to} {'shields' if taken.shields else 'has'} "
         said += (
             f"{taken.what}, whose pages come to {taken.to}" if taken.shields else f"{whose}{before}{rings}"
@@ -183,8 +195,9 @@ class Taking:
         groups = [group for one in _absorbed(event.subject, tx) if (group := tx.find_group(one)) is not None]
         now = tx.callees(taken.what)
         what = f" of {taken.what}" if taken.what in tx.config.schedules else ""
-        has = f"{listed(now) or 'nobody'} {'have' if len(now) > 1 else 'has'} the pager{what} again"
-        has = f"{event.by} ended that: {has}" if event.by else has
+        again = "again" if set(now) & {*taken.of, taken.what} else "now"
+        has = f"{listed(now) or 'nobody'} {'have' if len(now) > 1 else 'has'} the pager{what} {again}"
+        has = f"{event.by} ended that: {has}" if event.by and event.by not in now else has
         said = f"{has}; {taken.to} {_summary(groups, tx.now - taken.at)}"
         for person in dict.fromkeys([*now, *taken.of, taken.to]):
             tell_person(person, said, event.subject, tx)
@@ -199,9 +212,9 @@ def _flooded(by: str, tx: Transaction) -> Pager:
             calls.update(tx.paged(group.id) - tx.released(group.id) - {by})
     for person, _ in calls.most_common():
         if by in circle_of(person, tx):
-            return Pager("", (person,))
+            return Pager(person, (person,), schedule=False)
     free = [
-        Pager(name, people)
+        Pager(name, people, schedule=True)
         for name in tx.config.schedules
         if by in circle_of(name, tx) and by not in (people := tuple(tx.callees(name))) and len(people) < 2
     ]
@@ -213,13 +226,21 @@ def _flooded(by: str, tx: Transaction) -> Pager:
 
 def _own_already(by: str, pager: Pager, tx: Transaction) -> str | None:
     """The handoff by which the speaker has that pager: to take it again is to have it for longer."""
-    for subject, one in tx.overrides.items():
-        same = any(each.comes == by and each.schedule == pager.schedule for each in one.overrides)
-        if same and one.by == by and _taken(subject, tx) is not None:
-            mine = {each.leaves for each in one.overrides}
-            if pager.schedule or mine == set(pager.of):
-                return subject
-    return None
+    mine = (one for one in tx.overrides.values() if one.by == by and _is_of(one, pager))
+    return next((one.subject for one in mine if _taken(one.subject, tx) is not None), None)
+
+
+def _held_by_others(pager: Pager, but_not: str, tx: Transaction) -> list[str]:
+    """The handoffs by which somebody stands in for that person: they would go on to."""
+    others = (one for one in tx.overrides.values() if one.subject != but_not and _is_of(one, pager))
+    return [] if pager.schedule else [one.subject for one in others if one.overrides[0].start <= tx.now]
+
+
+def _is_of(event: OverrideSet, pager: Pager) -> bool:
+    """Whether an override is about that pager, and nothing else."""
+    [one, *more] = event.overrides
+    where = one.schedule == pager.name if pager.schedule else (one.leaves == pager.name and not one.schedule)
+    return where and not more
 
 
 def _rings_for(people: Sequence[str], tx: Transaction) -> list[AlertGroup]:

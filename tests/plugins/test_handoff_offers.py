@@ -135,8 +135,8 @@ async def test_the_shift_for_it_may_be_named(tower: Tower) -> None:
 @pytest.mark.parametrize(
     ("who", "asked", "said"),
     [
-        ("alice", "give", "to whom? say !give PERSON [SCHEDULE] [for LENGTH|until TIME] [because …]"),
-        ("alice", "give primary", "to whom? say !give PERSON [SCHEDULE] [for LENGTH|until TIME] [because …]"),
+        ("alice", "give", "to whom? say !give PERSON [SCHEDULE] [LENGTH|until TIME]"),
+        ("alice", "give primary", "to whom? say !give PERSON [SCHEDULE] [LENGTH|until TIME]"),
         ("alice", "give alice", "that is you: name somebody else"),
         ("alice", "give bobb", "nobody is called 'bobb'; did you mean 'bob'?"),
         ("alice", "give bob primry", "no schedule is called 'primry'; did you mean 'primary'?"),

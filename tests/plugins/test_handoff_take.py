@@ -118,8 +118,7 @@ async def test_who_had_it_can_undo_that_at_once_and_not_later(tower: Tower) -> N
         await engine.advance(seconds=25)
         said = await asks(engine, "alice", "undo")
         assert any(
-            line.startswith("alice ended that: alice has the pager again; bob was paged for 1 alert in 25s")
-            for line in said
+            line.startswith("alice has the pager again; bob was paged for 1 alert in 25s") for line in said
         )
         assert paged(tower) == ["03:00:00 alice", "03:00:00 bob", "03:00:25 alice"]
         assert f"{subject} still ringing" in engine.chat.texts("person/bob")[-1]
@@ -184,6 +183,30 @@ async def test_of_two_who_were_paged_the_other_takes_it_without_a_second_page(to
         assert said[-1].startswith("carol has the pager of primary (so far bob)")
 
 
+async def test_it_goes_from_hand_to_hand(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        await engine.says("bob", "!take alice 30m", room="#ops")
+        said = await asks(engine, "dave", "take alice 1h")
+        taken = f"dave has the pager of alice (so far bob), with {subject} until 04:00 UTC"
+        assert any(line.startswith(taken) for line in said)
+        summary = "dave has the pager now; bob was paged for 1 alert in 0s: "
+        assert any(text.startswith(summary) for text in engine.chat.texts("person/bob"))
+        assert paged(tower) == ["03:00:00 alice", "03:00:00 bob", "03:00:00 dave"]
+        assert await asks(engine, "alice", "give carol") == [
+            "dave has the pager of alice, not you: !take alice"
+        ]
+        await engine.advance(minutes=31)  # bob's half hour is over, dave has it
+        has = (await asks(engine, "carol", "oncall"))[0]
+        assert has.startswith("primary: dave (for alice) until Sat 21 Nov 04:00")
+        said = await asks(engine, "alice", "take alice")
+        assert any(
+            line.startswith("alice has the pager again; dave was paged for 1 alert in 31m") for line in said
+        )
+        assert (await asks(engine, "carol", "oncall"))[0].startswith("primary: alice")
+        assert not await engine.sql("select 1 from subjects where kind = 'handoff' and closed_at is null")
+
+
 async def test_to_take_it_again_is_to_have_it_for_longer(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         await engine.says("bob", "!take primary 30m", room="#ops")
@@ -229,13 +252,13 @@ async def test_what_flaps_and_is_quiet_pages_who_has_the_pager_once_it_fires(tow
         ("alice", "take primary", "you have the pager of primary already"),
         ("alice", "take alice", "that is yours already: !give PERSON offers it to somebody"),
         ("alice", "take primry", "no schedule or person is called 'primry'; did you mean 'primary'?"),
-        ("alice", "take bob carol", "'carol' is too much: say !take [SCHEDULE|PERSON] [for LENGTH|until TIME]"),
-        ("alice", "take bob 30", "the time must be a length of time such as '30s', '5m' or '1h30m', not '30': say !take [SCHEDULE|PERSON] [for LENGTH|until TIME]"),
-        ("alice", "take bob until", "the time must be a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00', not '': say !take [SCHEDULE|PERSON] [for LENGTH|until TIME]"),
-        ("alice", "take bob until today 01:00", "that is over already: say !take [SCHEDULE|PERSON] [for LENGTH|until TIME]"),
+        ("alice", "take bob carol", "'carol' is too much: say !take [NAME] [LENGTH|until TIME]"),
+        ("alice", "take bob 30", "the time must be a length of time such as '30s', '5m' or '1h30m', not '30': say !take [NAME] [LENGTH|until TIME]"),
+        ("alice", "take bob until", "the time must be a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00', not '': say !take [NAME] [LENGTH|until TIME]"),
+        ("alice", "take bob until today 01:00", "that is over already: say !take [NAME] [LENGTH|until TIME]"),
         ("alice", "take bob for 3 days", "that is too long: plugins.handoff.longest allows 1d at a time; !override is for what was planned"),
-        ("alice", "take", "nothing rings for somebody else; whose pager? !take [SCHEDULE|PERSON] [for LENGTH|until TIME]"),
-        ("alice", "hold", "say !hold PERSON [for LENGTH|until TIME]"),
+        ("alice", "take", "nothing rings for somebody else; whose pager? !take [NAME] [LENGTH|until TIME]"),
+        ("alice", "hold", "say !hold PERSON [LENGTH|until TIME]"),
         ("alice", "hold primary", "that is a schedule, not a person: !take primary"),
         ("carol", "take primary", "the pager of primary is not yours to move: ask alice and bob"),
         ("carol", "hold alice", "the pager of alice is not yours to move: ask alice and bob"),

@@ -98,7 +98,7 @@ TEAMS = '[teams.web]\nmembers = ["bob", "dave"]\n[teams.night]\nmembers = ["caro
         ("oncall web", "primary: alice until Sat 21 Nov 03:10 UTC, then bob"),
         ("oncall night at 23:00", "nights: carol at 23:00 UTC"),
         ("oncall desk", "nobody of desk is on a schedule: it is dave"),
-        ("oncall primary nights", "'nights' is too much: say !oncall [SCHEDULE|TEAM] [at TIME]"),
+        ("oncall primary nights", "'nights' is too much: say !oncall [NAME|load] [at TIME]"),
         (
             "oncall at 9",
             "the time must be a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00', not '9'",

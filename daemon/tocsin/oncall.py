@@ -9,7 +9,7 @@ from tocsin.commands import Call, Command
 from tocsin.domain.duty import OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.message import Message
 from tocsin.domain.moments import parse_moment, written
-from tocsin.domain.rota import EVERYBODY, Override
+from tocsin.domain.rota import EVERYBODY
 from tocsin.domain.words import bare, did_you_mean, listed
 from tocsin.errors import Refused, UsageError
 from tocsin.store.timers import Timer
@@ -98,13 +98,19 @@ def _stands_at(name: str, at: datetime, call: Call, tx: Transaction) -> str:
 
 def _named(name: str, people: Sequence[str], at: datetime, tx: Transaction) -> str:
     """Who is on call, and of each who stands in for somebody, for whom."""
-    held = {one.comes: one for one in tx.overrides_of(name) if one.start <= at < one.end}
-    return listed(_with_whom(person, held.get(person)) for person in people) or "nobody"
-
-
-def _with_whom(person: str, override: Override | None) -> str:
-    stands_in = override is not None and override.leaves not in ("", EVERYBODY)
-    return f"{person} (for {override.leaves})" if override and stands_in else person
+    scheduled = tx.config.schedules[name].rota.on_call(at)
+    stand_in = {
+        one.comes: one.leaves
+        for one in tx.overrides_of(name)
+        if one.start <= at < one.end and one.leaves not in ("", EVERYBODY)
+    }
+    return (
+        listed(
+            f"{person} (for {stand_in[person]})" if person in stand_in and person not in scheduled else person
+            for person in people
+        )
+        or "nobody"
+    )
 
 
 # ── Overrides ───────────────────────────────────────────────────────────────────────────────────────────────

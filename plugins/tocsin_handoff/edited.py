@@ -31,4 +31,4 @@ def _tell(name: str, known: ShiftsKnown, shifts: tuple[Shift, ...], tx: Transact
     """Of the weeks that both are about."""
     since, until = tx.now, known.shifts[-1].end
     found = differences(cut(known.shifts, since, until), cut(shifts, since, until))
-    tell_differences(name, found, "", tx)
+    tell_differences(name, found, "", tx, horizon=until)

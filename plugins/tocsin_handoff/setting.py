@@ -66,19 +66,25 @@ def tell_differences(
     tx: Transaction,
     *,
     knows: Collection[str] = (),
+    horizon: datetime | None = None,
 ) -> None:
-    """Tell each in private what has become of their shifts."""
+    """Tell each in private what has become of their shifts. horizon: what ends there only seems to."""
     for person, one in found.items():
-        if person in knows:
-            continue
-        parts = [f"now yours: {_spans(one.gained, person, tx)}"] if one.gained else []
-        parts += [f"no longer yours: {_spans(one.lost, person, tx)}"] if one.lost else []
-        tell_person(person, f"your shifts in {schedule} changed: {'; '.join(parts)}", about, tx)
+        if person not in knows:
+            parts = [f"now yours: {_spans(one.gained, person, horizon, tx)}"] if one.gained else []
+            parts += [f"no longer yours: {_spans(one.lost, person, horizon, tx)}"] if one.lost else []
+            zone = tx.person(person).timezone.key
+            said = f"your shifts in {schedule} changed ({zone}): {'; '.join(parts)}"
+            tell_person(person, said, about, tx)
 
 
-def _spans(spans: Sequence[Span], reader: str, tx: Transaction) -> str:
+def _spans(spans: Sequence[Span], reader: str, horizon: datetime | None, tx: Transaction) -> str:
+    zone = f" {tx.person(reader).timezone.key}"
     more = len(spans) - MOST_SPANS
-    texts = [spanned(span, reader, tx) for span in spans[:MOST_SPANS]]
+    texts = []
+    for start, end in spans[:MOST_SPANS]:
+        text = spanned((start, end), reader, tx).removesuffix(zone)
+        texts.append(f"{text.partition(' to ')[0]} on" if end == horizon else text)
     return listed([*texts, f"{more} more"] if more > 0 else texts)
 
 

@@ -274,11 +274,11 @@ async def test_an_edit_of_the_schedule_is_told_to_whose_shifts_it_changes(tower:
     async with tower(STEPS, with_dave, HANDOFF) as engine:
         await engine.run.settled()
         assert last(engine, "dave") == (
-            "your shifts in primary changed: now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00 UTC and "
-            "Fri 18 Dec 08:00 to Fri 25 Dec 08:00 UTC"
+            "your shifts in primary changed (UTC): now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00 and "
+            "Fri 18 Dec 08:00 to Fri 25 Dec 08:00"
         )
         assert last(engine, "bob").startswith(
-            "your shifts in primary changed: now yours: Fri 4 Dec 08:00 to Fri 11 Dec 08:00 UTC; no longer yours: Fri 27 Nov"
+            "your shifts in primary changed (UTC): now yours: Fri 4 Dec 08:00 to Fri 11 Dec 08:00; no longer yours: Fri 27 Nov"
         )
         assert not engine.chat.texts("person/carol")
 
@@ -289,5 +289,5 @@ async def test_so_it_is_when_the_configuration_is_reloaded(tower: Tower) -> None
         tower.edit(STEPS, weekly.replace('"bob"]', '"dave", "bob"]'), HANDOFF)
         await asks(engine, "alice", "reload")
         assert last(engine, "dave").startswith(
-            "your shifts in primary changed: now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00 UTC"
+            "your shifts in primary changed (UTC): now yours: Fri 27 Nov 08:00 to Fri 4 Dec 08:00"
         )

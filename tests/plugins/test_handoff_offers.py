@@ -117,8 +117,8 @@ async def test_a_swap_is_two_shifts_that_change_hands(tower: Tower) -> None:
         assert said.startswith("cancelled by alice: primary: bob for alice")
         changed = engine.chat.texts("person/bob")[-1]
         assert changed == (
-            "your shifts in primary changed: now yours: Mon 23 Nov 08:00 to Tue 24 Nov 08:00 UTC; "
-            "no longer yours: Sun 22 Nov 08:00 to Mon 23 Nov 08:00 UTC"
+            "your shifts in primary changed (UTC): now yours: Mon 23 Nov 08:00 to Tue 24 Nov 08:00; "
+            "no longer yours: Sun 22 Nov 08:00 to Mon 23 Nov 08:00"
         )
         assert await on_call(engine, "at mon 12:00") == "primary: bob at Mon 23 Nov 12:00 UTC"
 

@@ -16,7 +16,6 @@ from tocsin.api import (
     OnCallChanged,
     OverrideEnded,
     OverrideSet,
-    PersonPaged,
     Reaction,
     Refused,
     TimerKind,
@@ -85,7 +84,6 @@ class Handoff:
     def register_reactions(self) -> Iterable[Reaction[Any]]:
         taking, turnover, ahead = self._taking, self._turnover, self._ahead
         return [
-            on(PersonPaged, taking.absorb),
             on(OverrideEnded, taking.over),
             on(OnCallChanged, turnover.changed),
             on(GroupAcknowledged, turnover.answered),

@@ -10,6 +10,9 @@ from tocsin_handoff.telling import when
 
 MOST_OPEN = 4
 MOST_NAMED = 5
+MOST_LOOKED_FOR = 100
+"""Of a storm of thousands, which would each be read, those that called most tell enough."""
+
 MOST_NOTES = 3
 MOST_SILENCES = 3
 
@@ -59,7 +62,7 @@ def _fired(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Iterator[st
         yield f"{since}: no page"
         return
     names = Counter[str]()
-    for alert in pages:
+    for alert, _ in pages.most_common(MOST_LOOKED_FOR):
         group = tx.find_group(alert)
         names[group.called(tx.config.severities)[1] if group is not None else alert] += 1
     most = first_few([f"{number} {name}" for name, number in names.most_common()], MOST_NAMED)

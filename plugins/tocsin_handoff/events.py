@@ -61,17 +61,6 @@ class HandoffAnswered(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageAbsorbed(Event):
-    """Somebody who stands in was paged for an alert, which somebody else would have been."""
-
-    kind: ClassVar[str] = "handoff.page_absorbed"
-    alert: str
-
-    def headline(self) -> str:
-        return f"{self.by} was paged for {self.alert}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class ShiftHandedOver(Event):
     """By the schedule it is somebody else's turn. of: who had the pager. stays: who of them has it beside `to` until
     these accept.
@@ -143,7 +132,6 @@ EVENTS: Iterable[type[Event]] = (
     PagerTaken,
     HandoffOffered,
     HandoffAnswered,
-    PageAbsorbed,
     ShiftHandedOver,
     ShiftAccepted,
     NoteLeft,

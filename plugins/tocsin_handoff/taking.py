@@ -1,7 +1,7 @@
 """Taking the pager: `!take`, `!hold`, `!undo`, and how it goes back by itself."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,6 @@ from tocsin.api import (
     Override,
     OverrideEnded,
     OverrideSet,
-    PersonPaged,
     Refused,
     Transaction,
     UsageError,
@@ -28,7 +27,7 @@ from tocsin.api import (
     spelled,
 )
 from tocsin_handoff.asked import Asked
-from tocsin_handoff.events import PageAbsorbed, PagerTaken
+from tocsin_handoff.events import PagerTaken
 from tocsin_handoff.rights import circle_of, refuse_unless_allowed
 from tocsin_handoff.telling import new_handoff, tell_person, tell_rooms, when, when_there
 
@@ -178,27 +177,19 @@ class Taking:
 
     # What time brings.
 
-    def absorb(self, event: PersonPaged, tx: Transaction) -> None:
-        """Note for what somebody was paged who stands in."""
-        for subject, one in tx.overrides.items():
-            stands_in = any(
-                each.comes == event.person and each.start <= tx.now < each.end for each in one.overrides
-            )
-            if stands_in and event.subject not in _absorbed(subject, tx):
-                tx.record(PageAbsorbed(subject=subject, at=tx.now, by=event.person, alert=event.subject))
-
     def over(self, event: OverrideEnded, tx: Transaction) -> None:
         """It has gone back: say what was absorbed, to who stood in, to who has it again, and to their teams."""
         taken = _taken(event.subject, tx)
         if taken is None:
             return
-        groups = [group for one in _absorbed(event.subject, tx) if (group := tx.find_group(one)) is not None]
-        now = tx.callees(taken.what)
+        pages = {alert for person, alert, _ in tx.pages_since(taken.at) if person == taken.to}
+        known = taken.what in tx.config.schedules or taken.what in tx.config.people
+        now = tx.callees(taken.what) if known else ()
         what = f" of {taken.what}" if taken.what in tx.config.schedules else ""
         again = "again" if set(now) & {*taken.of, taken.what} else "now"
         has = f"{listed(now) or 'nobody'} {'have' if len(now) > 1 else 'has'} the pager{what} {again}"
         has = f"{event.by} ended that: {has}" if event.by and event.by not in now else has
-        said = f"{has}; {taken.to} {_summary(groups, tx.now - taken.at)}"
+        said = f"{has}; {taken.to} {_summary(pages, tx.now - taken.at, tx)}"
         for person in dict.fromkeys([*now, *taken.of, taken.to]):
             tell_person(person, said, event.subject, tx)
         tell_rooms(said, [taken.to, *taken.of], tx)
@@ -258,11 +249,6 @@ def _taken(subject: str, tx: Transaction) -> PagerTaken | None:
     return events[0] if events and isinstance(events[0], PagerTaken) else None
 
 
-def _absorbed(subject: str, tx: Transaction) -> list[str]:
-    story = tx.story(subject, (PageAbsorbed,))
-    return [entry.event.alert for entry in story if isinstance(entry.event, PageAbsorbed)]
-
-
 def _last_taken(named: str, by: str, tx: Transaction) -> PagerTaken:
     """What somebody can undo. Raises Refused."""
     found = [taken for subject in tx.overrides if (taken := _taken(subject, tx)) is not None]
@@ -278,22 +264,22 @@ def _few(alerts: Sequence[str]) -> str:
     return listed(alerts)
 
 
-def _summary(groups: Sequence[AlertGroup], length: timedelta) -> str:
-    """`was paged for 3 alerts in 30m: 2 resolved; k7f3 rings`."""
+def _summary(alerts: Collection[str], length: timedelta, tx: Transaction) -> str:
+    """`was paged for 3 alerts in 30m: 2 resolved, k7f3 still ringing`."""
     minutes = spelled(length - length % timedelta(minutes=1) or length)
-    if not groups:
+    if not alerts:
         return f"was paged for nothing in {minutes}"
-    by_state = Counter(group.state for group in groups)
-    counts = [
-        f"{by_state[state]} {state}"
-        for state in (GroupState.RESOLVED, GroupState.SILENCED)
-        if by_state[state]
-    ]
-    held = [group for group in groups if group.state is GroupState.ACKNOWLEDGED]
-    counts += _held(held)
-    rings = [group for group in groups if group.unanswered]
-    counts += [f"{first_few([group.id for group in rings], MOST_NAMED)} still ringing"] if rings else []
-    return f"was paged for {counted(len(groups), 'alert')} in {minutes}: {', '.join(counts)}"
+    still = [
+        group for group in tx.open_groups() if group.id in alerts
+    ]  # of thousands the others are not read
+    over = len(alerts) - len(still)
+    counts = [f"{over} resolved"] if over else []
+    silenced = sum(group.state is GroupState.SILENCED for group in still)
+    counts += [f"{silenced} silenced"] if silenced else []
+    counts += _held(group for group in still if group.state is GroupState.ACKNOWLEDGED)
+    rings = [group.id for group in still if group.unanswered]
+    counts += [f"{first_few(rings, MOST_NAMED)} still ringing"] if rings else []
+    return f"was paged for {counted(len(alerts), 'alert')} in {minutes}: {', '.join(counts)}"
 
 
 def _held(groups: Iterable[AlertGroup]) -> list[str]:

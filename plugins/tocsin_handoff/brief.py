@@ -19,12 +19,12 @@ MOST_SILENCES = 3
 
 def lines(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Sequence[str]:
     """The brief, for that person; in UTC for nobody."""
-    return [
-        *_open(handed, tx),
-        *_fired(handed, reader, tx),
-        *_silences(reader, tx),
-        *_notes(handed.schedule, reader, tx),
-    ]
+    return [*for_all(handed, reader, tx), *_notes(handed.schedule, reader, tx)]
+
+
+def for_all(handed: ShiftHandedOver, reader: str, tx: Transaction) -> Sequence[str]:
+    """What of it all the world may read: not what people noted."""
+    return [*_open(handed, tx), *_fired(handed, reader, tx), *_silences(reader, tx)]
 
 
 def _open(handed: ShiftHandedOver, tx: Transaction) -> Iterator[str]:

@@ -170,7 +170,7 @@ class Taking:
         """Have the pager back that somebody took just now."""
         taken = _last_taken(bare(call["HANDOFF"]), call.by, tx)
         if call.by != taken.to and tx.now - taken.at > self.undo_within:
-            again = tx.typed(f"take {taken.what if taken.what in tx.config.schedules else taken.to}")
+            again = tx.typed(f"take {taken.what}")
             raise Refused(f"that was more than {spelled(self.undo_within)} ago: {again} takes it back")
         end_override(OverrideEnded(subject=taken.subject, at=tx.now, by=call.by), tx)
         return "" if call.place in tx.places else "done"

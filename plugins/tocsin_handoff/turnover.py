@@ -107,6 +107,8 @@ class Turnover:
             _headline(handed, "", tx),
             command=tx.typed(typed) if typed else "",
             lines=tuple(brief.lines(handed, "", tx)),
+            brief=_headline(handed, "", tx),
+            brief_lines=tuple(brief.for_all(handed, "", tx)),
         )
         for room in rooms_of([*handed.of, *handed.to], tx):
             tx.say(room, message)

@@ -53,6 +53,8 @@ async def test_both_and_their_room_read_how_things_stand(tower: Tower) -> None:
         room = engine.chat.texts("room/#ops")[-1].splitlines()
         assert room[0].startswith(f"{head} \u00b7 !accept ")
         assert room[1:] == brief
+        said = [one.message for one in tower.chat.said if not one.place.private][-1]
+        assert said.summary().lines == tuple(brief[:-1])  # where all the world reads, without the note
 
 
 async def test_the_brief_says_what_fired_in_the_shift(tower: Tower) -> None:

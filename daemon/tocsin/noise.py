@@ -32,8 +32,10 @@ take long enough to pass for hung.
 LOOK_AGAIN = timedelta(seconds=0.5)
 """However fast alerts come in, what waits is counted so often at most."""
 
-TOGETHER = 3
-"""So many pages, or news, that one deed brings to a place are one message, such as all that goes with the pager."""
+TOGETHER, MOST_TOGETHER = 3, 100
+"""So many pages, or news, that one deed brings to a place are one message, such as all that goes with the pager. More are
+a storm, and gathered: to fold thousands takes seconds, which must not be the first of a start, when all seem said at once.
+"""
 
 _NO_NAMES = "whose names could not be sent"
 
@@ -172,8 +174,9 @@ class _Lane:
     @property
     def together(self) -> bool:
         """Whether so many of them come of one and the same deed: these were said at one instant."""
-        most = max(Counter(self.since[one] for one in self.sorts).values())
-        return self.lane in UNTIL_ANSWERED and most >= TOGETHER
+        if self.lane not in UNTIL_ANSWERED or len(self.sorts) > MOST_TOGETHER:
+            return False
+        return max(Counter(self.since[one] for one in self.sorts).values()) >= TOGETHER
 
     def worst(self) -> int:
         return min(self.sorts, key=lambda one: (self.sorts[one][0], one))

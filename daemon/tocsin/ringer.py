@@ -116,9 +116,15 @@ class Ringer:
                     await self._ring(timer)
 
     async def _ring_all(self, tasks: asyncio.TaskGroup) -> None:
-        errand_at = await self._errands.begin_all(tasks)
-        while due := await self._due(self._kinds):
+        kinds = self._kinds
+        # In one turn, since at a start long ones stand before it.
+        (errands, errand_at), due = await self._tocsin.turn(
+            lambda tx: (self._errands.look(tx), timers.due(tx.connection, tx.time, kinds, MOST_TURNS))
+        )
+        await self._errands.begin(errands, tasks)
+        while due:
             await asyncio.gather(*map(self._ring, due))
+            due = await self._due(self._kinds)
         kinds = self._kinds
         at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, kinds))
         if next_at := min(filter(None, (at, errand_at)), default=None):
@@ -166,16 +172,14 @@ class Errands:
         self._on_end = on_end
         self.running: set[tuple[str, str]] = set()
 
-    async def begin_all(self, tasks: asyncio.TaskGroup) -> datetime | None:
-        """Begin those that are due, as far as there are places; when the next will be due."""
-        kinds = {kind for kind, one in self._tocsin.rules.timers.items() if one.waits}
-        most = MOST_ERRANDS + len(self.running)
+    def look(self, tx: Transaction) -> tuple[Sequence[Timer], datetime | None]:
+        """Those that are due, as far as there are places; when the next will be due."""
+        kinds = {kind for kind, one in tx.rules.timers.items() if one.waits}
+        due = timers.due(tx.connection, tx.time, kinds, MOST_ERRANDS + len(self.running))
+        return due, timers.next_due(tx.connection, tx.time, kinds, but_not_due=True)
 
-        def look(tx: Transaction) -> tuple[Sequence[Timer], datetime | None]:
-            due = timers.due(tx.connection, tx.time, kinds, most)
-            return due, timers.next_due(tx.connection, tx.time, kinds, but_not_due=True)
-
-        due, next_at = await self._tocsin.turn(look)
+    async def begin(self, due: Sequence[Timer], tasks: asyncio.TaskGroup) -> None:
+        """Begin those of them that are not under way."""
         fresh = [one for one in due if (one.kind, one.key) not in self.running]
         self._singly = self._singly and bool(due)
         places = (1 if self._singly else MOST_ERRANDS) - len(self.running)
@@ -186,7 +190,6 @@ class Errands:
                 continue
             self.running.add((timer.kind, timer.key))
             tasks.create_task(self._run(timer), name=f"{timer.kind} {timer.key}")
-        return next_at
 
     async def _run(self, timer: Timer) -> None:
         why = ""

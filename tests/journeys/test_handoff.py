@@ -1,6 +1,5 @@
 """One person takes the pager of another, with what rings, over a crash, and gives it back: on real IRC and real Matrix."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from tests.conftest import RUNNABLE
 from tests.crash_irc import SETTINGS
 from tests.journeys.matrix_parts import comes, configured, says
 from tests.networks.matrix_account import account_of, logs_in
-from tests.processes import daemon
+from tests.processes import PATIENCE, daemon
 from tests.servers import irc_user, matrix_user
 from tests.servers.ircd import Ngircd
 from tests.servers.programs import HOST
@@ -64,8 +63,9 @@ async def test_on_irc(ngircd: Ngircd, write_config: Callable[..., Path]) -> None
             await bob.sees("critical Another")
             await bob.says(ROOM, f"!ack {page.params[-1].split()[0]}")
             await alice.sees("acknowledged by bob, paging stops")  # in the room
-            await asyncio.sleep(left)  # the wall clock is nobody's to wind
-            [summary, *_] = await alice.sees("alice has the pager again")
+            [summary, *_] = await alice.sees(
+                "alice has the pager again", 2, patience=left + PATIENCE
+            )  # in the room too
             assert "bob was paged for 4 alerts" in summary.text
             assert summary.text.count("still ringing") == 1
             await alice.sees("critical Another")
@@ -102,9 +102,8 @@ async def test_on_matrix(synapse: Synapse, tmp_path: Path, write_config: Callabl
         await bob.reacts(page, "✅")
         async with daemon(path):
             await alice.sees(partial(says, room, "acknowledged by bob, paging stops"))
-            await asyncio.sleep(left)
             summary = "alice has the pager again; bob was paged for 3 alerts"
-            await alice.sees(partial(says, privates[alice], summary))
+            await alice.sees(partial(says, privates[alice], summary), patience=left + PATIENCE)
             await bob.sees(partial(says, privates[bob], summary))
         new = alice.messages(privates[alice], bot.user_id)[before:]
         said = [event.body for event in new if event.relation[0] != "m.replace"]

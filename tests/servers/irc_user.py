@@ -153,7 +153,9 @@ class User(asyncio.Protocol):
             raise Refused(answer.text)
         await self._answer(start, "900")
 
-    async def sees(self, what: str | Callable[[Line], object], times: int = 1) -> list[Line]:
+    async def sees(
+        self, what: str | Callable[[Line], object], times: int = 1, *, patience: float = PATIENCE
+    ) -> list[Line]:
         """Wait for so many lines that contain a text, or of which something is true; all of them."""
 
         def found() -> list[Line]:
@@ -161,7 +163,7 @@ class User(asyncio.Protocol):
                 line for line in self.lines if (what in line.text if isinstance(what, str) else what(line))
             ]
 
-        await self._until(lambda: len(found()) >= times, f"{times} of {what}")
+        await self._until(lambda: len(found()) >= times, f"{times} of {what}", patience)
         return found()
 
     def said_by(self, nick: str, target: str) -> list[str]:
@@ -245,10 +247,10 @@ class User(asyncio.Protocol):
 
         return await self._until(found, f"one of {commands}")
 
-    async def _until(self, found: Callable[[], Found | None], what: str) -> Found:
+    async def _until(self, found: Callable[[], Found | None], what: str, patience: float = PATIENCE) -> Found:
         result = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while not (result := found()) and self._transport is not None:
                     self._news.clear()
                     await self._news.wait()

@@ -276,23 +276,25 @@ class User:
         async with self._barrier:  # it answers once who asks the same twice at a time
             await self._ask_for_news(wait=0)
 
-    async def sees(self, what: str | Callable[[Event], object], times: int = 1) -> list[Event]:
+    async def sees(
+        self, what: str | Callable[[Event], object], times: int = 1, *, patience: float = PATIENCE
+    ) -> list[Event]:
         """Wait for so many messages that contain a text, or events of which something is true; all of them."""
 
         def found() -> list[Event] | None:
             events = [event for event in self.events if event.shows(what)]
             return events if len(events) >= times else None
 
-        return await self.knows(found)
+        return await self.knows(found, patience)
 
     async def invited(self) -> str:
         """Wait for an invitation that they have not accepted; the room."""
         return await self.knows(lambda: next(iter(self.invites), None))
 
-    async def knows(self, found: Callable[[], Found | None]) -> Found:
+    async def knows(self, found: Callable[[], Found | None], patience: float = PATIENCE) -> Found:
         """Wait until something is found in what they were told. The homeserver may be away meanwhile."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + patience
         while not (result := found()):
             if (left := deadline - loop.time()) <= 0:
                 last = "\n".join(json.dumps(event.raw) for event in self.events[-10:])

@@ -26,6 +26,7 @@ from tocsin.transaction import Owned, Reaction, TimerKind, owned
 GROUP = "tocsin"
 
 T = TypeVar("T")
+S = TypeVar("S", Button, Feed)
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,8 @@ class Plugins:
             self._commands(),
             self._answers(),
             self._routes(),
-            self._buttons(paths),
-            self._feeds(paths),
+            self._signed("register_buttons", Button, ("ask", "press"), paths),
+            self._signed("register_feeds", Feed, ("find", "write"), paths),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -190,25 +191,16 @@ class Plugins:
                 routes[path] = route
         return routes
 
-    def _buttons(self, claims: dict[str, str]) -> list[Button]:
-        buttons = []
-        for name, found in self._ask("register_buttons", Button):
-            for button in found:
-                _check_handler(name, button.ask)
-                _check_handler(name, button.press)
-                _claim_path(name, button.path, claims)
-                buttons.append(button)
-        return buttons
-
-    def _feeds(self, claims: dict[str, str]) -> list[Feed]:
-        feeds = []
-        for name, found in self._ask("register_feeds", Feed):
-            for feed in found:
-                _check_handler(name, feed.find)
-                _check_handler(name, feed.write)
-                _claim_path(name, feed.path, claims)
-                feeds.append(feed)
-        return feeds
+    def _signed(self, hook: str, kind: type[S], handlers: Sequence[str], claims: dict[str, str]) -> list[S]:
+        """What stands at addresses that we sign, of that kind. handlers: their names in it. claims: path -> whose it is."""
+        found = []
+        for name, declared in self._ask(hook, kind):
+            for one in declared:
+                for handler in handlers:
+                    _check_handler(name, getattr(one, handler))
+                _claim_path(name, one.path, claims)
+                found.append(one)
+        return found
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")

@@ -43,8 +43,6 @@ from tocsin.domain.group import (
 from tocsin.domain.labels import Matcher, Matchers, parse_labels
 from tocsin.domain.message import Message, Place, safe_link
 from tocsin.domain.moments import (
-    END_FORM,
-    MOMENT_FORM,
     full_minute,
     parse_end,
     parse_length,
@@ -89,11 +87,9 @@ from tocsin.store.timers import Timer
 from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
 
 __all__ = [
-    "END_FORM",
     "EVERYBODY",
     "GROUP",
     "HANDOFF",
-    "MOMENT_FORM",
     "MOST_LISTED",
     "PAGE_DEADLINE",
     "AcknowledgementRenewed",

@@ -36,9 +36,6 @@ _LAST_YEAR = 2199
 MOMENT_FORM = "a time such as '09:00', 'tomorrow 09:00', 'fri 18:00' or '2026-12-24 18:00'"
 """What `parse_moment` reads, as an error says it."""
 
-END_FORM = "how long, such as '30m' or '2h', or until when, such as 'until 09:00' or 'until fri 18:00'"
-"""What `parse_end` reads, as an error says it."""
-
 
 def parse_moment(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[datetime, int]:
     """The instant that the first of these words say, in UTC, and how many of them those are.

@@ -10,8 +10,9 @@ from benchmarks.servers import Lost
 from benchmarks.size import Size
 from tocsin.core import Tocsin
 from tocsin.plugins import Declared
+from tocsin.rules import owned
 from tocsin.store.timers import Timer
-from tocsin.transaction import Transaction, owned
+from tocsin.transaction import Transaction
 
 RING = "bench.ring"
 SPAN = 60.0

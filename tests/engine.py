@@ -13,9 +13,10 @@ from tocsin.domain.alert import Alert, Report
 from tocsin.domain.group import GroupAcknowledged, GroupOpened, GroupReopened, GroupResolved
 from tocsin.domain.message import Message
 from tocsin.plugins import Declared
+from tocsin.rules import on, owned
 from tocsin.store.timers import Timer
 from tocsin.testing import HandClock, Loudspeaker, Running, running
-from tocsin.transaction import Transaction, on, owned
+from tocsin.transaction import Transaction
 
 WAIT = timedelta(minutes=5)
 

@@ -83,8 +83,9 @@ from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.meant import meant
 from tocsin.oncall import end_override, set_override
 from tocsin.programs import run_program
+from tocsin.rules import Reaction, TimerKind, on
 from tocsin.store.timers import Timer
-from tocsin.transaction import PAGE_DEADLINE, Reaction, TimerKind, Transaction, on
+from tocsin.transaction import PAGE_DEADLINE, Transaction
 
 __all__ = [
     "EVERYBODY",

@@ -17,9 +17,10 @@ from tocsin.domain.message import Place
 from tocsin.errors import StoreUnavailable
 from tocsin.facts import Known
 from tocsin.people import People
+from tocsin.rules import Rules
 from tocsin.store import Database, State, Writer, inbox
 from tocsin.store.timers import Now, microseconds
-from tocsin.transaction import Rules, Transaction
+from tocsin.transaction import Transaction
 
 T = TypeVar("T")
 

@@ -51,10 +51,11 @@ from tocsin.outages import Outages
 from tocsin.people import People
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
+from tocsin.rules import Rules, by_event
 from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
-from tocsin.transaction import FALLBACK, Rules, by_event
+from tocsin.transaction import FALLBACK
 from tocsin.web import Buttons, Feeds, Web
 from tocsin.web.proofs import Proofs
 

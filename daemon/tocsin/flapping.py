@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from tocsin.alerts import FLAPPING_OVER, announce
+from tocsin.rules import Owned, owned
 from tocsin.store import timers
 from tocsin.store.timers import Timer
-from tocsin.transaction import Owned, Transaction, owned
+from tocsin.transaction import Transaction
 
 LATE = timedelta(minutes=1)
 """If it is rung so much later than it should have been, nobody was there to hear whether it stayed so."""

@@ -17,7 +17,7 @@ from tocsin.domain.event import Event
 from tocsin.errors import Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
-from tocsin.transaction import Reaction, TimerKind
+from tocsin.rules import Reaction, TimerKind
 
 hookspec = pluggy.HookspecMarker("tocsin")
 hookimpl = pluggy.HookimplMarker("tocsin")

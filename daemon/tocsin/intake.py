@@ -14,11 +14,12 @@ from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
 from tocsin.errors import BadPayload, StoreUnavailable, TocsinError
 from tocsin.failpoints import reach
+from tocsin.rules import Owned, owned
 from tocsin.store import intake
 from tocsin.store.intake import Body, Outcome
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
-from tocsin.transaction import Owned, Transaction, owned
+from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
 

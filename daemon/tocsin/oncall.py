@@ -12,8 +12,9 @@ from tocsin.domain.moments import parse_moment, written
 from tocsin.domain.rota import EVERYBODY
 from tocsin.domain.words import bare, did_you_mean, listed
 from tocsin.errors import Refused, UsageError
+from tocsin.rules import Owned, owned
 from tocsin.store.timers import Timer
-from tocsin.transaction import Owned, Transaction, owned
+from tocsin.transaction import Transaction
 
 LOOK = "core.on_call"
 

@@ -21,7 +21,7 @@ from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import PluginError, Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
-from tocsin.transaction import Owned, Reaction, TimerKind, owned
+from tocsin.rules import Owned, Reaction, TimerKind, owned
 
 GROUP = "tocsin"
 

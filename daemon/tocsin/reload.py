@@ -12,10 +12,11 @@ from tocsin.commands import Call, Command
 from tocsin.core import Setup, Tocsin
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import counted, listed
+from tocsin.rules import Owned, owned
 from tocsin.store import audit
 from tocsin.store.outbox import Lane
 from tocsin.store.timers import Timer
-from tocsin.transaction import Owned, Transaction, owned
+from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
 

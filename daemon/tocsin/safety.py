@@ -10,6 +10,7 @@ from tocsin.domain.message import Message
 from tocsin.domain.page import PageDelivered, PageFailed
 from tocsin.domain.words import listed
 from tocsin.failpoints import reach
+from tocsin.rules import Owned, owned
 from tocsin.store import codes, inbox, intake, journal, outbox, timers
 from tocsin.store.outbox import Row, Sending
 from tocsin.store.timers import Timer
@@ -20,9 +21,7 @@ from tocsin.transaction import (
     SILENCE_GRACE,
     SILENCE_OVER,
     WATCH_AGAIN,
-    Owned,
     Transaction,
-    owned,
 )
 
 KEEP_BODIES = timedelta(days=30)

@@ -7,10 +7,11 @@ from typing import Any
 from tocsin.domain.message import Place
 from tocsin.domain.page import PageDelivered, PageSeen, PageUnseen
 from tocsin.edits import show_seen
+from tocsin.rules import Owned, Reaction, on, owned
 from tocsin.store import outbox, seen
 from tocsin.store.outbox import Sending
 from tocsin.store.timers import Timer
-from tocsin.transaction import Owned, Reaction, Transaction, on, owned
+from tocsin.transaction import Transaction
 from tocsin.ways import go_on, page_of
 
 PAGE_UNSEEN = "core.page_unseen"

@@ -1,13 +1,10 @@
-"""A turn: what happened, what must happen later and what must be said, in one commit; and who reacts to it."""
+"""A turn: what happened, what must happen later and what must be said, in one commit."""
 
-import inspect
 import logging
-from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,15 +17,17 @@ from tocsin.domain.page import PersonPaged, PersonReleased
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
+from tocsin.rules import MOST_FAULTS, Owned, Rules
 from tocsin.store import codes, journal, outbox, subjects, timers
 from tocsin.store.outbox import Lane
-from tocsin.store.timers import Now, Timer, microseconds
+from tocsin.store.timers import Now
 from tocsin.store.writer import savepoint
 
 log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Event)
-T = TypeVar("T")
+
+Then = Callable[[], None]
 
 PAGE_DEADLINE = timedelta(seconds=58)
 """A page that no network took for so long goes to the fallback, so that it rings within a minute."""
@@ -52,125 +51,12 @@ SILENCE_GRACE = timedelta(minutes=1)
 RETRY_REACTION = timedelta(seconds=10)
 """How long after it failed a reaction is tried again."""
 
-MOST_FAULTS = 5
-LEFT_OUT_FOR = timedelta(minutes=1)
-"""A plugin that fails so often within that time is left out for as long."""
-
 DEEPEST = 50
 """How many events may follow from one another before that is taken for a loop."""
 
 
-@dataclass(frozen=True)
-class Reaction(Generic[E]):
-    """What a plugin does in the same turn in which an event is recorded."""
-
-    event: type[E]
-    handler: Callable[[E, "Transaction"], None]
-
-
-def on(event: type[E], handler: Callable[[E, "Transaction"], None]) -> Reaction[E]:
-    """Call `handler(event, tx)` whenever such an event is recorded, in the same turn."""
-    return Reaction(event, handler)
-
-
-@dataclass(frozen=True)
-class TimerKind:
-    """The timers of one kind: what must happen later.
-
-    kind: `PLUGIN.WHAT`. handler: called when one is due, at least once; it looks at the facts, not at having been
-    called. It gets `(timer, tx)`, and is run in a turn; a coroutine function gets `(timer, tocsin)`, the daemon's
-    `Tocsin`, and is run beside all else. pages: such a timer, set for an alert's id, is its next step: somebody will
-    be paged. at_start: one with an empty key is set to ring at once whenever the daemon starts, or has another configuration.
-    """
-
-    kind: str
-    handler: Callable[[Timer, "Transaction"], None] | Callable[[Timer, Any], Coroutine[Any, Any, None]]
-    pages: bool = False
-    at_start: bool = False
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A handler and whose it is.
-
-    name: the same after a restart. pages: a timer of this kind, set for an alert's id, is its next step: as long as
-    one is set, somebody will be paged. waits: it is a coroutine function, and so for no turn. at_start: as for
-    `TimerKind`.
-    """
-
-    owner: str
-    name: str
-    call: Callable[..., Any]
-    pages: bool = False
-    waits: bool = False
-    at_start: bool = False
-
-
-def owned(owner: str, call: Callable[..., Any], *, pages: bool = False, at_start: bool = False) -> Owned:
-    """A plugin's handler under its own name."""
-    name = f"{owner}.{getattr(call, '__name__', type(call).__name__)}"
-    return Owned(owner, name, call, pages, waits=inspect.iscoroutinefunction(call), at_start=at_start)
-
-
 class Endless(TocsinError):
     """Events follow from one another without end; all of them are undone."""
-
-
-@dataclass
-class Breaker:
-    """Leaves out a plugin that fails again and again, for a minute.
-
-    untold: who is left out, and people have not been told.
-    """
-
-    faults: dict[str, deque[int]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_FAULTS))
-    )
-    opened: dict[str, int] = field(default_factory=dict)
-    untold: set[str] = field(default_factory=set)
-
-    def note(self, owner: str, boot: int) -> None:
-        """Take down a fault; the plugin may be left out from now on."""
-        found = self.faults[owner]
-        found.append(boot)
-        if len(found) == MOST_FAULTS and boot - found[0] < microseconds(LEFT_OUT_FOR):
-            found.clear()
-            self.opened[owner] = boot
-            self.untold.add(owner)
-
-    def left_out_for(self, owner: str, boot: int) -> timedelta:
-        """How long the plugin is left out from now on."""
-        since = (
-            (boot - self.opened[owner]) * timedelta(microseconds=1) if owner in self.opened else LEFT_OUT_FOR
-        )
-        return max(LEFT_OUT_FOR - since, timedelta(0))
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Who reacts to what, and the timers that somebody rings, by kind.
-
-    tables: what further parts of the daemon look up, by its type.
-    """
-
-    reactions: Mapping[type[Event], Sequence[Owned]]
-    timers: Mapping[str, Owned]
-    breaker: Breaker = field(default_factory=Breaker)
-    tables: Mapping[type, Any] = field(default_factory=dict)
-
-    @cached_property
-    def steps(self) -> list[str]:
-        """The kinds of timers that page."""
-        return [kind for kind, timer in self.timers.items() if timer.pages]
-
-    def of(self, kind: type[T]) -> T:
-        """The table of that type."""
-        found: T = self.tables[kind]
-        return found
-
-    def reaction(self, event: Event, name: str) -> Owned | None:
-        """The reaction to such an event with this name."""
-        return next((one for one in self.reactions.get(type(event), ()) if one.name == name), None)
 
 
 class Transaction(Facts):
@@ -194,9 +80,9 @@ class Transaction(Facts):
         """Where something that was said is to be put right since this turn."""
         self.timers_changed = False
         self.bodies_kept = False
-        self.once_kept: Callable[[], None] = lambda: None
+        self.once_kept: Then = lambda: None
         """Called in the event loop once this turn is kept, before anybody is told of it."""
-        self.if_undone: Callable[[], None] = lambda: None
+        self.if_undone: Then = lambda: None
         """Takes back what this turn changed beside the store."""
 
     @property
@@ -486,13 +372,3 @@ class Transaction(Facts):
         finally:
             self._depth -= 1
         self.look_after(event.subject)
-
-
-def by_event(reactions: Iterable[tuple[str, Reaction[Any]]]) -> Mapping[type[Event], Sequence[Owned]]:
-    """The plugins' reactions by the event that they wait for."""
-    found: dict[type[Event], list[Owned]] = defaultdict(list)
-    for owner, reaction in reactions:
-        one, others = owned(owner, reaction.handler), found[reaction.event]
-        same = sum(other.name.partition("#")[0] == one.name for other in others)
-        others.append(replace(one, name=f"{one.name}#{same + 1}") if same else one)
-    return found

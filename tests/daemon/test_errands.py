@@ -16,8 +16,9 @@ from tocsin.api import Tocsin, TocsinError
 from tocsin.config import Document
 from tocsin.plugins import Declared
 from tocsin.ringer import MOST_ERRANDS
+from tocsin.rules import owned
 from tocsin.store.timers import Timer
-from tocsin.transaction import Transaction, owned
+from tocsin.transaction import Transaction
 
 from tests.conftest import ROOT
 from tests.engine import Engine, Pager, Start, fires

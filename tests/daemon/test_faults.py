@@ -19,7 +19,8 @@ from tocsin.domain.message import Place
 from tocsin.errors import StoreUnavailable
 from tocsin.intake import Route
 from tocsin.plugins import Declared
-from tocsin.transaction import Transaction, on, owned
+from tocsin.rules import on, owned
+from tocsin.transaction import Transaction
 
 from tests.conftest import ROOT
 from tests.engine import Engine, Pager, Start, fires

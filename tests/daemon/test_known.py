@@ -18,10 +18,11 @@ from tocsin.domain.rota import Override
 from tocsin.errors import Refused
 from tocsin.facts import Facts, Known
 from tocsin.plugins import Declared
+from tocsin.rules import on
 from tocsin.store import profiles
 from tocsin.store.journal import Entry
 from tocsin.store.writer import savepoint
-from tocsin.transaction import Transaction, on
+from tocsin.transaction import Transaction
 
 from tests.engine import Start, alert, fires, over
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from tocsin.domain.event import Event
 from tocsin.domain.group import GroupOpened
+from tocsin.rules import Reaction, on, owned
 from tocsin.store.timers import Timer
-from tocsin.transaction import Reaction, Transaction, on, owned
+from tocsin.transaction import Transaction
 
 from tests.engine import Pager, Start, fires
 

@@ -13,11 +13,12 @@ from sqlalchemy import StaticPool, create_engine
 
 from tocsin.plugins import Declared
 from tocsin.ringer import LOOK_EVERY
+from tocsin.rules import owned
 from tocsin.store import timers
 from tocsin.store.schema import metadata
 from tocsin.store.timers import Now, Timer, microseconds
 from tocsin.testing import HandClock
-from tocsin.transaction import Transaction, owned
+from tocsin.transaction import Transaction
 
 from tests.engine import Engine, Pager, Start, fires
 

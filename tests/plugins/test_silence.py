@@ -15,8 +15,9 @@ from tocsin.domain.alert import Report
 from tocsin.domain.group import GroupSilenced, SilenceEnded
 from tocsin.errors import ConfigError, Refused
 from tocsin.plugins import Declared, Plugins
+from tocsin.rules import Reaction, on
 from tocsin.testing import HandClock, Loudspeaker, running
-from tocsin.transaction import Reaction, Transaction, on
+from tocsin.transaction import Transaction
 from tocsin_silence import Silence
 from tocsin_silence.asked import Asked
 

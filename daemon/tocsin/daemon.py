@@ -33,7 +33,7 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
-from tocsin.domain import bridge, digest, duty, group, page
+from tocsin.domain import bridge, digest, duty, group, incident_events, page
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, PluginError, Problem
@@ -134,7 +134,14 @@ def state_folder(config: Config) -> Path:
 
 def set_up(config: Config, declared: plugins.Declared, state: State, reloading: Reload) -> Setup:
     """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
-    events = (*group.EVENTS, *page.EVENTS, *duty.EVENTS, *digest.EVENTS, *bridge.EVENTS)
+    events = (
+        *group.EVENTS,
+        *page.EVENTS,
+        *incident_events.EVENTS,
+        *duty.EVENTS,
+        *digest.EVENTS,
+        *bridge.EVENTS,
+    )
     timers = {
         **safety.timer_kinds(),
         **intake.timer_kinds(),

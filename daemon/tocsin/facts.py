@@ -13,6 +13,8 @@ from tocsin.domain.bridge import BRIDGES, Bridges, RoomsApart, RoomsBridged
 from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupOpened, GroupReopened
+from tocsin.domain.incident import Incident
+from tocsin.domain.incident_events import INCIDENT, IncidentDeclared
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
 from tocsin.domain.rota import Override, Shift, Span
@@ -31,7 +33,7 @@ class Known:
     """What all turns share: the configuration, the events that are known, and what was replayed already.
 
     A group is replayed once and then goes on by each event as it is recorded, which only the writer's thread does.
-    groups: those that are open, and during a turn those that it asked about. on_call: schedule -> whom it
+    groups, incidents: those that are open, and during a turn those that it asked about. on_call: schedule -> whom it
     meant last. overrides: those that are not over, in the order in which they were set, once they were looked for.
     people: everybody, as they say. replays: what else was made of the events of these groups.
     bridges: the rooms that are known as bridged, once that was found out.
@@ -44,6 +46,7 @@ class Known:
     kinds: Mapping[str, type[Event]]
     key: bytes = field(default=b"", repr=False)
     groups: dict[str, AlertGroup] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
     on_call: dict[str, OnCallChanged] = field(default_factory=dict)
     overrides: dict[str, OverrideSet] | None = None
     people: People | None = None
@@ -110,6 +113,40 @@ class Facts:
         self._known.groups[subject] = group
         return group
 
+    def incident(self, number: str) -> Incident:
+        """The incident with this number. Raises UnknownSubject."""
+        found = self.find_incident(number)
+        if found is None:
+            raise UnknownSubject(
+                f"there is no incident {number}: {self.typed('incidents')} lists what is open"
+            )
+        return found
+
+    def find_incident(self, number: str) -> Incident | None:
+        """The incident with this number, if there is one."""
+        known = self._known.incidents.get(number)
+        if known is not None:
+            return known
+        kept = subjects.find(self.connection, number) if number else None
+        if kept is None or kept.kind != INCIDENT:
+            return None
+        incident = Incident(number)
+        for entry in self.story(number):
+            if entry.event is not None:
+                incident.apply(entry.event)
+        self._seen.add(number)
+        self._known.incidents[number] = incident
+        return incident
+
+    def open_incidents(self) -> Iterator[Incident]:
+        """Every incident that is not closed, the oldest first."""
+        for number in self.all_open(INCIDENT):
+            yield self.incident(number)
+
+    def incident_of(self, group: str) -> Incident | None:
+        """The open incident that an alert group belongs to."""
+        return next((one for one in self.open_incidents() if group in one.groups), None)
+
     def follow(self, event: Event) -> None:
         """What is remembered goes on by an event that was recorded."""
         if isinstance(event, OnCallChanged):
@@ -127,6 +164,13 @@ class Facts:
         for replay in self._known.replays.get(event.subject, {}).values():
             self._seen.add(event.subject)
             replay.apply(event)
+        if isinstance(event, IncidentDeclared):
+            self._known.incidents[event.subject] = Incident(event.subject)
+        incident = self._known.incidents.get(event.subject)
+        if incident is not None:
+            self._seen.add(event.subject)
+            incident.apply(event)
+            return
         group = self._known.groups.get(event.subject)
         if group is None and isinstance(event, GroupOpened):
             group = AlertGroup(event.subject)
@@ -389,7 +433,9 @@ class Facts:
     def forget_closed(self) -> None:
         """The turn is over: what has ended is asked about no more."""
         for subject in self._seen:
-            group = self._known.groups.get(subject)
+            group, incident = self._known.groups.get(subject), self._known.incidents.get(subject)
+            if incident is not None and not incident.open:
+                self._known.incidents.pop(subject)
             if group is None or not group.open:
                 self._known.groups.pop(subject, None)
                 self._known.replays.pop(subject, None)
@@ -401,6 +447,7 @@ class Facts:
             self._known.bridges = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)
+            self._known.incidents.pop(subject, None)
             self._known.replays.pop(subject, None)
             self._known.on_call.pop(subject, None)
         self._known.overrides = None

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tocsin import bridged, edits
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, GroupResolved, GroupSilenced
+from tocsin.domain.incident_events import INCIDENT, IncidentClosed, IncidentReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.page import PersonPaged, PersonReleased
@@ -106,9 +107,9 @@ class Transaction(Facts):
         if isinstance(event, GroupSilenced):
             left = max(event.until - self.now, timedelta(0))
             self.set_timer(SILENCE_OVER, event.subject, after=left + SILENCE_GRACE)
-        if isinstance(event, GroupResolved):
+        if isinstance(event, GroupResolved | IncidentClosed):
             subjects.close(self.connection, event.subject, event.at)
-        elif isinstance(event, GroupReopened):
+        elif isinstance(event, GroupReopened | IncidentReopened):
             subjects.reopen(self.connection, event.subject)
         self._depth += 1
         try:
@@ -263,6 +264,10 @@ class Transaction(Facts):
     def open(self, kind: str, key: str) -> str:
         """A new subject, to which events can happen; its id."""
         return subjects.add(self.connection, kind, key, self.now)
+
+    def open_incident(self) -> str:
+        """A new subject for an incident; its number. Whoever opens it records `IncidentDeclared` next."""
+        return subjects.add_counted(self.connection, INCIDENT, self.now)
 
     def close(self, subject: str) -> None:
         """Nothing more will happen to a subject of a plugin's own; its id stays what it was."""

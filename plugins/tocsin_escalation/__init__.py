@@ -25,8 +25,10 @@ from tocsin.api import (
     Name,
     NonEmpty,
     OnCallChanged,
+    PageAsked,
     PageDelivered,
     PageFailed,
+    PageUnneeded,
     Problem,
     Reaction,
     SilenceEnded,
@@ -107,6 +109,8 @@ class Escalation:
             on(AlertFired, members.changed),
             on(AlertResolved, members.changed),
             on(OnCallChanged, duty.changed),
+            on(PageAsked, by_hand.asked),
+            on(PageUnneeded, by_hand.unneeded),
         ]
 
     @hookimpl

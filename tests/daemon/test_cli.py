@@ -65,7 +65,18 @@ def test_plugins_are_listed_without_a_configuration() -> None:
     ran = run(TOCSIN, "plugins")
     assert ran.returncode == 0
     names = [line.split()[0] for line in ran.stdout.splitlines()]
-    assert names == ["alertmanager", "escalation", "handoff", "notify", "schedules", "silence"]
+    assert names == [
+        "alertmanager",
+        "escalation",
+        "handoff",
+        "incidents",
+        "notify",
+        "postmortem",
+        "reminders",
+        "schedules",
+        "silence",
+        "timeline",
+    ]
 
 
 def test_plugins_are_not_listed_from_a_configuration_that_is_bad(tmp_path: Path) -> None:

@@ -75,9 +75,13 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         "deploys",
         "escalation",
         "handoff",
+        "incidents",
         "notify",
+        "postmortem",
+        "reminders",
         "schedules",
         "silence",
+        "timeline",
     ]
     assert "Tells of each deploy while an alert is open." in ran.stdout
 

@@ -67,6 +67,26 @@ def parse_moment(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[d
     return found, taken
 
 
+def parse_past(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[datetime, int]:
+    """As `parse_moment`, of what has happened: a time without a day is the last at which clocks there showed it.
+
+    `5m ago` and `yesterday 23:50` are understood too. Raises ValueError for what is yet to come.
+    """
+    length, taken = parse_length(words)
+    if taken and [bare(word) for word in words[taken : taken + 1]] == ["ago"]:
+        return now - length, taken + 1
+    before = now
+    if words and bare(words[0]) == "yesterday":
+        words, before = ["today", *words[1:]], now - _DAY
+    found, taken = parse_moment(words, before, zone)
+    for back in (_DAY, 7 * _DAY):  # the clock showed it yesterday; a weekday means the last one
+        if found > now and "tomorrow" not in [bare(word) for word in words[:taken]]:
+            found, taken = parse_moment(words, now - back, zone)
+    if found > now:
+        raise ValueError(f"{' '.join(words[:taken])!r} is yet to come")
+    return found, taken
+
+
 def parse_length(words: Sequence[str]) -> tuple[timedelta, int]:
     """The length of time that the first of these words say, `30m`, `2 hours` or `for 2h`, and how many of them those are.
 

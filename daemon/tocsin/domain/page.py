@@ -103,7 +103,59 @@ class PersonReleased(Event):
         return f"{self.person} no longer paged"
 
 
-EVENTS: Sequence[type[Event]] = (PersonPaged, PersonReleased, PageDelivered, PageSeen, PageUnseen, PageFailed)
+@dataclass(frozen=True, kw_only=True)
+class PageAsked(Event):
+    """Somebody is needed, and whoever pages shall page them until there is an answer.
+
+    name: a person, schedule or team. text: what for. key: what is asked for by the same is one page; `PageUnneeded` with it
+    ends that.
+    """
+
+    kind: ClassVar[str] = "page.asked"
+    name: str
+    text: str
+    key: str
+
+    def headline(self) -> str:
+        return f"{self.name} is to be paged: {self.text}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageBegun(Event):
+    """Somebody is being paged for what was asked for by that key. group: the alert group that rings for it."""
+
+    kind: ClassVar[str] = "page.begun_for"
+    name: str
+    key: str
+    group: str
+
+    def headline(self) -> str:
+        return f"paging {self.name} ({self.group})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageUnneeded(Event):
+    """What was asked for by that key is needed no more."""
+
+    kind: ClassVar[str] = "page.unneeded"
+    key: str
+    because: str
+
+    def headline(self) -> str:
+        return f"page not needed any more: {self.because}"
+
+
+EVENTS: Sequence[type[Event]] = (
+    PersonPaged,
+    PersonReleased,
+    PageDelivered,
+    PageSeen,
+    PageUnseen,
+    PageFailed,
+    PageAsked,
+    PageBegun,
+    PageUnneeded,
+)
 
 
 def warned(message: Message, called: Collection[str]) -> Message:

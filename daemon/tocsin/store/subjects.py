@@ -27,6 +27,7 @@ class Subject:
 
 _ADD = Statement(insert(subjects))
 _NEXT = Statement(select(func.coalesce(func.max(subjects.c.number), -1) + 1))
+_COUNT = Statement(select(func.count()).select_from(subjects).where(subjects.c.kind == given("one_kind")))
 _FIND = Statement(select(subjects).where(subjects.c.id == given("one_id")))
 _OPEN = subjects.c.closed_at.is_(None)
 _OPEN_FOR = Statement(
@@ -62,6 +63,14 @@ def add(connection: Connection, kind: str, key: str, at: datetime) -> str:
     number = int(_NEXT.run(connection).value())
     subject = short_id(number)
     _ADD.run(connection, number=number, id=subject, kind=kind, key=key, opened_at=at)
+    return subject
+
+
+def add_counted(connection: Connection, kind: str, at: datetime) -> str:
+    """A new subject, open, whose id is the number of those of its kind, from 1 on: no other id is a number."""
+    number = int(_NEXT.run(connection).value())
+    subject = str(int(_COUNT.run(connection, one_kind=kind).value()) + 1)
+    _ADD.run(connection, number=number, id=subject, kind=kind, key=subject, opened_at=at)
     return subject
 
 

@@ -1,0 +1,103 @@
+"""Which incident a command means, and where it is told what became of one."""
+
+import re
+from collections.abc import Sequence
+
+from tocsin.commands import Call
+from tocsin.domain.incident import Incident
+from tocsin.domain.message import Message, Place
+from tocsin.domain.words import first_few
+from tocsin.errors import Refused
+from tocsin.facts import Facts
+from tocsin.store.outbox import Lane
+from tocsin.transaction import Transaction
+
+MOST_NAMED = 5
+
+_NUMBER = re.compile(r"(?P<sure>#|inc-?|incident-)?(?P<number>[0-9]{1,9})", re.IGNORECASE)
+
+
+def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple[Incident, str]:
+    """The incident that a call means, and the words behind its number, if it begins with one.
+
+    It is named, or what the line replies to is about it, or it is said in its own room, or it is the only one that is
+    talked about there. In its own room a number that begins a text is part of that, unless `#` stands before it.
+    ended: whether one that is closed can be meant too, if it is named. Raises Refused if it is not clear which.
+    """
+    words = call["WORDS"]
+    first, _, rest = words.partition(" ")
+    named = _NUMBER.fullmatch(first.strip(".,:;"))
+    here = incident_in(call.place, tx)
+    if named is not None and (named["sure"] or here is None or not rest or named["number"] == here.number):
+        return _named(named["number"], ended=ended, tx=tx), rest.strip()
+    if call.about is not None:
+        for subject in call.about.subjects:
+            incident = tx.find_incident(subject) or tx.incident_of(subject)
+            if incident is not None:
+                return incident, words
+    if here is not None:
+        return here, words
+    there = _candidates(call, tx)
+    if not there:
+        raise Refused(f"there is no open incident: {tx.typed('declare TEXT')} declares one")
+    if len(there) > 1:
+        some = first_few([f"{one.number} ({one.title})" for one in there], MOST_NAMED)
+        raise Refused(f"which one, {some}? Say {tx.typed(f'{call.name} {there[-1].number}')} \u2026")
+    return there[0], words
+
+
+def incident_in(place: Place, tx: Facts) -> Incident | None:
+    """The open incident whose own room that is."""
+    return next((one for one in tx.open_incidents() if place in one.own_rooms), None)
+
+
+def _named(number: str, *, ended: bool, tx: Transaction) -> Incident:
+    incident = tx.incident(number.lstrip("0") or "0")
+    if not incident.open and not ended:
+        raise Refused(f"{number} is closed: {tx.typed(f'reopen {number}')} opens it again")
+    return incident
+
+
+def _candidates(call: Call, tx: Transaction) -> Sequence[Incident]:
+    """Those that may be meant where nothing says which: of several those that are not over, and there those of the
+    speaker, or of that room.
+    """
+    there = list(tx.open_incidents())
+    for fits in (
+        lambda one: one.active,
+        lambda one: call.by in one.people if call.place.private else call.place in one.team_rooms,
+    ):
+        there = [one for one in there if fits(one)] or there
+    return there
+
+
+def of_incident(
+    incident: Incident, text: str, *, brief: str = "", command: str = "", lines: Sequence[str] = ()
+) -> Message:
+    """A message about an incident. brief: what of it is said where all the world may read; without one, how severe it is
+    and how it stands, for the rest may hold what people typed.
+    """
+    drill = "drill " * incident.drill
+    return Message(
+        f"{drill}{text}",
+        subject=incident.number,
+        command=command,
+        lines=tuple(lines),
+        brief=f"{drill}{brief or f'{incident.severity} incident: {incident.stands}'}",
+    )
+
+
+def tell_incident(
+    incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None, team: bool = False
+) -> None:
+    """Say something where an incident is talked about. team: in the team's rooms too, if it has others of its own."""
+    rooms = [*incident.rooms, *(incident.team_rooms if team else ())]
+    for room in dict.fromkeys(rooms):
+        if room != but_not and room.network in tx.config.networks:
+            tx.say(room, message, about=incident.number)
+
+
+def answer_there(call: Call, incident: Incident, message: Message, tx: Transaction) -> None:
+    """Tell what somebody did: where they said it, as the answer, and wherever else the incident is talked about."""
+    tx.say(call.place, message, about=incident.number, lane=Lane.ANSWER)
+    tell_incident(incident, message, tx, but_not=call.place)

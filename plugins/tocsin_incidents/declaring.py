@@ -1,0 +1,171 @@
+"""Declaring an incident: by hand, or by a rule as soon as an alert fires."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tocsin.api import (
+    SEVERITIES,
+    AlertGroup,
+    AlertsAttached,
+    Call,
+    GroupOpened,
+    GroupReopened,
+    Incident,
+    IncidentAcknowledged,
+    IncidentDeclared,
+    Message,
+    Place,
+    Refused,
+    Transaction,
+    UsageError,
+    answer_there,
+    bare,
+    listed,
+    of_incident,
+    rank,
+    tell_incident,
+)
+from tocsin_incidents.settings import Rule
+from tocsin_incidents.telling import alerts_of
+
+DECLARE = "declare [drill] [sev1|\u2026|sev4] [TEXT\u2026] [from ALERT\u2026]"
+
+LONGEST_TITLE = 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody declares. severity: empty if they did not say."""
+
+    title: str
+    severity: str
+    groups: tuple[str, ...]
+    drill: bool
+
+    @classmethod
+    def read(cls, words: str, tx: Transaction) -> "Asked":
+        """Raises UsageError."""
+        left: Sequence[str] = words.split()
+        drill = bool(left) and bare(left[0]) == "drill"
+        left = left[drill:]
+        severity = bare(left[0]) if left and bare(left[0]) in SEVERITIES else ""
+        left = left[bool(severity) :]
+        groups, left = _named(left, tx)
+        return cls(" ".join(left)[:LONGEST_TITLE], severity, groups, drill)
+
+
+def _named(words: Sequence[str], tx: Transaction) -> tuple[tuple[str, ...], Sequence[str]]:
+    """The alerts behind the last `from`, if there stand nothing but their ids, and the words before it."""
+    found = [place for place, word in enumerate(words) if bare(word) == "from"]
+    ids = [bare(word) for word in words[found[-1] + 1 :] if bare(word) != "and"] if found else []
+    if not ids or any(tx.find_group(one) is None for one in ids):
+        return (), words
+    return tuple(dict.fromkeys(ids)), words[: found[-1]]
+
+
+@dataclass(frozen=True)
+class Declaring:
+    """default: how severe it is if nobody says. rules: which alerts are an incident."""
+
+    default: str
+    rules: Sequence[Rule]
+
+    def declare(self, call: Call, tx: Transaction) -> Message | None:
+        """`!declare sev2 the queue stands still from k7f3`."""
+        asked = Asked.read(call["WORDS"], tx)
+        groups = asked.groups or self._answered(call, tx)
+        if not asked.title and not groups:
+            raise UsageError(f"what is wrong? say {tx.typed(DECLARE)}")
+        taken = next((one for one in map(tx.incident_of, groups) if one is not None), None)
+        if taken is not None:
+            raise Refused(f"that is incident {taken.number} already: {taken.called}")
+        order = tx.config.severities
+        title = asked.title or tx.group(groups[0]).describe(order)[:LONGEST_TITLE]
+        incident = self._open(
+            IncidentDeclared(
+                subject=tx.open_incident(),
+                at=tx.now,
+                by=call.by,
+                title=title,
+                severity=asked.severity or self.default,
+                groups=tuple(groups),
+                drill=asked.drill,
+                rooms=tuple(map(str, self._rooms(call.place, groups, tx))),
+            ),
+            tx,
+        )
+        tx.record(IncidentAcknowledged(subject=incident.number, at=tx.now, by=call.by))
+        answer_there(call, incident, opening(incident, tx), tx)
+        return None
+
+    def _answered(self, call: Call, tx: Transaction) -> Sequence[str]:
+        """The alerts that the message is about to which the line replies."""
+        return [one for one in call.about.subjects if tx.find_group(one)] if call.about is not None else []
+
+    def fired(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
+        """See whether a rule makes an incident of it; what is one already goes on."""
+        group = tx.group(event.subject)
+        rule = next((rule for rule in self.rules if _matches(rule, group)), None)
+        if rule is None or tx.incident_of(group.id) is not None:
+            return
+        rooms = tx.rooms(rule.team) if rule.team else []
+        incident = self._open(
+            IncidentDeclared(
+                subject=tx.open_incident(),
+                at=tx.now,
+                title=group.describe(tx.config.severities)[:LONGEST_TITLE],
+                severity=rule.severity,
+                groups=(group.id,),
+                because="by rule",
+                rooms=tuple(map(str, dict.fromkeys([*rooms, *tx.default_rooms()]))),
+            ),
+            tx,
+        )
+        tell_incident(incident, opening(incident, tx), tx)
+
+    def attach(self, call: Call, incident: Incident, ids: Iterable[str], tx: Transaction) -> str:
+        """Further alerts belong to it."""
+        new = []
+        for one in dict.fromkeys(map(bare, ids)):
+            group, other = tx.group(one), tx.incident_of(one)
+            if other is not None and other is not incident:
+                raise Refused(f"{one} belongs to incident {other.number}")
+            if other is None:
+                new.append(group.id)
+        if not new:
+            raise Refused(f"{incident.number} has them already")
+        tx.record(AlertsAttached(subject=incident.number, at=tx.now, by=call.by, groups=tuple(new)))
+        return f"{listed(new)} belongs to {incident.number} now"
+
+    def _open(self, event: IncidentDeclared, tx: Transaction) -> Incident:
+        tx.record(event)
+        return tx.incident(event.subject)
+
+    def _rooms(self, place: Place, groups: Iterable[str], tx: Transaction) -> Sequence[Place]:
+        """Where it is talked about as long as it has no room of its own: where it was declared, and where its alerts
+        were told; else everywhere.
+        """
+        told = [room for one in groups for room in tx.told_places(one) if not room.private]
+        here = [] if place.private else [place]
+        return list(dict.fromkeys([*here, *sorted(told, key=str), *tx.default_rooms()]))
+
+
+def _matches(rule: Rule, group: AlertGroup) -> bool:
+    return any(rule.match.matches(alert.labels) for alert in group.alerts.values()) or (
+        not group.alerts and rule.match.matches({})
+    )
+
+
+def opening(incident: Incident, tx: Transaction) -> Message:
+    """The first that is said of it."""
+    who = f" by {incident.declared_by}" if incident.declared_by else f" {incident.because}"
+    order = tx.config.severities
+    groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
+    alerts = [f"alert {group.id}: {group.describe(order)}" for group in groups[:3]]
+    return of_incident(
+        incident,
+        f"{incident.severity} declared{who}: {incident.title}",
+        brief=f"{incident.severity} incident declared{who}",
+        command=tx.typed(f"status {incident.number} TEXT"),
+        lines=alerts,
+    )

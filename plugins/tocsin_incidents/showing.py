@@ -1,0 +1,92 @@
+"""What there is: all incidents, one of them, and what somebody needs to know who comes to one late."""
+
+from collections.abc import Iterator
+
+from tocsin.api import (
+    Call,
+    Clock,
+    Incident,
+    Message,
+    Role,
+    Transaction,
+    counted,
+    meant_incident,
+    of_incident,
+    spelled,
+)
+from tocsin_incidents.telling import DOT, alerts_of, when_there
+
+MOST_LISTED = 10
+
+
+def incidents(call: Call, tx: Transaction) -> Message:
+    """Those that are open, those that are not over first."""
+    there = sorted(tx.open_incidents(), key=lambda one: (not one.active, one.severity, int(one.number)))
+    if not there:
+        return Message("no incident is open", command=tx.typed("declare TEXT"))
+    active = sum(one.active for one in there)
+    lines, brief = [], []
+    for one in there[:MOST_LISTED]:
+        since = when_there(one.declared_at or tx.now, call, tx)
+        lead = f", {one.commander} leads" if one.commander else ""
+        lines.append(f"{one.number} {one.called} ({one.stands}, since {since}{lead})")
+        brief.append(f"{one.number} {one.severity} ({one.stands}, since {since})")
+    if len(there) > MOST_LISTED:
+        more = f"\u2026 and {len(there) - MOST_LISTED:,} more"
+        lines.append(more)
+        brief.append(more)
+    text = f"{counted(len(there), 'incident')} open, {active} not over"
+    return Message(text, lines=tuple(lines), brief=text, brief_lines=tuple(brief))
+
+
+def show(call: Call, tx: Transaction) -> Message:
+    """`!incident 42`: how one stands."""
+    incident, _ = meant_incident(call, tx, ended=True)
+    return of_incident(
+        incident, f"{incident.called}: {incident.stands}", lines=list(_facts(incident, call, tx))
+    )
+
+
+def catch_up(call: Call, tx: Transaction) -> Message:
+    """`!catchup 42`: what is known, who leads, what is open, when the next update comes."""
+    incident, _ = meant_incident(call, tx, ended=True)
+    return caught_up(incident, call, tx)
+
+
+def caught_up(incident: Incident, call: Call, tx: Transaction) -> Message:
+    lead = f"{incident.commander} leads" if incident.commander else "nobody leads yet"
+    return of_incident(
+        incident,
+        f"{incident.called}: {incident.stands}; {lead}",
+        lines=list(_facts(incident, call, tx)),
+    )
+
+
+def _facts(incident: Incident, call: Call, tx: Transaction) -> Iterator[str]:
+    yield DOT.join(_times(incident, call, tx))
+    if incident.update is not None:
+        following = incident.update.next_at
+        promised = f" (next by {when_there(following, call, tx)})" if following and incident.active else ""
+        yield f"last update {when_there(incident.update.at, call, tx)}: {incident.update.text}{promised}"
+    else:
+        yield f"no status update yet{DOT}{tx.typed(f'status {incident.number} TEXT')}"
+    roles = [f"{role} {person}" for role, person in incident.roles.items()]
+    others = [person for person in incident.people if incident.role_of(person) is Role.RESPONDER]
+    if roles or others:
+        yield DOT.join([*roles, *([f"also {', '.join(others)}"] if others else [])])
+    if incident.scope:
+        yield DOT.join(f"{question}: {answer}" for question, answer in incident.scope.items())
+    for group in alerts_of(incident, tx):
+        yield f"alert {group.id}: {group.describe(tx.config.severities)} ({group.state})"
+    if Clock.RESOLVED in incident.clocks:
+        yield f"cause: {incident.cause or 'unexplained'}"
+    if incident.own_rooms:
+        yield f"talked about in {', '.join(f'{room.name} on {room.network}' for room in incident.own_rooms)}"
+
+
+def _times(incident: Incident, call: Call, tx: Transaction) -> Iterator[str]:
+    declared = incident.declared_at or tx.now
+    yield f"declared {when_there(declared, call, tx)}"
+    for clock in Clock:
+        if (at := incident.clocks.get(clock)) is not None:
+            yield f"{clock} {when_there(at, call, tx)} (+{spelled(max(at - declared, at - at))})"

@@ -1,0 +1,38 @@
+"""How people and times are named to whoever reads it."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from tocsin.api import AlertGroup, Call, Incident, Place, Transaction, of_incident, written
+
+_UTC = ZoneInfo("UTC")
+
+DOT = " \u00b7 "
+
+
+def utc(at: datetime, tx: Transaction) -> str:
+    """`14:05 UTC`, for readers who live in many places."""
+    return written(at, _UTC, tx.now)
+
+
+def when_there(at: datetime, call: Call, tx: Transaction) -> str:
+    """An instant for whoever asks; in a room in UTC."""
+    zone = tx.person(call.by).timezone
+    return written(at, zone, tx.now) if call.place.private and call.by else utc(at, tx)
+
+
+def here(place: Place) -> str:
+    """A room as people call it."""
+    return f"{place.name} on {place.network}"
+
+
+def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:
+    """The alert groups that it is about."""
+    return [group for group in map(tx.find_group, incident.groups) if group is not None]
+
+
+def tell_person(incident: Incident, person: str, text: str, tx: Transaction, *, command: str = "") -> None:
+    """Tell somebody in private, wherever they are."""
+    message = of_incident(incident, text, command=tx.typed(command) if command else "")
+    for place in tx.private_places(person):
+        tx.say(place, message, about=incident.number)

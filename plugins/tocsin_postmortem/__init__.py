@@ -1,0 +1,8 @@
+"""Postmortem."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Postmortem:
+    """Postmortem of incidents."""

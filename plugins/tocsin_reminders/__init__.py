@@ -1,0 +1,8 @@
+"""Reminders."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reminders:
+    """Reminders of incidents."""

@@ -1,0 +1,8 @@
+"""Timeline."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Timeline of incidents."""

@@ -1,0 +1,137 @@
+"""Declaring an incident, by hand and by a rule; which one a line means; what there is."""
+
+import pytest
+
+from tocsin.domain.page import PageAsked, PageBegun, PageUnneeded
+
+from tests.engine import alert, fires, over
+from tests.plugins.incident_parts import INCIDENTS, TABLES, declared, said
+from tests.tower import TWO_STEPS, Tower, asks
+
+RULE = """\
+[[plugins.incidents.rules]]
+match = ['severity="critical"']
+severity = "sev1"
+"""
+
+
+async def test_it_is_declared_from_an_alert(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        before = len(tower.chat.said)
+        told = await asks(engine, "alice", f"!declare sev2 the disks are full from {subject}", room="#ops")
+        assert told == [
+            (
+                "1 sev2 declared by alice: the disks are full \u00b7 !status 1 TEXT\n"
+                f"alert {subject}: critical DiskFull db1: 97 % of / used"
+            )
+        ]
+        assert len(said(tower, "room/#ops", before)) == 1
+        refused = await asks(engine, "bob", f"!declare again from {subject}", room="#ops")
+        assert refused == ["that is incident 1 already: sev2 the disks are full"]
+
+
+async def test_without_a_title_it_is_called_as_its_alert(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        await engine.says("alice", f"!declare from {subject}", room="#ops")
+        assert (await asks(engine, "bob", "!incident 1", room="#ops"))[0].startswith(
+            "1 sev3 critical DiskFull db1: 97 % of / used: declared"
+        )
+
+
+@pytest.mark.parametrize("words", ["", "sev2", "drill", "drill sev1"])
+async def test_nothing_is_no_incident(tower: Tower, words: str) -> None:
+    async with tower(*TABLES) as engine:
+        [told] = await asks(engine, "alice", f"!declare {words}".strip(), room="#ops")
+        assert told.startswith("what is wrong? say !declare")
+        assert await asks(engine, "alice", "incidents") == ["no incident is open \u00b7 !declare TEXT"]
+
+
+async def test_a_drill_says_so_wherever_it_is_named(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        [told] = await asks(engine, "alice", "!declare drill sev1 the database is lost", room="#ops")
+        assert told.startswith("1 drill sev1 declared by alice")
+        assert "1 drill sev1 the database is lost" in (await asks(engine, "bob", "incidents"))[0]
+
+
+async def test_a_word_that_is_no_alert_belongs_to_the_title(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        [told] = await asks(engine, "alice", "!declare mail from outside bounces", room="#ops")
+        assert told.startswith("1 sev3 declared by alice: mail from outside bounces")
+
+
+async def test_a_rule_declares_once(tower: Tower) -> None:
+    async with tower(TWO_STEPS, INCIDENTS + RULE) as engine:
+        subject = await engine.report(fires())
+        await engine.report(fires(alert("Slow", severity="warning"), key="slow"))
+        await engine.report(over())
+        await engine.report(fires())
+        opened = [text for text in said(tower, "room/#ops") if "declared" in text]
+        assert opened == [
+            (
+                "1 sev1 declared by rule: critical DiskFull db1: 97 % of / used \u00b7 !status 1 TEXT\n"
+                f"alert {subject}: critical DiskFull db1: 97 % of / used"
+            )
+        ]
+
+
+async def test_which_one_is_meant(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        [told] = await asks(engine, "alice", "!incident", room="#ops")
+        assert told == "there is no open incident: !declare TEXT declares one"
+        first = await declared(engine)
+        assert (await asks(engine, "alice", "!incident", room="#ops"))[0].startswith("1 sev3 mail is slow")
+        await declared(engine, "sev1 the site is down", by="bob")
+        [told] = await asks(engine, "carol", "!incident", room="#ops")
+        assert told == "which one, 1 (mail is slow) and 2 (the site is down)? Say !incident 2 \u2026"
+        for named in (first, f"#{first}", f"inc-{first}", f"{first}:"):
+            [told] = await asks(engine, "carol", f"!incident {named}", room="#ops")
+            assert told.startswith("1 sev3 mail is slow")
+        assert (await asks(engine, "bob", "incident"))[0].startswith("2 sev1 the site is down")
+        assert await asks(engine, "bob", "incident 99") == [
+            "there is no incident 99: !incidents lists what is open"
+        ]
+
+
+async def test_they_are_all_there_after_a_crash(tower: Tower) -> None:
+    async with tower(*TABLES, crash=True) as engine:
+        await declared(engine)
+        await declared(engine, "sev1 the site is down")
+    async with tower(*TABLES) as engine:
+        [told] = await asks(engine, "carol", "incidents")
+        lines = told.splitlines()
+        assert lines[0] == "2 incidents open, 2 not over"
+        assert [line.split(" (")[0] for line in lines[1:]] == [
+            "2 sev1 the site is down",
+            "1 sev3 mail is slow",
+        ]
+
+
+async def test_whoever_is_needed_is_paged_until_they_answer_or_are_not(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        number = await declared(engine)
+        turn = engine.run.tocsin.turn
+
+        def ask(key: str) -> PageAsked:
+            return PageAsked(subject=number, at=tower.clock.now(), name="bob", text="lead it", key=key)
+
+        await turn(lambda tx: tx.record(ask("lead")))
+        await turn(lambda tx: tx.record(ask("lead")))
+        await engine.run.settled()
+        [page] = [text for text in said(tower, "person/bob") if "!ack" in text]
+        assert "critical incident 1: lead it" in page
+        begun = await turn(lambda tx: tx.last(number, PageBegun))
+        assert begun is not None
+        assert page.startswith(begun.group)
+        await turn(
+            lambda tx: tx.record(PageUnneeded(subject=number, at=tx.now, key="lead", because="alice leads"))
+        )
+        await engine.run.settled()
+        assert await engine.state(begun.group) == "resolved"
+        assert said(tower, "person/bob")[-1].startswith(f"{begun.group} over: alice leads")
+        await turn(lambda tx: tx.record(ask("lead")))
+        await engine.run.settled()
+        again = await turn(lambda tx: tx.last(number, PageBegun))
+        assert again is not None
+        assert again.group != begun.group

@@ -86,6 +86,7 @@ from tocsin.domain.page import (
     PersonPaged,
     PersonReleased,
 )
+from tocsin.domain.room import PersonCame, RoomLeft, RoomMade
 from tocsin.domain.rota import EVERYBODY, Hours, Override, Shift
 from tocsin.domain.words import (
     bare,
@@ -193,6 +194,7 @@ __all__ = [
     "PageSeen",
     "PageUnneeded",
     "PageUnseen",
+    "PersonCame",
     "PersonPaged",
     "PersonReleased",
     "Place",
@@ -206,6 +208,8 @@ __all__ = [
     "ResponderJoined",
     "Role",
     "RoleAssigned",
+    "RoomLeft",
+    "RoomMade",
     "RoomOpened",
     "Route",
     "Schedule",

@@ -1,7 +1,8 @@
 """The handle to the running daemon: turns, reads, and its parts' way to wake one another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -10,12 +11,14 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tocsin import rooms
 from tocsin.clock import Clock
 from tocsin.config import Config
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
-from tocsin.errors import StoreUnavailable
+from tocsin.errors import NetworkError, StoreUnavailable
 from tocsin.facts import Known
+from tocsin.networks.base import Network
 from tocsin.people import People
 from tocsin.rules import Rules
 from tocsin.store import Database, State, Writer, inbox
@@ -93,9 +96,11 @@ class Setup:
 class Tocsin:
     """What each part of the daemon holds.
 
-    on_say, on_timer, on_body, on_people, on_setup: called in the event loop after a turn was kept in which something was
-    said, a timer was set, a body was kept, people said something new of themselves, or another configuration came to hold.
+    on_say, on_timer, on_body, on_people, on_rooms, on_setup: called in the event loop after a turn was kept in which something
+    was said, a timer was set, a body was kept, people said something new of themselves, a room of our own was made or left, or
+    another configuration came to hold.
     people, setup: everybody, and what holds, as was kept last; for those who can't wait for a turn.
+    networks: all that there are, by name.
     """
 
     def __init__(self, *, clock: Clock, state: State, database: Database, known: Known, rules: Rules) -> None:
@@ -109,7 +114,10 @@ class Tocsin:
         self.on_timer: Callable[[], None] = lambda: None
         self.on_body: Callable[[], None] = lambda: None
         self.on_people: Callable[[People], None] = lambda _: None
+        self.on_rooms: Callable[[Iterable[Place]], None] = lambda _: None
         self.on_setup: Callable[[Setup], None] = lambda _: None
+        self.networks: Mapping[str, Network] = {}
+        self._making = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self.people = People.of(known.config)
         self._database = database
         self._reader: AsyncEngine | None = None
@@ -163,6 +171,49 @@ class Tocsin:
         self.setup = setup
         self.on_setup(setup)
 
+    async def make_room(
+        self, network: str, name: str, title: str, people: Collection[str], about: str
+    ) -> Place:
+        """Make a room of our own, into which only these people come, and whoever is invited later; where it is.
+
+        Asked again for the same name, as after a crash, it is the same room. name: short, such as `inc-42`. title: what it
+        is about, in one line. people: who has no account on that network is left out. about: the id of the subject that it
+        is made for. Raises NetworkError.
+        """
+        makes = self._makes_rooms(network)
+        accounts = [account for person in people if (account := self._account(network, person))]
+        async with self._making[network]:
+            place = Place(network, await makes.make_room(name, title, accounts))
+            await self.must(partial(rooms.made, place, about))
+        return place
+
+    async def invite(self, place: Place, person: str) -> bool:
+        """Invite somebody to a room of our own; False if they have no account on its network. Raises NetworkError."""
+        account = self._account(place.network, person)
+        if account:
+            await self._makes_rooms(place.network).invite(place.name, account)
+        return bool(account)
+
+    async def entitle(self, place: Place, title: str) -> None:
+        """What a room of our own is about is another from now on. Raises NetworkError."""
+        await self._makes_rooms(place.network).entitle(place.name, title)
+
+    async def came(self, place: Place, account: str) -> None:
+        """Somebody came to a room; where one is just being made it is taken down only once that is kept as ours."""
+        async with self._making[place.network]:
+            await self.must(partial(rooms.came, place, account))
+
+    def _makes_rooms(self, network: str) -> Network:
+        found = self.networks.get(network)
+        if found is None or not found.makes_rooms:
+            why = "makes no rooms" if found is not None else "is no network: see [networks]"
+            raise NetworkError(f"{network} {why}", permanent=True, unsent=True)
+        return found
+
+    def _account(self, network: str, person: str) -> str:
+        responder = self.people.by_name.get(person)
+        return responder.accounts.get(network, "") if responder is not None else ""
+
     async def keep_something(self) -> None:
         """Prove that something can be kept. Raises StoreUnavailable."""
         await self.turn(lambda tx: inbox.move(tx.connection, "", ""))  # any write will do
@@ -195,6 +246,9 @@ class Tocsin:
             if people is not None:  # before anything is said to them
                 self.people = people
                 self.on_people(people)
+        for made in (tx.new_rooms for tx in turns):
+            if made is not None:
+                self.on_rooms(made)
         places = set[Place]().union(*(tx.places | tx.amended for tx in turns))
         if places:
             self.on_say(places)

@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +33,8 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
-from tocsin.domain import bridge, digest, duty, group, incident_events, page
+from tocsin.domain import bridge, digest, duty, group, incident_events, page, room
+from tocsin.domain.message import Place
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, PluginError, Problem
@@ -141,6 +142,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         *duty.EVENTS,
         *digest.EVENTS,
         *bridge.EVENTS,
+        *room.EVENTS,
     )
     timers = {
         **safety.timer_kinds(),
@@ -215,7 +217,7 @@ class Daemon:
             sees=frozenset(name for name, network in networks.items() if network.sees),
         )
         self.tocsin = Tocsin(clock=clock, state=state, database=database, known=known, rules=setup.rules)
-        self.networks = dict(networks)
+        self.networks = self.tocsin.networks = dict(networks)
         self._fallback = Fallback(config.fallback.command, config.fallback.timeout)
         everywhere = {**networks, FALLBACK.network: self._fallback}
         self.echoes = Echoes(self.tocsin)
@@ -232,6 +234,7 @@ class Daemon:
         self.control = Control(state.folder, {"status": self._status, "reload": self._reload})
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
+        self.tocsin.on_rooms = self._be_in
         self.tocsin.on_setup = self._follow
         self.tocsin.known.reaches = self.ears.reaches
 
@@ -270,6 +273,7 @@ class Daemon:
         await self.ringer.take_over()
         await self.intake.take_over()
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
+        self._be_in(await self.tocsin.must(lambda tx: tx.made_rooms))
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
         for part in (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web):
@@ -292,6 +296,10 @@ class Daemon:
     def _know(self, people: People) -> None:
         for name, network in self.networks.items():
             network.know(people.accounts_on(name))
+
+    def _be_in(self, rooms: Iterable[Place]) -> None:
+        for name, network in self.networks.items():
+            network.be_in([place.name for place in rooms if place.network == name])
 
     def _follow(self, setup: Setup) -> None:
         self._fallback.use(setup.config.fallback.command, setup.config.fallback.timeout)

@@ -140,6 +140,11 @@ class Ears:
         while await self._tocsin.must(partial(seen.take, place, receipt, at)):
             pass
 
+    def came(self, place: Place, account: str) -> None:
+        """Take it down, if we know them."""
+        if self._tasks is not None:
+            self._tasks.create_task(self._tocsin.came(place, account), name="take down who came")
+
     def up(self, network: str) -> None:
         """What waited for it is carried on; what was said meanwhile may be lost."""
         if self.standing[network] and network in self._deaf:

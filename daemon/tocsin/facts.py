@@ -17,6 +17,7 @@ from tocsin.domain.incident import Incident
 from tocsin.domain.incident_events import INCIDENT, IncidentDeclared
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
+from tocsin.domain.room import ROOMS, RoomLeft, RoomMade, Rooms
 from tocsin.domain.rota import Override, Shift, Span
 from tocsin.domain.signing import signed
 from tocsin.errors import UnknownSubject
@@ -36,7 +37,7 @@ class Known:
     groups, incidents: those that are open, and during a turn those that it asked about. on_call: schedule -> whom it
     meant last. overrides: those that are not over, in the order in which they were set, once they were looked for.
     people: everybody, as they say. replays: what else was made of the events of these groups.
-    bridges: the rooms that are known as bridged, once that was found out.
+    bridges: the rooms that are known as bridged, once that was found out. rooms: those of our own, likewise.
     edits, sees: the networks where what was said can be put right, and those that tell when it is seen.
     reaches: whether what is said in a place now would be taken, as far as is known; it is asked in the writer's thread.
     key: what this daemon signs with.
@@ -51,6 +52,7 @@ class Known:
     overrides: dict[str, OverrideSet] | None = None
     people: People | None = None
     bridges: Bridges | None = None
+    rooms: Rooms | None = None
     replays: dict[str, dict[type["Replay"], "Replay"]] = field(default_factory=dict)
     edits: frozenset[str] = frozenset()
     sees: frozenset[str] = frozenset()
@@ -80,6 +82,9 @@ class Facts:
         self.people_changed = False
         self.new_people: People | None = None
         """Everybody, at the end of a turn in which that changed."""
+        self.rooms_changed = False
+        self.new_rooms: Mapping[Place, str] | None = None
+        """The rooms of our own, at the end of a turn in which these changed."""
 
     @property
     def config(self) -> Config:
@@ -149,38 +154,40 @@ class Facts:
 
     def follow(self, event: Event) -> None:
         """What is remembered goes on by an event that was recorded."""
-        if isinstance(event, OnCallChanged):
-            self._seen.add(event.schedule)
-            self._known.on_call[event.schedule] = event
-            return
-        if isinstance(event, OverrideSet | OverrideEnded):
+        if self._follow_what_is_one(event):
             self._seen.add(event.subject)
-            self._known.overrides = None
-            return
-        if isinstance(event, RoomsBridged | RoomsApart):
-            self._seen.add(event.subject)
-            self._known.bridges = self.bridges.after(event)
             return
         for replay in self._known.replays.get(event.subject, {}).values():
             self._seen.add(event.subject)
             replay.apply(event)
         if isinstance(event, IncidentDeclared):
             self._known.incidents[event.subject] = Incident(event.subject)
-        incident = self._known.incidents.get(event.subject)
-        if incident is not None:
-            self._seen.add(event.subject)
-            incident.apply(event)
-            return
-        group = self._known.groups.get(event.subject)
-        if group is None and isinstance(event, GroupOpened):
-            group = AlertGroup(event.subject)
-        elif group is None and isinstance(event, GroupReopened):
+        elif isinstance(event, GroupOpened):
+            self._known.groups.setdefault(event.subject, AlertGroup(event.subject))
+        elif isinstance(event, GroupReopened) and event.subject not in self._known.groups:
             self.find_group(event.subject)  # remembers it, this event included
-        if group is None:
             return
-        self._seen.add(event.subject)
-        self._known.groups[event.subject] = group
-        group.apply(event)
+        one = self._known.incidents.get(event.subject) or self._known.groups.get(event.subject)
+        if one is not None:
+            self._seen.add(event.subject)
+            one.apply(event)
+
+    def _follow_what_is_one(self, event: Event) -> bool:
+        """As `follow`, of what there is one of for all, or for a name; False if it is something else that happened."""
+        match event:
+            case OnCallChanged():
+                self._seen.add(event.schedule)
+                self._known.on_call[event.schedule] = event
+            case OverrideSet() | OverrideEnded():
+                self._known.overrides = None
+            case RoomsBridged() | RoomsApart():
+                self._known.bridges = self.bridges.after(event)
+            case RoomMade() | RoomLeft():
+                self._known.rooms = self._rooms.after(event)
+                self.rooms_changed = True
+            case _:
+                return False
+        return True
 
     def open_groups(self) -> Iterator[AlertGroup]:
         """Every open alert group, the oldest first."""
@@ -407,6 +414,25 @@ class Facts:
             self._known.bridges = bridges
         return self._known.bridges
 
+    @property
+    def _rooms(self) -> Rooms:
+        if self._known.rooms is None:
+            rooms = Rooms()
+            for entry in self.story(ROOMS):
+                if entry.event is not None:
+                    rooms = rooms.after(entry.event)
+            self._known.rooms = rooms
+        return self._known.rooms
+
+    @property
+    def made_rooms(self) -> Mapping[Place, str]:
+        """The rooms of our own that were made and not left, and the id of what each was made for."""
+        return self._rooms.about
+
+    def rooms_for(self, about: str) -> list[Place]:
+        """The rooms of our own that were made for something, and not left."""
+        return [place for place, subject in self.made_rooms.items() if subject == about]
+
     def person(self, name: str) -> Responder:
         """The person with this name; one who is no longer in the configuration has no accounts."""
         return self.people.by_name.get(name, Responder())
@@ -445,6 +471,8 @@ class Facts:
         self._known.people = None
         if BRIDGES in self._seen:
             self._known.bridges = None
+        if ROOMS in self._seen:
+            self._known.rooms = None
         for subject in self._seen:
             self._known.groups.pop(subject, None)
             self._known.incidents.pop(subject, None)

@@ -1,7 +1,7 @@
 """For tests, anyone's: a running Tocsin with a clock that is wound by hand, and a network in the same process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -89,11 +89,20 @@ class Said:
 
 
 @dataclass
+class MadeRoom:
+    """A room that a network made. title: what it is about now. invited: the accounts, each as often as it was."""
+
+    title: str
+    invited: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Loudspeaker:
     """A network in the same process: it keeps what it is given to say.
 
     fails: what to raise for a message, if anything; `after_saying`: raised once it was heard all the same. unseen: the
-    accounts that it knows to be nowhere. completed: the pages that it was to complete.
+    accounts that it knows to be nowhere. completed: the pages that it was to complete. made: the rooms that it made, by name.
+    own_rooms: those of our own where it is to be. rooms_fail: raised for all that is asked of these.
     """
 
     name: str
@@ -105,10 +114,14 @@ class Loudspeaker:
     deaf_while_away: bool = False
     edits: bool = False
     sees: bool = False
+    makes_rooms: bool = True
     listener: Listener | None = None
     lines: int = 0
     unseen: set[str] = field(default_factory=set)
     completed: list[tuple[Place, Message, str, str]] = field(default_factory=list)
+    made: dict[str, MadeRoom] = field(default_factory=dict)
+    own_rooms: frozenset[str] = frozenset()
+    rooms_fail: Exception | None = None
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled."""
@@ -145,6 +158,35 @@ class Loudspeaker:
     def reaches(self, account: str) -> bool:
         """Everybody is there who is not said to be nowhere."""
         return account in self.accounts and account not in self.unseen
+
+    async def make_room(self, name: str, title: str, accounts: Collection[str]) -> str:
+        """`inc-42` becomes `#inc-42`."""
+        self._fail_if_told_to()
+        room = f"#{name}"
+        self.made.setdefault(room, MadeRoom(title)).title = title
+        self.made[room].invited.extend(accounts)
+        return room
+
+    async def invite(self, room: str, account: str) -> None:
+        self._fail_if_told_to()
+        self.made[room].invited.append(account)
+
+    async def entitle(self, room: str, title: str) -> None:
+        self._fail_if_told_to()
+        self.made[room].title = title
+
+    def be_in(self, rooms: Collection[str]) -> None:
+        self.own_rooms = frozenset(rooms)
+
+    def _fail_if_told_to(self) -> None:
+        if self.rooms_fail is not None:
+            raise self.rooms_fail
+
+    def comes(self, account: str, room: str) -> None:
+        """Somebody comes to a room; it is taken down once the daemon has come to rest."""
+        if self.listener is None:
+            raise NetworkError(f"{self.name} does not run")
+        self.listener.came(Place(self.name, room), account)
 
     async def hears(
         self,

@@ -15,6 +15,7 @@ from tocsin.domain.incident_events import INCIDENT, IncidentClosed, IncidentReop
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.page import PersonPaged, PersonReleased
+from tocsin.domain.room import ROOMS, RoomLeft
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import Facts, Known
@@ -273,6 +274,14 @@ class Transaction(Facts):
         """Nothing more will happen to a subject of a plugin's own; its id stays what it was."""
         subjects.close(self.connection, subject, self.now)
 
+    def leave_room(self, place: Place) -> None:
+        """Be in a room of our own no more, once this turn is kept; what is still to be said there then is not.
+
+        Nothing happens if it is none, or was left already.
+        """
+        if place in self.made_rooms:
+            self.record(RoomLeft(subject=ROOMS, at=self.now, network=place.network, room=place.name))
+
     # For the machinery around a turn.
 
     def look_after(self, subject: str) -> None:
@@ -300,6 +309,7 @@ class Transaction(Facts):
         self.rules.breaker.untold.clear()
         bridged.hold(self, self._said_in_rooms)
         self.new_people = self.people if self.people_changed else None
+        self.new_rooms = self.made_rooms if self.rooms_changed else None
         self.forget_closed()
 
     def _sound(self, group: AlertGroup, why: str, brief: str) -> None:

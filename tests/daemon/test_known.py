@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tocsin import rooms
 from tocsin.alerts import report
 from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged
+from tocsin.domain.message import Place
 from tocsin.domain.rota import Override
 from tocsin.errors import Refused
 from tocsin.facts import Facts, Known
@@ -69,6 +71,14 @@ def hands_over(tx: Transaction, key: str) -> None:
         tx.record(OverrideSet(subject=tx.open(HANDOFF, key), at=tx.now, overrides=(one,)))
 
 
+def goes_to_a_room(tx: Transaction, key: str) -> None:
+    place = Place("console", f"#{key}")
+    if place in tx.made_rooms:
+        tx.leave_room(place)
+    else:
+        rooms.made(place, key, tx)
+
+
 def says_of_themselves(tx: Transaction, key: str) -> None:
     profiles.set_timezone(tx.connection, "alice", "Asia/Kolkata" if key == "one" else "")
     tx.change_people()
@@ -100,6 +110,7 @@ DEEDS: Sequence[Deed] = [
     answer(lambda group, tx: group.resolve("alice", tx.now)),
     comes_on_call,
     hands_over,
+    goes_to_a_room,
     says_of_themselves,
     looks,
 ]
@@ -122,6 +133,7 @@ def same(known: Known, tx: Transaction) -> None:
         assert fresh.on_call_before(schedule) == people
     assert known.overrides in (None, fresh.overrides)
     assert known.people in (None, fresh.people)
+    assert known.rooms is None or known.rooms.about == fresh.made_rooms
 
 
 async def test_a_replay_goes_on_by_each_event_and_reads_once(start: Start) -> None:

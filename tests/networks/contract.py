@@ -33,6 +33,7 @@ class Recorder:
         self.ups = 0
         self.stands_at = ""
         self.receipts: list[tuple[Place, str, datetime]] = []
+        self.comers: list[tuple[Place, str]] = []
         self.refuses = ""
         """A text for which it fails."""
         self._up = asyncio.Event()
@@ -59,6 +60,9 @@ class Recorder:
 
     def tell(self, text: str) -> None:
         self.told.append(text)
+
+    def came(self, place: Place, account: str) -> None:
+        self.comers.append((place, account))
 
     def up(self, network: str) -> None:  # noqa: ARG002 (there is but one)
         self.ups += 1

@@ -1,11 +1,12 @@
 """What every chat network is to the rest of Tocsin."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
 from tocsin.domain.message import Line, Message, Place
+from tocsin.errors import NetworkError
 
 
 class Rank(IntEnum):
@@ -44,6 +45,9 @@ class Listener(Protocol):
     def seen(self, place: Place, receipt: str, at: datetime) -> None:
         """Whoever is called in that private place has seen all that was said there up to the message with that receipt."""
 
+    def came(self, place: Place, account: str) -> None:
+        """Somebody with this account has come to a room of our own; not those whom we find there when we come."""
+
     def up(self, network: str) -> None:
         """The network takes messages from now on."""
 
@@ -66,6 +70,8 @@ class Network(Protocol):
     """Whether what was said can be put right."""
     sees: bool
     """Whether it tells when somebody has seen what was said to them in private."""
+    makes_rooms: bool
+    """Whether it can make rooms of our own."""
 
     async def run(self, listener: Listener) -> None:
         """Be there until cancelled: connect, listen, and connect again when the link is lost.
@@ -101,3 +107,45 @@ class Network(Protocol):
 
     def reaches(self, account: str) -> bool:
         """Whether something said to this account in private would be taken now, as far as is known."""
+
+    async def make_room(self, name: str, title: str, accounts: Collection[str]) -> str:
+        """Make a room into which only invited people come, and invite these; the room's name, as in `Place`.
+
+        name: short, such as `inc-42`; asked again for the same name, as after a crash, it is the same room, if that is ours
+        (never one that somebody else made by that name: that one is hostile until proven otherwise).
+        title: what it is about, in one line; it is set anew if the room is there already.
+        Raises NetworkError, `permanent` if the server never lets us make rooms.
+        """
+
+    async def invite(self, room: str, account: str) -> None:
+        """Invite somebody to a room that we made; nothing happens if they are there. Raises NetworkError."""
+
+    async def entitle(self, room: str, title: str) -> None:
+        """What a room that we made is about is another from now on. Raises NetworkError."""
+
+    def be_in(self, rooms: Collection[str]) -> None:
+        """From now on these are the rooms of our own where we are to be, beside those of the configuration.
+
+        One that is being made, or was and is not among them yet, stays what it is.
+        """
+
+
+class MakesNoRooms:
+    """What a network that makes no rooms of our own has in the place of that."""
+
+    makes_rooms = False
+
+    async def make_room(self, name: str, title: str, accounts: Collection[str]) -> str:  # noqa: ARG002
+        """Raises NetworkError."""
+        raise NetworkError(f"{name}: no rooms are made here", permanent=True, unsent=True)
+
+    async def invite(self, room: str, account: str) -> None:  # noqa: ARG002
+        """Raises NetworkError."""
+        raise NetworkError(f"{room}: no rooms are made here", permanent=True, unsent=True)
+
+    async def entitle(self, room: str, title: str) -> None:  # noqa: ARG002
+        """Raises NetworkError."""
+        raise NetworkError(f"{room}: no rooms are made here", permanent=True, unsent=True)
+
+    def be_in(self, rooms: Collection[str]) -> None:
+        """There are none."""

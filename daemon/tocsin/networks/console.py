@@ -20,7 +20,7 @@ from tocsin.domain.message import Line, Message, Place, clean
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import listed
 from tocsin.errors import KeyPath, NetworkError
-from tocsin.networks.base import Listener, Rank
+from tocsin.networks.base import Listener, MakesNoRooms, Rank
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ConsoleSettings:
         return ""
 
 
-class Console:
+class Console(MakesNoRooms):
     """All people sit at one terminal: who types says whom he speaks for, and reads what anyone is told."""
 
     send_for = timedelta(seconds=10)

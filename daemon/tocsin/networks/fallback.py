@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tocsin.domain.message import Message, Place
-from tocsin.networks.base import Listener, Rank
+from tocsin.networks.base import Listener, MakesNoRooms, Rank
 from tocsin.programs import run_program
 
 
-class Fallback:
+class Fallback(MakesNoRooms):
     """Starts the program once for each page. Exit code 0 means that it rang; else it is tried again."""
 
     name = "fallback"

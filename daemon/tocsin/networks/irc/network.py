@@ -13,7 +13,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener, Rank
+from tocsin.networks.base import Listener, MakesNoRooms, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
@@ -56,7 +56,7 @@ AGAIN = "(again) "
 _NOT_THERE = {"403", "442"}
 
 
-class Irc:
+class Irc(MakesNoRooms):
     """One IRC network, which is what one or more linked servers make up."""
 
     send_for = timedelta(seconds=45)

@@ -12,7 +12,7 @@ from typing import Any
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import first_few
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener, Rank
+from tocsin.networks.base import Listener, MakesNoRooms, Rank
 from tocsin.networks.knocking import Knocking
 from tocsin.networks.matrix.account import Account
 from tocsin.networks.matrix.client import Client
@@ -56,7 +56,7 @@ _NO_MATTER = {"M_FORBIDDEN", "M_NOT_FOUND"}
 _SHUT_OUT = {"M_USER_LOCKED", "M_USER_DEACTIVATED", "M_USER_SUSPENDED"}
 
 
-class Matrix:
+class Matrix(MakesNoRooms):
     """One account on one homeserver."""
 
     send_for = timedelta(seconds=45)

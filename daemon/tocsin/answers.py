@@ -29,12 +29,14 @@ class Answers:
     """What people may answer to the subjects of one kind.
 
     kind: as `tx.open` was given it. words: one of `WORDS` -> its handler, which gets the call, the ids of such
-    subjects, and the turn. waiting: the ids that are meant by a call which names none. Raises Refused.
+    subjects, and the turn. waiting: the ids that are meant by a call which names none. Raises Refused. here: the ids that
+    are meant by a call before all else, such as where it is said; its words are the handler's to read then.
     """
 
     kind: str
     words: Mapping[str, Answer]
     waiting: Callable[[Call, Transaction], Sequence[str]]
+    here: Callable[[Call, Transaction], Sequence[str]] = lambda _call, _tx: ()
 
 
 WORDS = {
@@ -75,6 +77,9 @@ def of_groups() -> Answers:
 
 def _dispatch(word: str, kinds: Mapping[str, Answers]) -> Handler:
     def answer(call: Call, tx: Transaction) -> Said:
+        for one in kinds.values():
+            if ids := one.here(call, tx):
+                return one.words[word](call, ids, tx)
         of_kind, refused = _named(call, kinds, tx) if ids_of(call) else (_waiting(call, kinds, tx), [])
         said = [kinds[kind].words[word](call, ids, tx) for kind, ids in of_kind.items()]
         return together([*said, *refused])
@@ -116,6 +121,10 @@ def _waiting(call: Call, kinds: Mapping[str, Answers], tx: Transaction) -> dict[
             refusals.append(error)
     if not found:
         raise refusals[0]
+    if len(found) > 1 and call.name in _TO_ONE:
+        # They were asked by name: what merely happens to be open is not meant beside that.
+        found[GROUP] = [one for one in found.get(GROUP, ()) if call.by in tx.paged(one)]
+        found = {kind: ids for kind, ids in found.items() if ids}
     if len(found) > 1:
         raise Refused(f"which one? {listed([each for ids in found.values() for each in ids])}")
     return found
@@ -143,6 +152,9 @@ def unacknowledge(call: Call, tx: Transaction) -> Said:
 def resolve(call: Call, ids: Sequence[str], tx: Transaction) -> Said:
     return _decide(call, ids, tx, AlertGroup.resolve)
 
+
+_TO_ONE = frozenset({"accept", "decline"})
+"""The words that answer what one person was asked."""
 
 _FITTING: Mapping[str, Collection[GroupState]] = {
     "ack": NOT_MINE,

@@ -42,10 +42,14 @@ def asked(event: PageAsked, tx: Transaction) -> None:
 
 
 def unneeded(event: PageUnneeded, tx: Transaction) -> None:
-    """What was asked for rings no more."""
+    """What was asked for rings no more; who has answered knows, and all others were told then."""
     group = _open_for(event.subject, event.key, tx)
-    if group is not None:
-        announce(tx, tx.record(tx.group(group).resolve(event.by, tx.now)), said=f"over: {event.because}")
+    if group is None:
+        return
+    rang = tx.group(group).unanswered
+    resolved = tx.record(tx.group(group).resolve(event.by, tx.now))
+    if rang:
+        announce(tx, resolved, said=f"over: {event.because}")
 
 
 def _open_for(subject: str, key: str, tx: Transaction) -> str | None:

@@ -16,18 +16,23 @@ from tocsin.api import (
     Message,
     Place,
     Refused,
+    TitleChanged,
     Transaction,
     UsageError,
     answer_there,
     bare,
     listed,
+    meant_incident,
     of_incident,
     rank,
     tell_incident,
 )
 from tocsin_incidents.settings import Rule
+from tocsin_incidents.severity import Severities
 from tocsin_incidents.telling import alerts_of
 
+ATTACH = "attach [INCIDENT] ALERT\u2026"
+RENAME = "rename [INCIDENT] TEXT\u2026"
 DECLARE = "declare [drill] [sev1|\u2026|sev4] [TEXT\u2026] [from ALERT\u2026]"
 
 LONGEST_TITLE = 200
@@ -65,10 +70,11 @@ def _named(words: Sequence[str], tx: Transaction) -> tuple[tuple[str, ...], Sequ
 
 @dataclass(frozen=True)
 class Declaring:
-    """default: how severe it is if nobody says. rules: which alerts are an incident."""
+    """default: how severe it is if nobody says. rules: which alerts are an incident. severities: asks how severe it is."""
 
     default: str
     rules: Sequence[Rule]
+    severities: Severities
 
     def declare(self, call: Call, tx: Transaction) -> Message | None:
         """`!declare sev2 the queue stands still from k7f3`."""
@@ -96,7 +102,7 @@ class Declaring:
         )
         tx.record(IncidentAcknowledged(subject=incident.number, at=tx.now, by=call.by))
         answer_there(call, incident, opening(incident, tx), tx)
-        return None
+        return None if asked.severity else self.severities.ask(incident, 0, tx)
 
     def _answered(self, call: Call, tx: Transaction) -> Sequence[str]:
         """The alerts that the message is about to which the line replies."""
@@ -123,10 +129,14 @@ class Declaring:
         )
         tell_incident(incident, opening(incident, tx), tx)
 
-    def attach(self, call: Call, incident: Incident, ids: Iterable[str], tx: Transaction) -> str:
-        """Further alerts belong to it."""
+    def attach(self, call: Call, tx: Transaction) -> Message:
+        """`!attach 42 k7f3 w2x9`: further alerts belong to it."""
+        incident, words = meant_incident(call, tx)
+        incident.refuse_if_closed()
+        if not words:
+            raise UsageError(f"say {tx.typed(ATTACH)}")
         new = []
-        for one in dict.fromkeys(map(bare, ids)):
+        for one in dict.fromkeys(bare(word) for word in words.split() if bare(word) != "and"):
             group, other = tx.group(one), tx.incident_of(one)
             if other is not None and other is not incident:
                 raise Refused(f"{one} belongs to incident {other.number}")
@@ -135,7 +145,17 @@ class Declaring:
         if not new:
             raise Refused(f"{incident.number} has them already")
         tx.record(AlertsAttached(subject=incident.number, at=tx.now, by=call.by, groups=tuple(new)))
-        return f"{listed(new)} belongs to {incident.number} now"
+        return of_incident(incident, f"{listed(new)} {'belong' if len(new) > 1 else 'belongs'} to it now")
+
+    def rename(self, call: Call, tx: Transaction) -> None:
+        """`!rename 42 logins fail`."""
+        incident, words = meant_incident(call, tx)
+        incident.refuse_if_closed()
+        if not words:
+            raise UsageError(f"say {tx.typed(RENAME)}")
+        tx.record(TitleChanged(subject=incident.number, at=tx.now, by=call.by, title=words[:LONGEST_TITLE]))
+        message = of_incident(incident, f"called {incident.title!r} from now on", brief="called otherwise")
+        answer_there(call, incident, message, tx)
 
     def _open(self, event: IncidentDeclared, tx: Transaction) -> Incident:
         tx.record(event)

@@ -1,6 +1,7 @@
 """What there is: all incidents, one of them, and what somebody needs to know who comes to one late."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 from tocsin.api import (
     Call,
@@ -13,8 +14,9 @@ from tocsin.api import (
     meant_incident,
     of_incident,
     spelled,
+    written,
 )
-from tocsin_incidents.telling import DOT, alerts_of, when_there
+from tocsin_incidents.telling import DOT, UTC, alerts_of, zone_of
 
 MOST_LISTED = 10
 
@@ -27,7 +29,7 @@ def incidents(call: Call, tx: Transaction) -> Message:
     active = sum(one.active for one in there)
     lines, brief = [], []
     for one in there[:MOST_LISTED]:
-        since = when_there(one.declared_at or tx.now, call, tx)
+        since = written(one.declared_at or tx.now, zone_of(call, tx), tx.now)
         lead = f", {one.commander} leads" if one.commander else ""
         lines.append(f"{one.number} {one.called} ({one.stands}, since {since}{lead})")
         brief.append(f"{one.number} {one.severity} ({one.stands}, since {since})")
@@ -43,34 +45,35 @@ def show(call: Call, tx: Transaction) -> Message:
     """`!incident 42`: how one stands."""
     incident, _ = meant_incident(call, tx, ended=True)
     return of_incident(
-        incident, f"{incident.called}: {incident.stands}", lines=list(_facts(incident, call, tx))
+        incident, f"{incident.called}: {incident.stands}", lines=list(_facts(incident, zone_of(call, tx), tx))
     )
 
 
 def catch_up(call: Call, tx: Transaction) -> Message:
     """`!catchup 42`: what is known, who leads, what is open, when the next update comes."""
     incident, _ = meant_incident(call, tx, ended=True)
-    return caught_up(incident, call, tx)
+    return caught_up(incident, tx, zone_of(call, tx))
 
 
-def caught_up(incident: Incident, call: Call, tx: Transaction) -> Message:
+def caught_up(incident: Incident, tx: Transaction, zone: ZoneInfo = UTC) -> Message:
+    """How it stands, to be read in that zone."""
     lead = f"{incident.commander} leads" if incident.commander else "nobody leads yet"
     return of_incident(
         incident,
         f"{incident.called}: {incident.stands}; {lead}",
-        lines=list(_facts(incident, call, tx)),
+        lines=list(_facts(incident, zone, tx)),
     )
 
 
-def _facts(incident: Incident, call: Call, tx: Transaction) -> Iterator[str]:
-    yield DOT.join(_times(incident, call, tx))
+def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]:
+    yield DOT.join(_times(incident, zone, tx))
     if incident.update is not None:
         following = incident.update.next_at
-        promised = f" (next by {when_there(following, call, tx)})" if following and incident.active else ""
-        yield f"last update {when_there(incident.update.at, call, tx)}: {incident.update.text}{promised}"
+        promised = f" (next by {written(following, zone, tx.now)})" if following and incident.active else ""
+        yield f"last update {written(incident.update.at, zone, tx.now)}: {incident.update.text}{promised}"
     else:
         yield f"no status update yet{DOT}{tx.typed(f'status {incident.number} TEXT')}"
-    roles = [f"{role} {person}" for role, person in incident.roles.items()]
+    roles = [f"{role} {incident.roles[role]}" for role in Role if role in incident.roles]
     others = [person for person in incident.people if incident.role_of(person) is Role.RESPONDER]
     if roles or others:
         yield DOT.join([*roles, *([f"also {', '.join(others)}"] if others else [])])
@@ -84,9 +87,9 @@ def _facts(incident: Incident, call: Call, tx: Transaction) -> Iterator[str]:
         yield f"talked about in {', '.join(f'{room.name} on {room.network}' for room in incident.own_rooms)}"
 
 
-def _times(incident: Incident, call: Call, tx: Transaction) -> Iterator[str]:
+def _times(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]:
     declared = incident.declared_at or tx.now
-    yield f"declared {when_there(declared, call, tx)}"
+    yield f"declared {written(declared, zone, tx.now)}"
     for clock in Clock:
         if (at := incident.clocks.get(clock)) is not None:
-            yield f"{clock} {when_there(at, call, tx)} (+{spelled(max(at - declared, at - at))})"
+            yield f"{clock} {written(at, zone, tx.now)} (+{spelled(max(at - declared, at - at))})"

@@ -5,20 +5,19 @@ from zoneinfo import ZoneInfo
 
 from tocsin.api import AlertGroup, Call, Incident, Place, Transaction, of_incident, written
 
-_UTC = ZoneInfo("UTC")
+UTC = ZoneInfo("UTC")
 
 DOT = " \u00b7 "
 
 
 def utc(at: datetime, tx: Transaction) -> str:
     """`14:05 UTC`, for readers who live in many places."""
-    return written(at, _UTC, tx.now)
+    return written(at, UTC, tx.now)
 
 
-def when_there(at: datetime, call: Call, tx: Transaction) -> str:
-    """An instant for whoever asks; in a room in UTC."""
-    zone = tx.person(call.by).timezone
-    return written(at, zone, tx.now) if call.place.private and call.by else utc(at, tx)
+def zone_of(call: Call, tx: Transaction) -> ZoneInfo:
+    """In which zone whoever asks reads it; the others in a room may live elsewhere."""
+    return tx.person(call.by).timezone if call.place.private and call.by else UTC
 
 
 def here(place: Place) -> str:

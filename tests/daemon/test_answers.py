@@ -6,7 +6,7 @@ import pytest
 
 from tocsin.answers import Answers
 from tocsin.commands import Call, Command
-from tocsin.domain.message import Message
+from tocsin.domain.message import Message, Place
 from tocsin.errors import Refused
 from tocsin.plugins import Declared
 from tocsin.store import subjects
@@ -66,6 +66,11 @@ async def test_a_bare_word_means_the_only_kind_that_waits(start: Start) -> None:
         one = await asks(engine, "offer one")
         assert await asks(engine, "accept") == f"bob accepts {one}"
         two, subject = await asks(engine, "offer two"), await engine.report(fires())
+        assert await asks(engine, "accept") == f"bob accepts {two}"  # he was not called for the alert
+        two = await asks(engine, "offer again")
+        bob = Place("console", "bob", private=True)
+        await engine.run.tocsin.turn(lambda tx: tx.page(bob, "disks", about=subject, person="bob"))
+        await engine.run.settled()
         assert await asks(engine, "accept") == f"which one? {subject} and {two}"
         assert await asks(engine, "decline") == ""
         assert f"{subject} acknowledged by bob" in await asks(engine, "accept")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.domain.moments import full_minute, parse_end, parse_length, parse_moment, written
+from tocsin.domain.moments import full_minute, parse_end, parse_length, parse_moment, parse_past, written
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -183,3 +183,31 @@ def test_no_words_break_it(words: list[str]) -> None:
         except ValueError:
             continue
         assert 0 <= taken <= len(words)
+
+
+@pytest.mark.parametrize(
+    ("said", "means", "taken"),
+    [
+        ("15:00", "2026-11-22 14:00", 1),
+        ("15:30", "2026-11-22 14:30", 1),  # that is now
+        ("16:00", "2026-11-21 15:00", 1),
+        ("5m ago", "2026-11-22 14:25", 2),
+        ("2 hours ago it began", "2026-11-22 12:30", 3),
+        ("yesterday 23:50", "2026-11-21 22:50", 2),
+        ("fri 18:00", "2026-11-20 17:00", 2),
+        ("today 09:00 bob", "2026-11-22 08:00", 2),
+        ("2026-11-01 12:00", "2026-11-01 11:00", 2),
+        ("14:00 utc", "2026-11-22 14:00", 2),
+        ("now", "2026-11-22 14:30", 1),
+    ],
+)
+def test_what_has_happened(said: str, means: str, taken: int) -> None:
+    assert parse_past(said.split(), NOW, BERLIN) == (at(means), taken)
+
+
+@pytest.mark.parametrize(
+    "said", ["tomorrow 09:00", "today 16:00", "2026-12-24 18:00", "", "5m", "noonish", "ago"]
+)
+def test_what_is_yet_to_come_or_no_time_has_not_happened(said: str) -> None:
+    with pytest.raises(ValueError, match=r"is yet to come|must be"):
+        parse_past(said.split(), NOW, BERLIN)

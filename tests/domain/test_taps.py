@@ -76,4 +76,4 @@ def test_a_word_has_one_emoji_that_means_it_from_anybody() -> None:
 
 def test_not_every_word_is_a_tap() -> None:
     with pytest.raises(KeyError):
-        emoji_of("declare")
+        emoji_of("help")

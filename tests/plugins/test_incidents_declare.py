@@ -50,14 +50,14 @@ async def test_nothing_is_no_incident(tower: Tower, words: str) -> None:
 
 async def test_a_drill_says_so_wherever_it_is_named(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
-        [told] = await asks(engine, "alice", "!declare drill sev1 the database is lost", room="#ops")
+        [told, *_] = await asks(engine, "alice", "!declare drill sev1 the database is lost", room="#ops")
         assert told.startswith("1 drill sev1 declared by alice")
         assert "1 drill sev1 the database is lost" in (await asks(engine, "bob", "incidents"))[0]
 
 
 async def test_a_word_that_is_no_alert_belongs_to_the_title(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
-        [told] = await asks(engine, "alice", "!declare mail from outside bounces", room="#ops")
+        [told, *_] = await asks(engine, "alice", "!declare mail from outside bounces", room="#ops")
         assert told.startswith("1 sev3 declared by alice: mail from outside bounces")
 
 
@@ -135,3 +135,18 @@ async def test_whoever_is_needed_is_paged_until_they_answer_or_are_not(tower: To
         again = await turn(lambda tx: tx.last(number, PageBegun))
         assert again is not None
         assert again.group != begun.group
+
+
+async def test_a_tap_on_a_page_declares(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        receipt = next(
+            str(number)
+            for number, one in enumerate(tower.chat.said, 1)
+            if one.place.name == "#ops" and subject in str(one)
+        )
+        await tower.chat.hears("bob", "\U0001f6a8", room="#ops", about=receipt, tapped=True)
+        await engine.run.settled()
+        assert (await asks(engine, "bob", "incident 1"))[0].startswith(
+            "1 sev3 critical DiskFull db1: 97 % of / used"
+        )

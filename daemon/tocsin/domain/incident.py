@@ -28,6 +28,7 @@ from tocsin.domain.incident_events import (
     TitleChanged,
 )
 from tocsin.domain.message import Place
+from tocsin.domain.page import PageBegun
 from tocsin.errors import Refused
 
 _CLOCK_OF: dict[type[Event], Clock] = {
@@ -44,7 +45,7 @@ class Incident:
 
     groups: the alert groups that it is about. roles: who has which. people: all who took part, in the order in which they
     came. clocks: those that were stopped. cause: empty while it is unexplained. update: the last status update.
-    scope: question -> answer. own_rooms: those made for it; team_rooms: those of whoever answers for it.
+    scope: question -> answer. pages: alert group that rings since somebody is needed -> what for, as the key of `PageAsked`. own_rooms: those made for it; team_rooms: those of whoever answers for it.
     """
 
     def __init__(self, number: str) -> None:
@@ -65,6 +66,7 @@ class Incident:
         self.scope: dict[str, str] = {}
         self.update: StatusUpdated | None = None
         self.own_rooms: list[Place] = []
+        self.pages: dict[str, str] = {}
         self.reopened = 0
         self.team_rooms: list[Place] = []
 
@@ -190,6 +192,8 @@ class Incident:
 
     def apply(self, event: Event) -> None:
         """Go on by one event; those of others are passed over."""
+        if isinstance(event, PageBegun):
+            self.pages[event.group] = event.key
         if not isinstance(event, EVENTS):
             return
         self._take_part(event)

@@ -72,15 +72,17 @@ def parse_past(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[dat
 
     `5m ago` and `yesterday 23:50` are understood too. Raises ValueError for what is yet to come.
     """
-    length, taken = parse_length(words)
-    if taken and [bare(word) for word in words[taken : taken + 1]] == ["ago"]:
-        return now - length, taken + 1
+    if "ago" in [bare(word) for word in words[1:3]]:
+        length, taken = parse_length(words)
+        if [bare(word) for word in words[taken : taken + 1]] == ["ago"]:
+            return now - length, taken + 1
     before = now
     if words and bare(words[0]) == "yesterday":
         words, before = ["today", *words[1:]], now - _DAY
     found, taken = parse_moment(words, before, zone)
+    fixed = {"today", "tomorrow"} & {bare(word) for word in words[:taken]}
     for back in (_DAY, 7 * _DAY):  # the clock showed it yesterday; a weekday means the last one
-        if found > now and "tomorrow" not in [bare(word) for word in words[:taken]]:
+        if found > now and not fixed:
             found, taken = parse_moment(words, now - back, zone)
     if found > now:
         raise ValueError(f"{' '.join(words[:taken])!r} is yet to come")

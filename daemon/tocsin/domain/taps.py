@@ -26,6 +26,7 @@ _MEANS = {
     "\N{BLACK UP-POINTING DOUBLE TRIANGLE}": Tap("up"),
     "\N{UP-POINTING SMALL RED TRIANGLE}": Tap("up"),
     "\N{UPWARDS BLACK ARROW}": Tap("up"),
+    "\N{POLICE CARS REVOLVING LIGHT}": Tap("declare"),
 }
 _SHOWN = {tap.word: emoji for emoji, tap in reversed(_MEANS.items())}
 

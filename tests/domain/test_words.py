@@ -51,6 +51,8 @@ def test_a_length_of_time_ends_at_ten_years() -> None:
     assert words.parse_duration("520w") == timedelta(weeks=520)
     with pytest.raises(ValueError, match="ten years"):
         words.parse_duration("521w")
+    with pytest.raises(ValueError, match="ten years"):
+        words.parse_duration("999999999w")
 
 
 @pytest.mark.parametrize(

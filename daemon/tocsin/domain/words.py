@@ -100,7 +100,10 @@ def parse_duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text)
     if not text or found is None:
         raise ValueError(f"must be {DURATION_FORM}, not {text!r}")
-    length = timedelta(**{name: int(number) for name, number in found.groupdict(default="0").items()})
+    try:
+        length = timedelta(**{name: int(number) for name, number in found.groupdict(default="0").items()})
+    except OverflowError:
+        length = timedelta.max
     if length > _LONGEST:
         raise ValueError(f"must be at most ten years, not {text!r}")
     return length

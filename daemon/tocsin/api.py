@@ -117,11 +117,13 @@ from tocsin.hookspecs import hookimpl
 from tocsin.incidents import answer_there, incident_in, meant_incident, of_incident, tell_incident
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
+from tocsin.mail import Smtp, is_mail_address, send_mail
 from tocsin.meant import meant
 from tocsin.oncall import end_override, set_override
 from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
 from tocsin.store.timers import Timer
+from tocsin.tls import tls_context
 from tocsin.transaction import PAGE_DEADLINE, Transaction
 
 __all__ = [
@@ -218,6 +220,7 @@ __all__ = [
     "SeverityChanged",
     "Shift",
     "SilenceEnded",
+    "Smtp",
     "StatusUpdated",
     "Team",
     "Texts",
@@ -245,6 +248,7 @@ __all__ = [
     "full_minute",
     "hookimpl",
     "incident_in",
+    "is_mail_address",
     "listed",
     "meant",
     "meant_incident",
@@ -261,10 +265,12 @@ __all__ = [
     "report",
     "run_program",
     "safe_link",
+    "send_mail",
     "set_override",
     "spelled",
     "tell_incident",
     "time_of_day",
+    "tls_context",
     "together",
     "unknown_name",
     "written",

@@ -27,6 +27,7 @@ from tocsin.api import (
     PersonReleased,
     Problem,
     Reaction,
+    Smtp,
     TimerKind,
     hookimpl,
     on,
@@ -39,7 +40,7 @@ from tocsin_notify.duty import LOOK, Ringers
 from tocsin_notify.events import EVENTS, Rang
 from tocsin_notify.lanes import CALM, RING, Lanes
 from tocsin_notify.ring import Wording
-from tocsin_notify.settings import Person, Reach, Smtp, Way
+from tocsin_notify.settings import Person, Reach, Way
 from tocsin_notify.trials import TEST, Trials
 
 SHORTEST_REPEAT, LONGEST_REPEAT = timedelta(seconds=30), timedelta(seconds=60)

@@ -17,10 +17,9 @@ from aiohttp import (
     TCPConnector,
 )
 
-from tocsin.api import NetworkError
+from tocsin.api import NetworkError, tls_context
 from tocsin_notify.ring import Ring
 from tocsin_notify.settings import PLACEHOLDER, Reach, Way
-from tocsin_notify.tls import context
 
 ANSWERS_WITHIN = 10
 """So many seconds a server has to answer."""
@@ -98,7 +97,7 @@ async def _ask(
     form: Mapping[str, str] | None = None,
 ) -> None:
     """Ask, and see that it was taken. Raises NetworkError."""
-    trusted = await context(reach.tls_ca) if url.startswith("https:") else True
+    trusted = await tls_context(reach.tls_ca) if url.startswith("https:") else True
     try:
         async with (
             ClientSession(

@@ -4,10 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
 from urllib.parse import urlsplit
 
-from tocsin.api import Duration, FilePath, Name, Program, Secret, did_you_mean, safe_link
+from tocsin.api import (
+    Duration,
+    FilePath,
+    Name,
+    Program,
+    Secret,
+    Smtp,
+    did_you_mean,
+    is_mail_address,
+    safe_link,
+)
 
 KINDS = ("ntfy", "webhook", "smtp", "command", "apprise")
 
@@ -59,7 +68,7 @@ class Way:
             _check_topic(self.ntfy)
         if self.webhook:
             _check_address("webhook", self.webhook)
-        if self.smtp and not re.fullmatch(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+", self.smtp):
+        if self.smtp and not is_mail_address(self.smtp):
             raise ValueError(f"smtp must be a mail address such as 'alice@example.org', not {self.smtp!r}")
 
     @property
@@ -148,24 +157,6 @@ class Person:
     def ringers(self) -> Sequence[str]:
         """The ways that wake."""
         return [name for name, way in self.ways.items() if way.wakes]
-
-
-@dataclass(frozen=True)
-class Smtp:
-    """The server that takes mail. tls: "starttls", "tls" from the first byte on, or "none"."""
-
-    host: str
-    sender: str
-    port: int | None = None
-    tls: Literal["starttls", "tls", "none"] = "starttls"
-    user: str = ""
-    password: Secret | None = None
-
-    def __post_init__(self) -> None:
-        if bool(self.user) is not (self.password is not None):
-            raise ValueError("user and password go together")
-        if self.user and self.tls == "none":
-            raise ValueError('a password is never sent without TLS: set tls to "starttls" or "tls"')
 
 
 @dataclass(frozen=True)

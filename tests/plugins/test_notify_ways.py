@@ -14,10 +14,11 @@ import pytest
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
+from tocsin.api import Smtp
 from tocsin.config.values import SecretSource
 from tocsin.domain.alert import Alert
 from tocsin_notify import long_tail
-from tocsin_notify.settings import Smtp, Way
+from tocsin_notify.settings import Way
 
 from tests.engine import Engine, Start, fires
 from tests.plugins.notify_parts import PUBLIC, Sink, alice, notifying, pages, served

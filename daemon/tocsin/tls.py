@@ -5,10 +5,10 @@ import ssl
 from functools import cache
 from pathlib import Path
 
-from tocsin.api import NetworkError
+from tocsin.errors import NetworkError
 
 
-async def context(authority: Path | None) -> ssl.SSLContext:
+async def tls_context(authority: Path | None) -> ssl.SSLContext:
     """What verifies a server's certificate. authority: who signs it; None for those that the system knows."""
     try:
         return await asyncio.to_thread(_context, authority)

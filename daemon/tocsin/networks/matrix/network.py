@@ -7,12 +7,12 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import first_few
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener, MakesNoRooms, Rank
+from tocsin.networks.base import Listener, Rank
 from tocsin.networks.knocking import Knocking
 from tocsin.networks.matrix.account import Account
 from tocsin.networks.matrix.client import Client
@@ -20,12 +20,15 @@ from tocsin.networks.matrix.gate import Gate
 from tocsin.networks.matrix.hearing import Hearing
 from tocsin.networks.matrix.inviting import Inviting
 from tocsin.networks.matrix.joining import Joining
-from tocsin.networks.matrix.replies import LoggedOut, MatrixError
+from tocsin.networks.matrix.making import Making
+from tocsin.networks.matrix.replies import SHUT_OUT, LoggedOut, MatrixError
 from tocsin.networks.matrix.rooms import World
 from tocsin.networks.matrix.sending import Sending
 from tocsin.networks.matrix.syncing import Stream
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 SHORT_LIFE = 20.0
 """A connection that lasts no longer than so many seconds counts as one that failed."""
@@ -53,16 +56,15 @@ MOST_NAMED = 10
 _NO_MATTER = {"M_FORBIDDEN", "M_NOT_FOUND"}
 """Where taps can't be put, and trying again would not help."""
 
-_SHUT_OUT = {"M_USER_LOCKED", "M_USER_DEACTIVATED", "M_USER_SUSPENDED"}
 
-
-class Matrix(MakesNoRooms):
+class Matrix:
     """One account on one homeserver."""
 
     send_for = timedelta(seconds=45)
     deaf_while_away = False
     edits = True
     sees = True
+    makes_rooms = True
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Matrix(MakesNoRooms):
         gate = Gate(self._settings.burst, self._settings.pace)
         self._sending = Sending(name, self._client, self._world, gate, tell=self._tell, now=now)
         self._inviting = Inviting(name, self._client, self._world, gate, people=self._people.keys)
+        self._making = Making(name, self._client, self._world, gate, tell=self._tell)
         self._joining = Joining(name, self._client, self._world, self._people, self._tell)
         self._hearing = Hearing(name, self._client, self._world, self._people, say=self._answer, now=now)
         self._stream = Stream(name, self._client, self._world, self._hearing, self._left)
@@ -145,7 +148,7 @@ class Matrix(MakesNoRooms):
         except LoggedOut as error:
             return f"logged out: {error}", None, True
         except NetworkError as error:
-            if isinstance(error, MatrixError) and error.code in _SHUT_OUT:
+            if isinstance(error, MatrixError) and error.code in SHUT_OUT:
                 return f"logged out: {error}: say tocsin matrix login", None, True
             if began is None:
                 return str(error), error.retry_after, False
@@ -220,6 +223,7 @@ class Matrix(MakesNoRooms):
             if world.joined(room):
                 room.why, room.tries = "", 0
         self._joining.invited()
+        self._making.looked()
         for text in self._client.news:
             self._tell(text)
         self._client.news.clear()
@@ -258,7 +262,17 @@ class Matrix(MakesNoRooms):
         if self._expelled is not None and not self._expelled.done():
             self._expelled.set_result(error)
 
+    def _look_at(self, error: MatrixError) -> None:
+        """What the homeserver refused may be us."""
+        if isinstance(error, LoggedOut) or error.code in SHUT_OUT:
+            self._expel(error)
+
     # What is said.
+
+    def _must_be_up(self) -> None:
+        """Raises NetworkError."""
+        if not self._up:
+            raise NetworkError(f"not connected: {self._why}", unsent=True)
 
     async def send(
         self,
@@ -271,16 +285,14 @@ class Matrix(MakesNoRooms):
         amends: str = "",
     ) -> str:
         """Say it in a room, or to a person in the room that is theirs and ours. Raises NetworkError."""
-        if not self._up:
-            raise NetworkError(f"not connected: {self._why}", unsent=True)
+        self._must_be_up()
         if place.private and not self._world.reached(place.name):
             self._inviting.wanted(place.name)
             self._chores.set()
         try:
             receipt = await self._sending.say(place, message, txn_id, tried=tried, rank=rank, amends=amends)
         except MatrixError as error:
-            if isinstance(error, LoggedOut) or error.code in _SHUT_OUT:
-                self._expel(error)
+            self._look_at(error)
             raise
         if rank is Rank.PAGE and not amends:
             self.complete(place, message, txn_id, receipt)
@@ -330,6 +342,36 @@ class Matrix(MakesNoRooms):
         task = asyncio.create_task(done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    # Rooms of our own.
+
+    async def make_room(self, name: str, title: str, accounts: Collection[str]) -> str:
+        """Make a room for one matter, invite-only and encrypted, or find the one that we made. Raises NetworkError."""
+        return await self._ask(self._making.make(name, title, accounts))
+
+    async def invite(self, room: str, account: str) -> None:
+        """Invite somebody there. Raises NetworkError."""
+        await self._ask(self._making.invite(room, account))
+
+    async def entitle(self, room: str, title: str) -> None:
+        """It is about this from now on. Raises NetworkError."""
+        await self._ask(self._making.entitle(room, title))
+
+    async def _ask(self, what: Coroutine[Any, Any, Answer]) -> Answer:
+        with contextlib.closing(what):
+            self._must_be_up()
+            try:
+                return await what
+            except MatrixError as error:
+                self._look_at(error)
+                raise
+
+    def be_in(self, rooms: Collection[str]) -> None:
+        """Listen there, and in no other room of our own but what was made just now."""
+        self._world.be_in(rooms)
+        self._chores.set()
+
+    # Who there is.
 
     def know(self, accounts: Mapping[str, str]) -> None:
         """Take these for the accounts of the people; who is new is invited."""

@@ -17,8 +17,11 @@ LONGEST_WAIT = timedelta(minutes=1)
 LONGEST_TEXT = 200
 """How much of a server's own words is told, in characters."""
 
+SHUT_OUT = {"M_USER_LOCKED", "M_USER_DEACTIVATED", "M_USER_SUSPENDED"}
+"""Whoever runs Tocsin has to see to our account."""
+
 _ABOUT_THE_MESSAGE = {"M_BAD_JSON", "M_NOT_JSON", "M_TOO_LARGE", "M_INVALID_PARAM", "M_BAD_ALIAS"}
-_ABOUT_US = {"M_FORBIDDEN", "M_USER_LOCKED", "M_USER_SUSPENDED", "M_USER_DEACTIVATED", "M_CONSENT_NOT_GIVEN"}
+_ABOUT_US = {"M_FORBIDDEN", "M_CONSENT_NOT_GIVEN", *SHUT_OUT}
 
 
 class MatrixError(NetworkError):

@@ -1,6 +1,6 @@
 """The rooms where we are, as the homeserver tells of them, and those where we are to be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,11 +10,29 @@ from tocsin.networks.matrix.parts import Event, events_of, part, text_of
 MARK = "org.tocsin.private"
 """The state event by which we know a room again that we made for one person."""
 
+MADE = "org.tocsin.room"
+"""Where a room's very first event has the short name of the one matter that we made it for.
+
+Nobody can change that event, and no room is ever told of without it.
+"""
+
 AGAIN_AFTER = 60.0
 """After so many seconds a room is tried again that keeps us out."""
 
 LETS_NOBODY_IN = {"invite", "private", "knock"}
 """The rules of rooms into which nobody comes who is not invited; with `restricted` all of some other room may."""
+
+_ANYBODYS = {
+    "m.room.tombstone": ("successor", "replacement_room"),
+    "m.room.join_rules": ("_lets_in", "join_rule"),
+    "m.room.history_visibility": ("_shows", "history_visibility"),
+    "m.room.topic": ("topic", "topic"),
+    "m.room.encryption": ("algorithm", "algorithm"),
+}
+"""State events of which one thing is kept: in which field of `Seen`, and where it stands."""
+
+_OURS = {MARK: ("made_for", "account"), "m.room.create": ("made_as", MADE)}
+"""The same of those that count if we sent them."""
 
 LONGEST_REASON = 200
 MOST_UPGRADES = 20
@@ -26,7 +44,8 @@ class Seen:
     """A room where we are.
 
     members: who is there, or is invited: user -> `join` or `invite`. called: our own name there.
-    made_for: for whom we made it. successor: the room that it was replaced by.
+    made_for: for whom we made it. made_as: by which short name we made it. algorithm: how it is encrypted. successor: the
+    room that it was replaced by.
     """
 
     id: str
@@ -34,6 +53,9 @@ class Seen:
     members: dict[str, str] = field(default_factory=dict)
     called: str = ""
     made_for: str = ""
+    made_as: str = ""
+    topic: str = ""
+    algorithm: str = ""
     successor: str = ""
     _lets_in: str = "invite"
     _shows: str = "shared"
@@ -42,23 +64,19 @@ class Seen:
         """A state event of it."""
         if event.get("state_key") is None:
             return
-        key, content = text_of(event, "state_key"), part(event, "content")
-        match event.get("type"):
-            case "m.room.member":
-                membership = text_of(content, "membership")
-                self.members.pop(key, None)
-                if membership in {"join", "invite"}:
-                    self.members[key] = membership
-                if key == self.us:
-                    self.called = clean(text_of(content, "displayname"), 100)
-            case "m.room.tombstone" if not key:
-                self.successor = text_of(content, "replacement_room")
-            case "m.room.join_rules" if not key:
-                self._lets_in = text_of(content, "join_rule")
-            case "m.room.history_visibility" if not key:
-                self._shows = text_of(content, "history_visibility")
-            case str(kind) if kind == MARK and not key and event.get("sender") == self.us:
-                self.made_for = text_of(content, "account")
+        kind, key, content = text_of(event, "type"), text_of(event, "state_key"), part(event, "content")
+        if kind == "m.room.member":
+            membership = text_of(content, "membership")
+            self.members.pop(key, None)
+            if membership in {"join", "invite"}:
+                self.members[key] = membership
+            if key == self.us:
+                self.called = clean(text_of(content, "displayname"), 100)
+        elif not key:
+            ours = _OURS if event.get("sender") == self.us else {}
+            if (stands := _ANYBODYS.get(kind) or ours.get(kind)) is not None:
+                field_name, where = stands
+                setattr(self, field_name, text_of(content, where))
 
     def undo(self, event: Event) -> None:
         """It is as it was before that event, if the homeserver says how that was."""
@@ -68,8 +86,11 @@ class Seen:
 
     @property
     def alone_with(self) -> str:
-        """Who is there with us, and nobody else, nor can anybody come or read by themselves; else empty."""
-        if self._lets_in not in LETS_NOBODY_IN or self._shows == "world_readable":
+        """Who is there with us, and nobody else, nor can anybody come or read by themselves; else empty.
+
+        Where we made it for one matter nobody is: what was said there, others may yet read.
+        """
+        if self.made_as or self._lets_in not in LETS_NOBODY_IN or self._shows == "world_readable":
             return ""
         if len(self.members) != 2 or self.us not in self.members:
             return ""
@@ -81,7 +102,8 @@ class Room:
     """A room where we are to be.
 
     name: as the configuration has it, by id or alias. id: empty while it is not known. why: what keeps us out; tries: how
-    often that was so. at: when to try again. silent: why we can't speak there, as it was told.
+    often that was so. at: when to try again. silent: why we can't speak there, as it was told. made: it is one of our own;
+    fresh: made just now, and `be_in` has not named it yet.
     """
 
     name: str
@@ -90,6 +112,8 @@ class Room:
     tries: int = 0
     at: float = 0.0
     silent: str = ""
+    made: bool = False
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.name.startswith("!"):
@@ -166,6 +190,24 @@ class World:
     def joined(self, room: Room) -> bool:
         """Whether we are there."""
         return room.id in self.rooms
+
+    def be_in(self, names: Collection[str]) -> None:
+        """These are the rooms of our own where we are to be, and those that are fresh."""
+        self.ours = [room for room in self.ours if not room.made or room.fresh or room.name in names]
+        for name in dict.fromkeys(names):
+            if (room := self.named(name)) is None:
+                self.ours.append(Room(name, made=True))
+            else:
+                room.fresh = False
+
+    def made(self, name: str) -> Seen | None:
+        """The room that we made by that short name; one where we listen, if there are several."""
+        rooms = (room for room in self.rooms.values() if room.made_as == name and room.algorithm)
+        return min(rooms, key=lambda room: (self.found(room.id) is None, room.id), default=None)
+
+    def half_made(self, name: str) -> bool:
+        """Whether there is one of which the end is missing: it may yet be told, or was never made."""
+        return any(room.made_as == name and not room.algorithm for room in self.rooms.values())
 
     def follow(self, room: Room) -> None:
         """Where a room was replaced by others, and we are in those, it is the last of them that is meant."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from tocsin.domain.message import Line
+from tocsin.domain.message import Line, Place
 from tocsin.networks.base import Network
 
 from tests.networks.contract import Recorder
@@ -27,6 +27,10 @@ class Ear(Recorder):
 
     def tell(self, text: str) -> None:
         super().tell(text)
+        self._news.set()
+
+    def came(self, place: Place, account: str) -> None:
+        super().came(place, account)
         self._news.set()
 
     def up(self, network: str) -> None:

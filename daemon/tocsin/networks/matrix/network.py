@@ -15,6 +15,7 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.knocking import Knocking
 from tocsin.networks.matrix.account import Account
+from tocsin.networks.matrix.arrivals import Arrivals
 from tocsin.networks.matrix.client import Client
 from tocsin.networks.matrix.gate import Gate
 from tocsin.networks.matrix.hearing import Hearing
@@ -88,9 +89,12 @@ class Matrix:
         self._sending = Sending(name, self._client, self._world, gate, tell=self._tell, now=now)
         self._inviting = Inviting(name, self._client, self._world, gate, people=self._people.keys)
         self._making = Making(name, self._client, self._world, gate, tell=self._tell)
+        self._arrivals = Arrivals(self._world)
         self._joining = Joining(name, self._client, self._world, self._people, self._tell)
         self._hearing = Hearing(name, self._client, self._world, self._people, say=self._answer, now=now)
-        self._stream = Stream(name, self._client, self._world, self._hearing, self._left)
+        self._stream = Stream(
+            name, self._client, self._world, self._hearing, arrivals=self._arrivals, on_left=self._left
+        )
         self._listener: Listener
         self._up = False
         self._why = "not connected yet"
@@ -224,6 +228,7 @@ class Matrix:
                 room.why, room.tries = "", 0
         self._joining.invited()
         self._making.looked()
+        self._arrivals.tell(self._listener)
         for text in self._client.news:
             self._tell(text)
         self._client.news.clear()

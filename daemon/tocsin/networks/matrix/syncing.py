@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from tocsin.domain.message import Line
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
+from tocsin.networks.matrix.arrivals import Arrivals
 from tocsin.networks.matrix.client import Client
 from tocsin.networks.matrix.hearing import Hearing, Raw
 from tocsin.networks.matrix.parts import events_of, part, text_of
@@ -73,6 +74,8 @@ class Stream:
         client: Client,
         world: World,
         hearing: Hearing,
+        *,
+        arrivals: Arrivals,
         on_left: Callable[[str, str], None],
     ) -> None:
         """on_left: told of each room where we are no more, and why."""
@@ -80,6 +83,7 @@ class Stream:
         self._client = client
         self._world = world
         self._hearing = hearing
+        self._arrivals = arrivals
         self._on_left = on_left
         self._since: str | None = None
         self._begun = False
@@ -130,6 +134,7 @@ class Stream:
                 "lately may not be heard"
             )
         lines = await self._read(response, missed, listener, old=not since)
+        self._arrivals.tell(listener)
         stands_at = str(response.next_batch)
         await self._hear(lines, stands_at, listener)
         self._since, self._begun = stands_at, True  # whoever ended us before that hears the same lines again
@@ -183,6 +188,8 @@ class Stream:
             events = [*missed.get(room_id, ()), *events_of(info, "timeline")]
             events = self._since_we_came(events)
             places = self._world.places(room_id, events)
+            if not old:
+                self._arrivals.take(events, places)
             told = [
                 (event, theirs.get(text_of(event, "event_id")), place)
                 for event, place in zip(events, places, strict=True)

@@ -23,16 +23,17 @@ async def engine(
     schedules: Mapping[str, Schedule] | None = None,
     run: bool,
     folder: Path | None = None,
+    tables: str = "",
 ) -> AsyncIterator[daemon.Daemon]:
     """A daemon with the real plugins and clock, whose network says nothing.
 
     more: events and timers beside those of the plugins. schedules: of alice and bob. run: all its parts; if not, it
-    takes turns and that is all. folder: where it leaves its state.
+    takes turns and that is all. folder: where it leaves its state. tables: further ones of its configuration.
     """
     more = more or Declared()
     with TemporaryDirectory() as own:
         folder = folder or Path(own)
-        prepared = daemon.prepare(Document.open(write_config(folder)))
+        prepared = daemon.prepare(Document.open(write_config(folder, tables=tables)))
         clock = SystemClock()
         state = State.open(folder / "state", clock.now())
         found = daemon.Daemon(

@@ -128,6 +128,8 @@ _HOW = [
     "",
     "Schedules are in eight zones, with turns of 12 hours, days, weeks and months, hours, priorities and single shifts;",
     "*times direct* is times as many bare conversions from the wall clock of the zone as shifts come out, or as there are layers.",
+    "",
+    "Of incidents each command is asked for by a line from chat, until its answer is in the outbox; of each incident in turn.",
 ]
 _NOT_YET = [
     "Nothing was lost or refused, or there would be no such file. Not measured yet: outages of a chat server,",

@@ -159,8 +159,8 @@ def _command(name: str, folder: Path, port: int, chat: Chat) -> list[str]:
     return [sys.executable, "-m", "tocsin", "run", "--config", str(write_config(folder, port, chat))]
 
 
-def write_config(folder: Path, port: int = 0, chat: Chat | None = None) -> Path:
-    """A configuration for two people, at a console if nothing else is said; its path."""
+def write_config(folder: Path, port: int = 0, chat: Chat | None = None, tables: str = "") -> Path:
+    """A configuration for two people, at a console if nothing else is said; its path. tables: further ones."""
     chat = chat or Chat()
     token = folder / "prod.token"
     token.write_text(TOKEN + "\n")
@@ -175,6 +175,7 @@ def write_config(folder: Path, port: int = 0, chat: Chat | None = None) -> Path:
             everywhere=everywhere,
             people=chat.people,
         )
+        + tables
     )
     path.chmod(0o644)
     return path

@@ -14,7 +14,8 @@ class Size:
     instant. starts: of each sort. groups: that are open at once. irc_calm: alerts at five a second on IRC. storm:
     alerts in one on IRC. minute: for how many seconds it is watched. rest: for how many before it Tocsin is left alone, so that
     a server has forgotten what it holds against whoever comes in. matrix_calm, matrix_storm: the same on Matrix.
-    schedules, overrides: by which people are on call.
+    schedules, overrides: by which people are on call. incidents: that are open at once. members, happened: how many people
+    each has, and how many events. asked: how often each of them is asked about.
     """
 
     rounds: int
@@ -36,6 +37,10 @@ class Size:
     matrix_storm: int
     schedules: int
     overrides: int
+    incidents: int
+    members: int
+    happened: int
+    asked: int
 
 
 WHOLE = Size(
@@ -58,6 +63,10 @@ WHOLE = Size(
     matrix_storm=300,
     schedules=200,
     overrides=50,
+    incidents=50,
+    members=20,
+    happened=500,
+    asked=20,
 )
 TINY = Size(
     rounds=1,
@@ -79,4 +88,8 @@ TINY = Size(
     matrix_storm=8,
     schedules=8,
     overrides=5,
+    incidents=3,
+    members=4,
+    happened=30,
+    asked=2,
 )

@@ -32,8 +32,9 @@ def written(folder: Path, ran: subprocess.CompletedProcess[str]) -> list[dict[st
 @pytest.mark.alone
 def test_the_benchmarks_run_with_small_numbers(tmp_path: Path) -> None:
     folder = tmp_path / "made"
-    rows = written(folder, run(folder, "calm", "timers", "turns", "rotas"))
+    rows = written(folder, run(folder, "calm", "timers", "turns", "rotas", "incidents"))
     assert {row["what"].partition(":")[0] for row in rows} >= {"calm", "timers"}
+    assert any("!timeline" in row["what"] and row["measured"]["p99"] > 0 for row in rows)
     assert any("who now" in row["what"] and row["direct"] > 0 for row in rows)
     peers = (folder / "RESULTS.md").read_text().partition("## Beside others")[2]
     assert "| **Tocsin** |  |  |  |  |" in peers, "it was not on IRC"

@@ -88,6 +88,7 @@ from tocsin.domain.page import (
 )
 from tocsin.domain.room import PersonCame, RoomLeft, RoomMade
 from tocsin.domain.rota import EVERYBODY, Hours, Override, Shift
+from tocsin.domain.timeline import Moment
 from tocsin.domain.words import (
     bare,
     counted,
@@ -124,6 +125,7 @@ from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
 from tocsin.store.timers import Timer
 from tocsin.tls import tls_context
+from tocsin.timelines import timeline
 from tocsin.transaction import PAGE_DEADLINE, Transaction
 
 __all__ = [
@@ -180,6 +182,7 @@ __all__ = [
     "Matcher",
     "Matchers",
     "Message",
+    "Moment",
     "Name",
     "Names",
     "NetworkError",
@@ -271,6 +274,7 @@ __all__ = [
     "tell_incident",
     "time_of_day",
     "tls_context",
+    "timeline",
     "together",
     "unknown_name",
     "written",

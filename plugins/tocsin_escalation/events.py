@@ -38,6 +38,7 @@ class StepTaken(Event):
     """
 
     kind: ClassVar[str] = "escalation.step_taken"
+    matters: ClassVar[bool] = True
     at_step: Position
     people: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
@@ -117,6 +118,7 @@ class PeopleJoined(Event):
     """
 
     kind: ClassVar[str] = "escalation.people_joined"
+    matters: ClassVar[bool] = True
     people: tuple[str, ...]
     because: str
     asleep: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ class EscalationExhausted(Event):
     """
 
     kind: ClassVar[str] = "escalation.exhausted"
+    matters: ClassVar[bool] = True
     count: int
     rang: bool
 

@@ -175,9 +175,31 @@ def test_what_is_said_back_is_read_as_the_same(zone: str, now: datetime, ahead: 
     assert found.astimezone(where).replace(fold=0) == here.replace(fold=0)
 
 
+@pytest.mark.parametrize(
+    ("said", "ago", "taken"),
+    [
+        ("08:59 it broke", timedelta(minutes=1), 1),
+        ("09:01", timedelta(hours=23, minutes=59), 1),
+        ("5m ago it broke", timedelta(minutes=5), 2),
+        ("2 hours ago", timedelta(hours=2), 3),
+        ("yesterday 23:50", timedelta(hours=9, minutes=10), 2),
+        ("now", timedelta(0), 1),
+    ],
+)
+def test_what_has_happened_is_read_back_from_now(said: str, ago: timedelta, taken: int) -> None:
+    nine = datetime(2026, 11, 20, 9, tzinfo=BERLIN).astimezone(UTC)
+    assert parse_past(said.split(), nine, BERLIN) == (nine - ago, taken)
+
+
+@pytest.mark.parametrize("said", ["tomorrow 09:00", "2027-01-01 09:00", "5m", "ago", "5xx ago", "25:00"])
+def test_what_is_yet_to_come_has_not_happened(said: str) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        parse_past(said.split(), NOW, BERLIN)
+
+
 @given(words=st.lists(st.text(max_size=12), max_size=6))
 def test_no_words_break_it(words: list[str]) -> None:
-    for read in (parse_moment, parse_end):
+    for read in (parse_moment, parse_past, parse_end):
         try:
             _, taken = read(words, NOW, BERLIN)
         except ValueError:

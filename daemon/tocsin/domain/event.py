@@ -14,9 +14,11 @@ class Event:
     subject: the id of what it happened to.
     at: when it happened, aware; it may lie before the instant at which it is recorded.
     by: the person who did it; empty for Tocsin itself.
+    matters: whether it stands in the timeline of the incident to which the alert belongs that it happened to.
     """
 
     kind: ClassVar[str]
+    matters: ClassVar[bool] = False
 
     subject: str
     at: datetime

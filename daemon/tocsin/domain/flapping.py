@@ -53,6 +53,7 @@ class FlappingBegan(Event):
     """
 
     kind: ClassVar[str] = "group.flapping_began"
+    matters: ClassVar[bool] = True
     times: int
     since: datetime
     hold: timedelta
@@ -94,6 +95,7 @@ class FlappingEnded(Event):
     """It fires, and has for so long without a break. times: how often it fired while it flapped."""
 
     kind: ClassVar[str] = "group.flapping_ended"
+    matters: ClassVar[bool] = True
     times: int
     fired_for: timedelta
 

@@ -40,6 +40,7 @@ class GroupOpened(Event):
     """
 
     kind: ClassVar[str] = "group.opened"
+    matters: ClassVar[bool] = True
     key: str
     receiver: str
     alerts: tuple[Alert, ...]
@@ -54,6 +55,7 @@ class GroupReopened(Event):
     """It fires again a short while after it was resolved. alerts, unlisted: as for `GroupOpened`."""
 
     kind: ClassVar[str] = "group.reopened"
+    matters: ClassVar[bool] = True
     alerts: tuple[Alert, ...]
     unlisted: int = 0
 
@@ -64,6 +66,7 @@ class GroupReopened(Event):
 @dataclass(frozen=True, kw_only=True)
 class AlertFired(Event):
     kind: ClassVar[str] = "alert.fired"
+    matters: ClassVar[bool] = True
     alert: Alert
 
     def headline(self) -> str:
@@ -73,6 +76,7 @@ class AlertFired(Event):
 @dataclass(frozen=True, kw_only=True)
 class AlertResolved(Event):
     kind: ClassVar[str] = "alert.resolved"
+    matters: ClassVar[bool] = True
     fingerprint: str
     called: str
 
@@ -98,6 +102,7 @@ class AlertsUnlisted(Event):
 @dataclass(frozen=True, kw_only=True)
 class GroupAcknowledged(Event):
     kind: ClassVar[str] = "group.acknowledged"
+    matters: ClassVar[bool] = True
 
     def headline(self) -> str:
         return f"acknowledged by {self.by}"
@@ -118,6 +123,7 @@ class GroupUnacknowledged(Event):
     """because: why, if nobody took it back."""
 
     kind: ClassVar[str] = "group.unacknowledged"
+    matters: ClassVar[bool] = True
     because: str = ""
 
     def headline(self) -> str:
@@ -129,6 +135,7 @@ class GroupSilenced(Event):
     """Nobody is paged until then, whatever it does, unless it becomes worse. because: why, if that was said."""
 
     kind: ClassVar[str] = "group.silenced"
+    matters: ClassVar[bool] = True
     until: datetime
     because: str = ""
 
@@ -142,6 +149,7 @@ class SilenceEnded(Event):
     """because: why, if nobody ended it before its time."""
 
     kind: ClassVar[str] = "group.silence_ended"
+    matters: ClassVar[bool] = True
     because: str = ""
 
     def headline(self) -> str:
@@ -156,6 +164,7 @@ class GroupResolved(Event):
     """
 
     kind: ClassVar[str] = "group.resolved"
+    matters: ClassVar[bool] = True
     acknowledged: bool
     flapped: int = 0
     quiet_for: timedelta = timedelta(0)

@@ -52,6 +52,7 @@ class PersonPaged(Event):
     """
 
     kind: ClassVar[str] = "page.begun"
+    matters: ClassVar[bool] = True
     page: int
     person: str
     urgent: bool = False
@@ -112,6 +113,7 @@ class PageAsked(Event):
     """
 
     kind: ClassVar[str] = "page.asked"
+    matters: ClassVar[bool] = True
     name: str
     text: str
     key: str
@@ -138,6 +140,7 @@ class PageUnneeded(Event):
     """What was asked for by that key is needed no more."""
 
     kind: ClassVar[str] = "page.unneeded"
+    matters: ClassVar[bool] = True
     key: str
     because: str
 

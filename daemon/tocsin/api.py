@@ -124,8 +124,8 @@ from tocsin.oncall import end_override, set_override
 from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
 from tocsin.store.timers import Timer
-from tocsin.tls import tls_context
 from tocsin.timelines import timeline
+from tocsin.tls import tls_context
 from tocsin.transaction import PAGE_DEADLINE, Transaction
 
 __all__ = [
@@ -273,8 +273,8 @@ __all__ = [
     "spelled",
     "tell_incident",
     "time_of_day",
-    "tls_context",
     "timeline",
+    "tls_context",
     "together",
     "unknown_name",
     "written",

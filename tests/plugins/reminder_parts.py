@@ -25,7 +25,6 @@ async def happens(engine: Engine, number: str, what: str, *args: str, by: str = 
 async def led(engine: Engine, severity: str = "sev2", title: str = "the disks are full") -> str:
     """An incident that alice leads, bob is the deputy of, and carol works on; its number."""
     number = await declared(engine, f"{severity} {title}")
-    await happens(engine, number, "assign", Role.COMMANDER, "alice")
     await happens(engine, number, "assign", Role.DEPUTY, "bob")
     await happens(engine, number, "assign", Role.RESPONDER, "carol")
     return number

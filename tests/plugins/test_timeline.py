@@ -51,6 +51,7 @@ async def test_everything_records_itself(tower: Tower) -> None:
         "03:00:00 step 1: paging alice",
         "03:05:00 step 2: paging bob",
         "03:06:00 sev2 declared by bob: the disks are full",
+        "03:06:00 commander: bob",
         "03:06:00 bob has it",
         "03:06:00 acknowledged by bob",
         "03:07:00 firing: critical Load db1: 97 % of / used",
@@ -92,7 +93,7 @@ async def test_what_was_long_before_is_no_part_of_it(tower: Tower) -> None:
 async def test_a_note_stands_at_its_time(tower: Tower) -> None:
     tower.people = tower.people.replace("[people.bob]", 'timezone = "Europe/Berlin"\n[people.bob]', 1)
     async with tower(*TABLES, TIMELINE) as engine:
-        await declared(engine, "sev1 the site is down", by="bob")
+        await declared(engine, "sev3 the site is down", by="bob")
         await engine.advance(minutes=30)
         assert await asks(engine, "alice", "!note restarted the queue", room="#ops") == ["1 noted"]
         [told] = await asks(engine, "alice", "!note 04:10 the queue grew", room="#ops")
@@ -101,7 +102,8 @@ async def test_a_note_stands_at_its_time(tower: Tower) -> None:
         assert told == "1 noted at 03:40 Europe/Berlin"
         assert await story(engine) == [
             "02:40:00 note: a deploy went out (alice)",
-            "03:00:00 sev1 declared by bob: the site is down",
+            "03:00:00 sev3 declared by bob: the site is down",
+            "03:00:00 commander: bob",
             "03:00:00 bob has it",
             "03:10:00 note: the queue grew (alice)",
             "03:30:00 note: restarted the queue (alice)",
@@ -160,13 +162,14 @@ async def test_the_last_page_stands_first(tower: Tower) -> None:
         await engine.advance(minutes=2)
         [told] = await asks(engine, "bob", "timeline 1")
         lines = told.splitlines()
-        assert lines[0] == "1 sev3 mail is slow: declared; 30 entries, page 1 of 3 \u00b7 !timeline 1 2"
+        assert lines[0] == "1 sev3 mail is slow: declared; 31 entries, page 1 of 3 \u00b7 !timeline 1 2"
         assert lines[1] == "03:00:16 status: update 16 (alice)"
         assert lines[-1] == "03:00:27 status: update 27 (alice)"
         [told] = await asks(engine, "bob", "timeline 1 page 3")
         assert told.splitlines() == [
-            "1 sev3 mail is slow: declared; 30 entries, page 3 of 3",
+            "1 sev3 mail is slow: declared; 31 entries, page 3 of 3",
             "03:00:00 sev3 declared by alice: mail is slow",
+            "03:00:00 commander: alice",
             "03:00:00 alice has it",
             "03:00:00 status: update 0 (alice)",
             "03:00:01 status: update 1 (alice)",
@@ -188,7 +191,7 @@ async def test_in_a_room_it_is_short_and_in_utc(tower: Tower) -> None:
         for _ in range(5):
             await engine.says("alice", "!note it is still slow", room="#ops")
         [told] = await asks(engine, "alice", "!timeline", room="#ops")
-        assert told.endswith("7 entries \u2026 I told you the rest in private")
+        assert told.endswith("8 entries \u2026 I told you the rest in private")
 
 
 async def test_of_one_that_was_reopened_and_closed_all_is_kept_over_a_crash(tower: Tower) -> None:
@@ -207,7 +210,7 @@ async def test_of_one_that_was_reopened_and_closed_all_is_kept_over_a_crash(towe
         assert await story(engine) == before
         assert await asks(engine, "alice", "!note 1 the cause was a full disk", room="#ops") == ["1 noted"]
         [told] = await asks(engine, "carol", "timeline 1")
-    assert told.splitlines()[3:] == [
+    assert told.splitlines()[4:] == [
         "03:00:00 resolved (alice)",
         "03:00:00 reopened: it is slow again (bob)",
         "03:00:00 resolved (bob)",

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from tocsin.domain.event import Event
 from tocsin.domain.incident_events import (
-    EVENTS,
     SEVERITIES,
     AlertsAttached,
     AllClearGiven,
@@ -29,6 +28,7 @@ from tocsin.domain.incident_events import (
 )
 from tocsin.domain.message import Place
 from tocsin.domain.page import PageBegun
+from tocsin.domain.room import PersonCame
 from tocsin.errors import Refused
 
 _CLOCK_OF: dict[type[Event], Clock] = {
@@ -191,12 +191,10 @@ class Incident:
     # What did.
 
     def apply(self, event: Event) -> None:
-        """Go on by one event; those of others are passed over."""
+        """Go on by one event; of those of others that somebody did it, who so takes part."""
+        self._take_part(event)
         if isinstance(event, PageBegun):
             self.pages[event.group] = event.key
-        if not isinstance(event, EVENTS):
-            return
-        self._take_part(event)
         self._become(event)
         self._go_on(event)
 
@@ -237,6 +235,8 @@ class Incident:
                 self.clocks[event.clock] = event.reads
 
     def _take_part(self, event: Event) -> None:
+        if isinstance(event, PersonCame):  # who merely looks in may be greeted first
+            return
         comes = event.person if isinstance(event, ResponderJoined | RoleAssigned) else ""
         for person in (event.by, comes):
             if person:

@@ -13,6 +13,14 @@ from tests.servers.matrix_proxy import Proxy
 from tests.servers.programs import running
 from tests.servers.synapse import Synapse
 
+CHANSERV = "".join(
+    f'loadmodule "modules/chanserv/{name}";\n'
+    for name in ("main", "drop", "info", "invite", "op", "register", "set_core", "set_mlock")
+) + (
+    'chanserv { nick = "ChanServ"; user = "services"; host = "services.tocsin.test"; real = "Channels"; '
+    "maxchans = 500; };\n"
+)
+
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
@@ -31,7 +39,7 @@ def inspircd(tmp_path_factory: pytest.TempPathFactory, certificates: Certificate
     folder = tmp_path_factory.mktemp("irc") / "inspircd"
     prepared = Inspircd(folder, tls=certificates.server, services=True)
     with (folder / "atheme.conf").open("a") as services:
-        services.write('loadmodule "modules/nickserv/logout";\n')
+        services.write('loadmodule "modules/nickserv/logout";\n' + CHANSERV)
     with running(prepared) as server:
         for account in ("alice", "bob", "mallory"):
             server.register(account, PASSWORD)

@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 
 from tocsin.domain.message import Line, Message, Place
+from tocsin.errors import NetworkError
 from tocsin.networks.base import Network, Rank
 
 from tests.processes import PATIENCE
@@ -38,6 +39,7 @@ class Recorder:
         """A text for which it fails."""
         self._up = asyncio.Event()
         self._heard = asyncio.Condition()
+        self._came = asyncio.Event()
 
     async def heard(self, line: Line) -> None:
         if self.refuses and line.text == self.refuses:
@@ -63,6 +65,7 @@ class Recorder:
 
     def came(self, place: Place, account: str) -> None:
         self.comers.append((place, account))
+        self._came.set()
 
     def up(self, network: str) -> None:  # noqa: ARG002 (there is but one)
         self.ups += 1
@@ -76,6 +79,13 @@ class Recorder:
         """Wait until the network takes messages."""
         async with asyncio.timeout(PATIENCE):
             await self._up.wait()
+
+    async def sees(self, place: Place, account: str) -> None:
+        """Wait until it was told that somebody came to a room of our own."""
+        async with asyncio.timeout(PATIENCE):
+            while (place, account) not in self.comers:
+                self._came.clear()
+                await self._came.wait()
 
     async def hears(self, text: str, times: int = 1) -> list[Line]:
         """Wait until this was heard so often."""
@@ -155,6 +165,48 @@ class Peer(ABC):
         with contextlib.suppress(asyncio.CancelledError):
             await self.running
         await self.disconnect()
+
+
+class RoomsPeer(Peer):
+    """A far side where rooms of our own can be made."""
+
+    @abstractmethod
+    async def squats(self, name: str) -> str:
+        """The stranger makes a room of that name, and is alone there; the room."""
+
+    @abstractmethod
+    async def invited(self, account: str, room: str) -> None:
+        """Wait until somebody is invited to a room."""
+
+    @abstractmethod
+    async def enters(self, account: str, room: str) -> bool:
+        """Somebody tries to come to a room; whether they are there now."""
+
+    @abstractmethod
+    async def title(self, room: str, title: str = "") -> str:
+        """Wait until alice, who is there, has read that this is what the room is about, or whatever it is."""
+
+    @abstractmethod
+    async def is_there(self, account: str, room: str) -> bool:
+        """Whether we are in a room, as somebody sees who is there."""
+
+    @abstractmethod
+    async def restarts(self, *rooms: str) -> None:
+        """The network is another one, as after a restart, and was told to be in these rooms of its own; it is up."""
+
+    def own(self, room: str) -> Place:
+        return Place(self.network.name, room)
+
+    async def make(self, title: str = "the disk of db-1", *accounts: str) -> str:
+        """A room for an incident, made anew or once more; that it is ours is kept."""
+        room = await self.network.make_room(self.name, title, accounts)
+        self.network.be_in([room])
+        return room
+
+    @property
+    def name(self) -> str:
+        """What a room is asked for by: another one for each test, as they share the far side."""
+        return f"inc-{id(self) % 10**6}"
 
 
 PAGE = Message("critical DiskFull on db-1", subject="k7f3", command="!ack k7f3")
@@ -290,3 +342,109 @@ class NetworkContract:
         async with asyncio.timeout(5):
             await asyncio.wait([peer.running])
         assert peer.running.cancelled()
+
+
+class RoomsContract:
+    """What networks do besides that make rooms of our own. Each test gets a peer of its own."""
+
+    async def test_only_who_is_invited_comes_in(self, peer: RoomsPeer) -> None:
+        room = await peer.make("the disk of db-1", peer.alice)
+        await peer.invited(peer.alice, room)
+        assert not await peer.enters(peer.stranger, room)
+        assert not await peer.enters(peer.bob, room)
+        assert await peer.enters(peer.alice, room)
+        await peer.network.invite(room, peer.bob)
+        await peer.invited(peer.bob, room)
+        assert await peer.enters(peer.bob, room)
+        await peer.network.invite(room, peer.bob)  # who is there already
+        assert not await peer.enters(peer.stranger, room)
+
+    async def test_asked_again_it_is_the_same_with_another_title(self, peer: RoomsPeer) -> None:
+        room = await peer.make("the disk of db-1", peer.alice)
+        await peer.invited(peer.alice, room)
+        assert await peer.enters(peer.alice, room)
+        await peer.title(room, "the disk of db-1")
+        assert await peer.make("all of rack 7", peer.alice, peer.bob) == room
+        await peer.invited(peer.bob, room)
+        await peer.title(room, "all of rack 7")
+        await peer.network.entitle(room, "resolved")
+        await peer.title(room, "resolved")
+
+    @pytest.mark.parametrize("title", HOSTILE.values(), ids=HOSTILE)
+    async def test_a_hostile_title_is_a_title(self, peer: RoomsPeer, title: str) -> None:
+        room = await peer.make(f"x {title}", peer.alice)
+        await peer.invited(peer.alice, room)
+        assert await peer.enters(peer.alice, room)
+        seen = await peer.title(room)
+        assert seen.startswith("x")
+        assert seen.isprintable()
+        await peer.says(peer.alice, peer.place, "still here")
+        await peer.recorder.hears("still here")
+
+    async def test_what_somebody_else_made_by_that_name_is_not_ours(self, peer: RoomsPeer) -> None:
+        theirs = await peer.squats(peer.name)
+        ours = await peer.make("the disk of db-1", peer.alice)
+        assert ours != theirs
+        assert not await peer.is_there(peer.stranger, theirs)
+        await peer.invited(peer.alice, ours)
+        assert await peer.enters(peer.alice, ours)
+        assert not await peer.enters(peer.stranger, ours)
+        assert await peer.make("the disk of db-1") == ours
+
+    async def test_it_is_a_room_as_any_other(self, peer: RoomsPeer) -> None:
+        room = await peer.make("the disk of db-1", peer.bob)
+        await peer.invited(peer.bob, room)
+        assert await peer.enters(peer.bob, room)
+        await peer.send(peer.own(room), Message("everything", link="https://x.test/", brief="in short"))
+        assert await peer.lines(room) == ["everything · https://x.test/"]
+        await peer.says(peer.bob, peer.own(room), "!status it is the disk")
+        [line] = await peer.recorder.hears("!status it is the disk")
+        assert (line.place, line.account) == (peer.own(room), peer.bob)
+
+    async def test_who_comes_is_told(self, peer: RoomsPeer) -> None:
+        room = await peer.make("the disk of db-1", peer.alice, peer.bob)
+        for account in (peer.alice, peer.bob):
+            await peer.invited(account, room)
+            assert await peer.enters(account, room)
+            await peer.recorder.sees(peer.own(room), account)
+        assert peer.recorder.comers == [(peer.own(room), account) for account in (peer.alice, peer.bob)]
+
+    async def test_after_a_restart_it_is_there_again_and_tells_nobody_whom_it_finds(
+        self, peer: RoomsPeer
+    ) -> None:
+        room = await peer.make("the disk of db-1", peer.bob)
+        await peer.invited(peer.bob, room)
+        assert await peer.enters(peer.bob, room)
+        await peer.recorder.sees(peer.own(room), peer.bob)
+        peer.recorder.comers.clear()
+        await peer.restarts(room)
+        await peer.send(peer.own(room), PAGE)
+        assert await peer.lines(room) == [PAGE.first_line()]
+        await peer.says(peer.bob, peer.own(room), "!status better")
+        await peer.recorder.hears("!status better")
+        assert peer.recorder.comers == []
+        assert not await peer.enters(peer.stranger, room)
+
+    async def test_once_left_it_is_none_of_our_rooms(self, peer: RoomsPeer) -> None:
+        room = await peer.make("the disk of db-1", peer.alice)
+        await peer.invited(peer.alice, room)
+        assert await peer.enters(peer.alice, room)
+        peer.network.be_in([])
+        await peer.says(peer.alice, peer.place, "are you gone?")
+        await peer.recorder.hears("are you gone?")
+        await peer.says(peer.alice, peer.own(room), "!ack k7f3")
+        await peer.says(peer.alice, peer.place, "what now?")
+        await peer.recorder.hears("what now?")
+        assert "!ack k7f3" not in [line.text for line in peer.recorder.lines]
+
+    async def test_what_is_no_room_of_ours_is_changed_by_nobody(self, peer: RoomsPeer) -> None:
+        for done in (peer.network.invite(peer.room, peer.alice), peer.network.entitle(peer.room, "ours")):
+            with pytest.raises(NetworkError) as caught:
+                await done
+            assert caught.value.permanent
+
+    @pytest.mark.parametrize("name", ["", "a,b", "a b", "x\r\nQUIT", "a\0b", "\u202ex"])
+    async def test_an_odd_name_makes_no_other_room(self, peer: RoomsPeer, name: str) -> None:
+        with pytest.raises(NetworkError) as caught:
+            await peer.network.make_room(name, "the disk", [])
+        assert caught.value.permanent

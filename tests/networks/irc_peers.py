@@ -16,9 +16,9 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import IrcSettings
 
-from tests.networks.contract import PAGE, Peer
+from tests.networks.contract import PAGE, Recorder, RoomsPeer
 from tests.processes import PATIENCE
-from tests.servers.irc_user import HOSTNAME, User
+from tests.servers.irc_user import HOSTNAME, Line, Refused, User
 from tests.servers.ircd import Inspircd, Ircd
 from tests.servers.programs import HOST
 
@@ -182,7 +182,7 @@ class Fake:
         await self._server.wait_closed()
 
 
-class IrcPeer(Peer):
+class IrcPeer(RoomsPeer):
     """A server, and on it alice, bob and mallory, who are in the room; where there are accounts, by theirs."""
 
     room = ROOM
@@ -218,3 +218,41 @@ class IrcPeer(Peer):
 
     async def private_lines(self, account: str) -> list[str]:
         return await got(self.users[account])
+
+    async def squats(self, name: str) -> str:
+        await self.users[self.stranger].join(f"#{name}")
+        return f"#{name}"
+
+    async def invited(self, account: str, room: str) -> None:
+        await self.users[account].sees(lambda line: line.command == "INVITE" and line.params[-1] == room)
+
+    async def enters(self, account: str, room: str) -> bool:
+        try:
+            await self.users[account].join(room)
+        except Refused:
+            return False
+        return True
+
+    async def title(self, room: str, title: str = "") -> str:
+        def told(line: Line) -> bool:
+            named = line.command in {"332", "TOPIC"} and room in line.params
+            return named and title in ("", line.params[-1])
+
+        return (await self.users[self.alice].sees(told))[-1].params[-1]
+
+    async def is_there(self, account: str, room: str) -> bool:
+        user = self.users[account]
+        start = len(user.lines)
+        user.send(f"NAMES {room}")
+        await user.sync()
+        names = [line.params[-1].split() for line in user.lines[start:] if line.command == "353"]
+        return any(self.us in {name.lstrip("@+") for name in each} for each in names)
+
+    async def restarts(self, *rooms: str) -> None:
+        self.running.cancel()
+        await asyncio.wait([self.running])
+        await self.connect()
+        self.network.be_in(rooms)
+        self.recorder = Recorder()
+        self.running = asyncio.create_task(self.network.run(self.recorder))
+        await self.recorder.is_up()

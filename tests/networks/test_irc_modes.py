@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.networks.irc.modes import CLOSING, changed, told
+from tocsin.networks.irc.modes import CLOSING, changed, has_list, operates, ranked, told
 
 from tests.networks.irc_parts import anything
 
@@ -109,3 +109,51 @@ def test_whatever_is_said_a_room_is_closed_only_by_what_closes_it(
     found = changed(known, words, {"CHANMODES": sorts, "PREFIX": ranks})
     assert found is None or found <= CLOSING & (known | set(words[0]))
     assert (told(words[0]) or set()) <= set(words[0]) if words else True
+
+
+@pytest.mark.parametrize(
+    ("line", "op"),
+    [
+        ("+o Tocsin", True),
+        ("-o tocsin", False),
+        ("+ov-o tocsin alice tocsin", False),
+        ("+bo tocsin alice", None),
+        ("+bo alice tocsin", True),
+        ("+k-o key tocsin", False),
+        ("-l+o tocsin", True),
+        ("+lo 5 tocsin", True),
+        ("+v tocsin", None),
+        ("+o", None),
+        ("+i", None),
+        ("", None),
+    ],
+)
+def test_who_is_made_operator_or_is_one_no_more(line: str, *, op: bool | None) -> None:
+    assert ranked(line.split(), INSPIRCD, "tocsin") is op
+    assert ranked(line.split(), {}, "tocsin") is op
+
+
+@pytest.mark.parametrize(
+    ("names", "op"),
+    [
+        ("@tocsin", True),
+        ("alice ~&@TOCSIN bob", True),
+        ("+tocsin @tocsin2", False),
+        ("@alice", None),
+        ("", None),
+    ],
+)
+def test_who_operates_as_the_list_says(names: str, *, op: bool | None) -> None:
+    assert operates(names, "tocsin") is op
+
+
+def test_which_lists_a_server_has() -> None:
+    assert has_list("I", INSPIRCD)
+    assert not has_list("i", INSPIRCD)
+    assert not has_list("I", {})
+
+
+@given(words=st.lists(anything, max_size=5))
+def test_whatever_a_server_says_of_ranks_is_read(words: list[str]) -> None:
+    assert ranked(words, INSPIRCD, "tocsin") in (True, False, None)
+    assert operates(" ".join(words), "tocsin") in (True, False, None)

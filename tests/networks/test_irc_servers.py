@@ -242,7 +242,7 @@ async def test_it_goes_nowhere_else_whoever_sends_it(tmp_path: Path) -> None:
             assert ear.lines == [line]
             assert not network.reaches("bob")  # whom it saw there, and sees no more
             error = await refuses(network, Place("irc", "#elsewhere"))
-            assert (error.permanent, error.absent, error.unsent) == (False, False, True)
+            assert (error.permanent, error.absent, error.unsent) == (True, False, True)
 
 
 # ── What is cut, and what is slowed down ────────────────────────────────────────────────────────────────────

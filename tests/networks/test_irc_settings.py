@@ -70,6 +70,7 @@ def test_settings_that_can_be_used_are(write_config: Callable[..., Path], settin
         (f"{GOOD}tls = 1", ".tls: must be true or false, not 1"),
         (f'{GOOD}tls = false\ntls_ca = "x"', ": tls_ca and certificate mean nothing without tls"),
         (f'{GOOD}tls = false\ncertificate = "x"', ": tls_ca and certificate mean nothing without tls"),
+        (f"{GOOD}chanserv = true", ": chanserv registers channels to Tocsin's own account: set sasl"),
         (f'{GOOD}sasl = "x"', ".sasl: must be a table, not 'x'"),
         (f"{GOOD}sasl = {{}}", ": sasl names neither account and password, nor is there a certificate"),
         (f'{GOOD}sasl.account = "tocsin"', f".sasl: {BY_CERTIFICATE}"),

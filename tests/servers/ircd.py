@@ -115,8 +115,8 @@ class Ngircd(Ircd):
 _IRCV3 = """cap ircv3 ircv3_accounttag ircv3_batch ircv3_capnotify ircv3_chghost ircv3_ctctags ircv3_echomessage
 ircv3_invitenotify ircv3_labeledresponse ircv3_msgid ircv3_servertime chghost monitor namesx sasl setname uhnames"""
 
-_MODES = "botmode callerid commonchans deaf noctcp nonotice services_account silence"
-"""Those that change what a bot is told, or refuse what it says."""
+_MODES = "botmode callerid commonchans deaf inviteexception noctcp nonotice services_account silence"
+"""Those that change what a bot is told, refuse what it says, or let it in."""
 
 _LINKS = "alias servprotect spanningtree svshold"
 """What Atheme, and two servers, need of each other."""

@@ -29,9 +29,9 @@ class Event:
         raise NotImplementedError
 
 
-_LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o, which look like digits
-_DIGITS = "23456789"
-ALPHABET = _LETTERS + _DIGITS
+LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o, which look like digits
+DIGITS = "23456789"
+ALPHABET = LETTERS + DIGITS
 """What ids and codes are made of that people type."""
 
 _GOLDEN = 0.6180339887  # multiples of this part of a circle never come to lie close together
@@ -44,7 +44,7 @@ def short_id(number: int) -> str:
     place each time all ids of a length are used up. Ids that follow one another look unlike each other.
     """
     tail = 2
-    count = len(_LETTERS) * len(_DIGITS) * len(ALPHABET) ** tail
+    count = len(LETTERS) * len(DIGITS) * len(ALPHABET) ** tail
     while number >= count:
         number -= count
         tail += 1
@@ -54,7 +54,7 @@ def short_id(number: int) -> str:
         step += 1
     number = (number + 1) * step % count
     text = ""
-    for alphabet in (*[ALPHABET] * tail, _DIGITS, _LETTERS):
+    for alphabet in (*[ALPHABET] * tail, DIGITS, LETTERS):
         number, digit = divmod(number, len(alphabet))
         text = alphabet[digit] + text
     return text

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +12,13 @@ from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
-from tocsin.networks.base import Listener, MakesNoRooms, Rank
+from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
+from tocsin.networks.irc.making import Making
 from tocsin.networks.irc.receipts import Refusal
 from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings
@@ -56,13 +56,14 @@ AGAIN = "(again) "
 _NOT_THERE = {"403", "442"}
 
 
-class Irc(MakesNoRooms):
+class Irc:
     """One IRC network, which is what one or more linked servers make up."""
 
     send_for = timedelta(seconds=45)
     deaf_while_away = True
     edits = False
     sees = False
+    makes_rooms = True
 
     def __init__(
         self,
@@ -92,6 +93,16 @@ class Irc(MakesNoRooms):
             link=lambda: self._link,
             on_spoke=self._spoke,
         )
+        self._making = Making(
+            name,
+            settings,
+            self._accounts,
+            self._rooms,
+            self._people,
+            link=lambda: self._link,
+            last_nick=self._last_nick,
+            came=self._somebody_came,
+        )
         self._nick_at = 0.0
         self._changed = asyncio.Event()
 
@@ -115,7 +126,7 @@ class Irc(MakesNoRooms):
         link: Link | None = None
         try:
             link = self._link = Link(await asyncio.to_thread(self._login), pace, self._take)
-            tls = await asyncio.to_thread(self._tls) if self._settings.tls else None
+            tls = await asyncio.to_thread(self._settings.trust) if self._settings.tls else None
             await link.open(self._settings.server.host, self._settings.server.port, tls)
             began = loop.time()
             why = await self._be_there(link)
@@ -141,24 +152,13 @@ class Irc(MakesNoRooms):
         nicks = (self._settings.nick, self._settings.second_nick)
         return Login(nicks, password.reveal() if password else "", sasl)
 
-    def _tls(self) -> ssl.SSLContext:
-        """Reads files, so in a thread. Raises ValueError if one can't be used."""
-        path = self._settings.tls_ca
-        try:
-            context = ssl.create_default_context(cafile=path)
-            path = self._settings.certificate
-            if path is not None:
-                context.load_cert_chain(path)
-        except OSError as error:
-            raise ValueError(f"{path}: can't be used: {error.strerror or error}") from None
-        return context
-
     def _forget(self) -> None:
         """What we knew of others holds no more."""
         self._link = None
         self._up = False
         self._people.forget()
         self._hearing.forget()
+        self._making.forget()
         self._rooms.leave_all()
 
     # What is said.
@@ -260,7 +260,7 @@ class Irc(MakesNoRooms):
         room = self._rooms.find(name)
         if room is None or not room.joined:
             why = "it is none of our rooms" if room is None else room.why
-            raise NetworkError(f"not in {name}: {why}", unsent=True)
+            raise NetworkError(f"not in {name}: {why}", permanent=room is None, unsent=True)
         return room
 
     def know(self, accounts: Mapping[str, str]) -> None:
@@ -286,6 +286,25 @@ class Irc(MakesNoRooms):
         """Whether somebody with that account, or by that nick, is where we see them."""
         return self._up and fold(account) in self._accounts and self._people.sees(account)
 
+    # Rooms of our own.
+
+    async def make_room(self, name: str, title: str, accounts: Collection[str]) -> str:
+        """Make `#NAME`, or another channel if somebody has that. Raises NetworkError."""
+        return await self._making.make(name, title, accounts)
+
+    async def invite(self, room: str, account: str) -> None:
+        """Invite each nick of theirs, now or once they are seen. Raises NetworkError."""
+        await self._making.invite(room, account)
+
+    async def entitle(self, room: str, title: str) -> None:
+        """Set the topic. Raises NetworkError."""
+        await self._making.entitle(room, title)
+
+    def be_in(self, rooms: Collection[str]) -> None:
+        """Join what is new, and leave what is gone."""
+        self._making.be_in(rooms)
+        self._changed.set()
+
     # Being there.
 
     async def _be_there(self, link: Link) -> str:
@@ -305,6 +324,7 @@ class Irc(MakesNoRooms):
             if not self._up and (all_known or loop.time() > deadline):
                 self._look_at_identity(link)
                 self._go_up()
+            self._making.look_after_all(link, loop.time())
             if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
                 self._want_nick(link, loop.time())
             changed = asyncio.ensure_future(self._changed.wait())
@@ -371,7 +391,7 @@ class Irc(MakesNoRooms):
                 self._seen(heard, link)
             case "INVITE":
                 self._invited(heard.word(1))
-            case code if code in NO_ENTRY:
+            case code if code in NO_ENTRY and not self._making.kept_out(heard.word(1), code, link):
                 self._kept_out(heard.word(1), code)
 
     def _follow(self, heard: Heard, link: Link) -> None:
@@ -379,14 +399,20 @@ class Irc(MakesNoRooms):
         self._people.follow(heard, link.caps)
         if heard.command in {"324", "MODE"}:
             self._modes(heard, link)
+        self._making.follow(heard, link)
         if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
             self._hearing.changed_hands(heard.sender)
         if self._up and self._people.have_come(heard):
             self._listener.up(self.name)  # what waits for them goes on
 
+    def _somebody_came(self, place: Place, account: str) -> None:
+        self._listener.came(place, account)
+
     def _spoke(self, account: str) -> None:
         if self._people.spoke(account) and self._up:
             self._listener.up(self.name)
+        if self._link is not None and account in self._hearing.last_nick:
+            self._making.guests.seen(self._hearing.last_nick[account], self._link, account)
 
     def _joined(self, name: str, link: Link) -> None:
         room = self._rooms.find(name)
@@ -394,7 +420,8 @@ class Irc(MakesNoRooms):
             link.command(line("PART", name))  # we go nowhere else, whoever sends us there
             return
         log.info("%s: joined %s", self.name, room.name)
-        self._ask_for_modes(room, link)
+        if not room.made:  # of those it is asked once they are closed
+            self._ask_for_modes(room, link)
         if "WHOX" in link.features:
             link.command_some_time(line("WHO", room.name, WHO_FORM))
         room.enter(asyncio.get_running_loop().time())
@@ -406,6 +433,7 @@ class Irc(MakesNoRooms):
             return
         first = not room.seen
         room.seen = True
+        self._making.all_seen(room, link)
         if first and self._up:
             self._go_up()  # what waited for this room goes on
         self._changed.set()

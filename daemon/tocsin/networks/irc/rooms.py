@@ -41,6 +41,7 @@ class Room:
     """joined: whether we are there. seen: whether we know who else is. why: what keeps us out.
 
     tries: how often that was so. at: when to try again. since: when we came to be there.
+    made: whether we made it; then op is whether we are its operator, so that nobody else can have opened it to others.
     detail: how much is said there, if the configuration says so. closing: its modes that keep strangers out; None
     while they are not known. told: what was logged last of whether all may be said there. decided: set once they are, or are
     no matter any more.
@@ -49,6 +50,8 @@ class Room:
     name: str
     key: SecretSource | None
     detail: Detail | None = None
+    made: bool = False
+    op: bool = False
     joined: bool = False
     seen: bool = False
     why: str = "not joined yet"
@@ -62,7 +65,9 @@ class Room:
     @property
     def full(self) -> bool:
         """Whether all may be said there, and not only what all the world may know."""
-        return self.detail is Detail.FULL if self.detail is not None else bool(self.closing)
+        if self.detail is not None:
+            return self.detail is Detail.FULL
+        return bool(self.closing) and (self.op or not self.made)
 
     @property
     def undecided(self) -> bool:
@@ -77,7 +82,7 @@ class Room:
 
     def enter(self, now: float) -> None:
         """We are there."""
-        self.joined, self.since, self.closing = True, now, None
+        self.joined, self.since, self.closing, self.op = True, now, None, False
         self.decided.clear()
 
     def stay_out(self, why: str, now: float) -> bool:
@@ -115,6 +120,14 @@ class Rooms:
         """The room that is meant, however it is spelt."""
         return self._rooms.get(fold(name))
 
+    def add(self, name: str) -> Room:
+        """One that we make, or made; it is joined by and by."""
+        return self._rooms.setdefault(fold(name), Room(name, None, made=True))
+
+    def remove(self, name: str) -> None:
+        """One that we made, and are to be in no more."""
+        self._rooms.pop(fold(name), None)
+
     def beyond(self, features: Mapping[str, str]) -> Iterator[Room]:
         """Those for which the server has no place, as far as it tells how many it allows (CHANLIMIT)."""
         for part in features.get("CHANLIMIT", "").split(","):
@@ -124,4 +137,6 @@ class Rooms:
 
     def leave_all(self) -> None:
         """The link is gone."""
-        self._rooms = {key: Room(room.name, room.key, room.detail) for key, room in self._rooms.items()}
+        self._rooms = {
+            key: Room(room.name, room.key, room.detail, room.made) for key, room in self._rooms.items()
+        }

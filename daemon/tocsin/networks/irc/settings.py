@@ -1,6 +1,7 @@
 """What the configuration says of an IRC network."""
 
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -72,6 +73,7 @@ class IrcSettings:
     own, with its key in the same file. password: the server's. nick: the first that is free of these two.
     room: where all alerts are told. keys: channel -> its key. detail: channel -> how much is said there; where it
     does not say so, all of it in a channel that is closed. identity: how the network proves who speaks.
+    chanserv: whether channels that we make are registered with ChanServ, so that they stay ours.
     burst, pace: so many lines may go out at once, and then one each so often.
     """
 
@@ -87,6 +89,7 @@ class IrcSettings:
     keys: Mapping[str, Secret] = field(default_factory=dict)
     detail: Mapping[str, Detail] = field(default_factory=dict)
     identity: Identity = Identity.ACCOUNTS
+    chanserv: bool = False
     burst: Annotated[Count, AfterValidator(lambda count: max(count, 1))] = 5
     pace: Duration = timedelta(seconds=1)
 
@@ -104,8 +107,22 @@ class IrcSettings:
         for path in filter(None, (self.tls_ca, self.certificate)):
             if not path.is_file():
                 raise ValueError(f"{path}: no such file")
+        if self.chanserv and self.sasl is None:
+            raise ValueError("chanserv registers channels to Tocsin's own account: set sasl")
         if self.sasl is not None and self.sasl.password is None and self.certificate is None:
             raise ValueError("sasl names neither account and password, nor is there a certificate")
+
+    def trust(self) -> ssl.SSLContext:
+        """Whom we trust by TLS, and what we prove. Reads files, so in a thread. Raises ValueError if one can't be used."""
+        path = self.tls_ca
+        try:
+            context = ssl.create_default_context(cafile=path)
+            path = self.certificate
+            if path is not None:
+                context.load_cert_chain(path)
+        except OSError as error:
+            raise ValueError(f"{path}: can't be used: {error.strerror or error}") from None
+        return context
 
     def about_rooms(self) -> Iterable[KeyPath]:
         return [path for path in self._per_room() if path[0] == "detail"]

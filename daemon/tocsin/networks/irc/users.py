@@ -44,6 +44,15 @@ class Users:
         users = list(self._users.values())  # at once, since the writer's thread asks too
         return [user.nick for user in users if user.account and fold(user.account) == wanted]
 
+    def account_of(self, nick: str) -> str | None:
+        """Whose nick that is: empty if it is nobody's account, None if that is not known."""
+        user = self._users.get(fold(nick))
+        return user.account if user is not None else None
+
+    def nicks_in(self, room: str) -> Sequence[str]:
+        """Who is in a channel with us, we ourselves among them."""
+        return [user.nick for user in self._users.values() if fold(room) in user.rooms]
+
     def take(self, heard: Heard, caps: set[str]) -> None:
         """Follow who comes and goes."""
         match heard.command:

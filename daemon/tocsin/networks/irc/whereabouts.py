@@ -47,6 +47,20 @@ class Whereabouts:
         """Whether they are in a channel with us."""
         return bool(self._users.nicks_of(account)) if self._by_account else account in self._users
 
+    def account_of(self, nick: str) -> str | None:
+        """Whose nick that is: empty if it is nobody's account, None if that is not known."""
+        return self._users.account_of(nick)
+
+    def nicks_seen(self, account: str) -> Sequence[str]:
+        """By which nicks somebody is in a channel with us."""
+        if self._by_account:
+            return self._users.nicks_of(account)
+        return [account] if account in self._users else []
+
+    def nicks_in(self, room: str) -> Sequence[str]:
+        """Who is in a channel with us, we ourselves among them."""
+        return self._users.nicks_in(room)
+
     async def nicks(self, link: Link, account: str, last_nick: str) -> Sequence[str]:
         """By which nicks to reach an account. last_nick: by which it spoke last. Raises NetworkError if there is none."""
         self._still_absent(account)

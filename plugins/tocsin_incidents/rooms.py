@@ -154,11 +154,17 @@ class Rooms:
             await tocsin.entitle(place, title)
 
     def came(self, event: PersonCame, tx: Transaction) -> None:
-        """Who comes takes part, and reads in private what they missed."""
+        """Who comes takes part, and reads in private what they missed; each once, and not who declared it."""
         incident = tx.find_incident(event.subject)
-        if incident is None or not incident.open or event.person in incident.people:
+        if incident is None or not incident.open:
             return
-        tx.record(ResponderJoined(subject=incident.number, at=tx.now, by=event.person, person=event.person))
+        if event.person not in incident.people:
+            tx.record(
+                ResponderJoined(subject=incident.number, at=tx.now, by=event.person, person=event.person)
+            )
+        came = [entry.by for entry in tx.story(event.subject, (PersonCame,))]
+        if came.count(event.person) > 1 or event.person == incident.declared_by:
+            return
         for place in tx.private_places(event.person):
             tx.say(place, caught_up(incident, tx, tx.person(event.person).timezone), about=incident.number)
 

@@ -11,12 +11,13 @@ from tocsin.api import (
     Role,
     Transaction,
     counted,
+    listed,
     meant_incident,
     of_incident,
     spelled,
     written,
 )
-from tocsin_incidents.telling import DOT, UTC, alerts_of, zone_of
+from tocsin_incidents.telling import DOT, UTC, alerts_of, here, zone_of
 
 MOST_LISTED = 10
 
@@ -84,7 +85,7 @@ def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
     if Clock.RESOLVED in incident.clocks:
         yield f"cause: {incident.cause or 'unexplained'}"
     if incident.own_rooms:
-        yield f"talked about in {', '.join(f'{room.name} on {room.network}' for room in incident.own_rooms)}"
+        yield f"talked about in {listed(map(here, incident.own_rooms))}"
 
 
 def _times(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]:

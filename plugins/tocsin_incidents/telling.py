@@ -21,8 +21,9 @@ def zone_of(call: Call, tx: Transaction) -> ZoneInfo:
 
 
 def here(place: Place) -> str:
-    """A room as people call it."""
-    return f"{place.name} on {place.network}"
+    """A room as people call it; where its name is none that anybody knows it by, it is the incident's own."""
+    name = "its own room" if place.name.startswith("!") else place.name
+    return f"{name} on {place.network}"
 
 
 def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:

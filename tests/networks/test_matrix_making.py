@@ -286,6 +286,18 @@ async def test_a_room_that_somebody_else_has_marked_is_not_believed(world: World
             )
 
 
+@pytest.mark.usefixtures("ear")
+@pytest.mark.parametrize("name", ["", "a b", "x\r\ny", "\u202ex", "x" * 42])
+async def test_what_can_be_no_name_makes_no_room_and_finds_none(
+    world: World, network: Matrix, name: str
+) -> None:
+    world.joins(await world.mallory.create(encrypted=True, invite=[world.bot.user_id]))
+    error = await fails(network.make_room(name, TITLE, [world.alice.id]))
+    assert (str(error), error.permanent) == (f"no room can be asked for by {name!r}", True)
+    await world.alice.sync()
+    assert not world.alice.invites
+
+
 # Who is invited.
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -21,6 +22,8 @@ from tocsin.networks.matrix.wire import ANSWERED_WITHIN, at
 log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 LONGEST_NAME = 60
 """In characters: lists of rooms show no more of a name."""
@@ -70,8 +73,10 @@ class Making:
     async def make(self, name: str, title: str, accounts: Collection[str]) -> str:
         """Make one, or find the one that we made by that name; its id. Those invited may be fewer: that is told.
 
-        Raises NetworkError.
+        name: of letters, digits, `_`, `.` and `-`. Raises NetworkError.
         """
+        if not _NAME.fullmatch(name):
+            raise NetworkError(f"no room can be asked for by {name!r}", permanent=True, unsent=True)
         async with self._locks.setdefault(name, asyncio.Lock()):
             wanted = [account for account in dict.fromkeys(accounts) if account != self._world.us]
             room = self._world.made(name) or await self._made_unheard(name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.networks.contract import NetworkContract
+from tests.networks.contract import NetworkContract, RoomsContract
 from tests.networks.matrix_peers import EncryptedPeer, MatrixPeer
 from tests.servers.synapse import Synapse
 
@@ -17,7 +17,7 @@ class TestMatrix(NetworkContract):
             yield running
 
 
-class TestEncrypted(NetworkContract):
+class TestEncrypted(NetworkContract, RoomsContract):
     @pytest.fixture
     async def peer(self, synapse: Synapse, tmp_path: Path) -> AsyncIterator[EncryptedPeer]:
         async with EncryptedPeer(synapse, tmp_path) as running:

@@ -23,6 +23,7 @@ class Call:
 
     by: the person's name; empty for a stranger. name: the command's. place: where it was said, and is answered.
     about: the message of ours that it answers, if that is about something: what is meant if no alert is named.
+    quoted: of a command that `quotes`, what somebody said there that it means; None if that is not known any more.
     """
 
     by: str
@@ -30,6 +31,7 @@ class Call:
     name: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     about: About | None = None
+    quoted: Line | None = None
 
     @property
     def place(self) -> Place:
@@ -61,7 +63,8 @@ class Command:
     words that people type for it. often: whether the short `!help` names it. strangers: the words behind its own with
     which strangers may give it, anywhere. secret: what stands behind its own word is not written down. expires: it is
     not done if it was said too long ago, as is right for what wakes people, or lets them sleep. grammar: in place of the
-    usage by which the words are read, where people say them more freely than its form allows.
+    usage by which the words are read, where people say them more freely than its form allows. quotes: it is about what
+    somebody said: what was tapped, or what was said last in that room, by whomever its words name.
     """
 
     usage: str
@@ -74,6 +77,7 @@ class Command:
     secret: bool = False
     expires: bool = False
     grammar: str = ""
+    quotes: bool = False
 
     def __post_init__(self) -> None:
         if not self.usage.split() or type(self.also) is not tuple:  # a plain text is a sequence of texts too

@@ -15,6 +15,7 @@ from tocsin.domain.grammar import Words, first_line, is_chat, is_id, words
 from tocsin.domain.message import Line, Message, Place, identity, storable
 from tocsin.domain.taps import Tap, word_of
 from tocsin.errors import NotAllowed, Refused
+from tocsin.lately import Lately
 from tocsin.seen import is_early
 from tocsin.speakers import Speaker, Strangers, give_next, refusal, speaker, use, without_codes
 from tocsin.store import audit, inbox
@@ -41,6 +42,7 @@ class Heard:
 
     said: its words, if it is a command. loosely: those that make it one only if it answers a message of ours.
     tap: what it says as a tap on that. said_at: when, by the network's clock; None if that does not tell.
+    quoted: what somebody said there that it means, of a command that is about such.
     """
 
     line: Line
@@ -48,6 +50,7 @@ class Heard:
     loosely: Words = _NOTHING
     tap: Tap | None = None
     said_at: datetime | None = None
+    quoted: Line | None = None
 
     @property
     def name(self) -> str:
@@ -62,10 +65,16 @@ class Commands:
         self._tocsin = tocsin
         self._strangers = Strangers()
         self._in_vain = dict[Place, timedelta]()  # where a line has waited for nothing, and when last
+        self._lately = Lately()
 
     async def heard(self, line: Line) -> None:
         """Take a line; when this returns, it is kept, however long that takes."""
         heard = self._read(line)
+        command = self._known.find(heard.name)
+        if command is not None and command.quotes:
+            heard = replace(heard, quoted=self._lately.meant(line, heard.said.rest))
+        if not heard.name:
+            self._lately.add(heard.line)
         if heard.name and self._ignored(heard):
             heard = Heard(heard.line)
         if heard.name and heard.line.about:
@@ -139,7 +148,7 @@ class Commands:
         person_of, network = self._tocsin.people.person_of, line.place.network
         if person_of(network, line.account) is not None:
             return False
-        if heard.tap is not None and heard.tap.only_if_paged:
+        if heard.tap is not None and (heard.tap.only_if_paged or heard.tap.of_others):
             return True
         called = heard.said.called or heard.loosely.called
         if not called and self._known.find(heard.name) is None and not self._known.near(heard.name):
@@ -160,7 +169,8 @@ class Commands:
         if about is not None and heard.tap is not None:
             by = tx.person_of(line.place.network, line.account) or ""
             about = tapped(heard.tap, about, line, by, tx)
-        said = heard.loosely if heard.loosely.name and about is not None else heard.said
+        of_others = heard.tap is not None and heard.tap.of_others
+        said = heard.loosely if heard.loosely.name and (about is not None or of_others) else heard.said
         if said.name:
             self._do(said, heard, about, tx)
 
@@ -173,7 +183,7 @@ class Commands:
             # The code may be good elsewhere, or nearly right: nobody else needs to read it.
             verdict = self._refuse(str(error), name, line, tx, told="that code is not one of theirs")
         else:
-            verdict = self._obey(name, who, line, about, tx)
+            verdict = self._obey(name, who, line, about, tx, quoted=heard.quoted)
         command = tx.rules.of(Vocabulary).find(name)
         what = name if command is not None and command.secret else f"{name} {who.rest}".strip()
         if heard.tap is not None and about is not None:
@@ -196,7 +206,16 @@ class Commands:
             verdict = self._obey("unack", Speaker(by, " ".join(back.ids)), line, None, tx)
         _write_down(line, by, f"unack {' '.join(back.ids)} (taken back)", verdict, tx)
 
-    def _obey(self, name: str, who: Speaker, line: Line, about: About | None, tx: Transaction) -> str:
+    def _obey(
+        self,
+        name: str,
+        who: Speaker,
+        line: Line,
+        about: About | None,
+        tx: Transaction,
+        *,
+        quoted: Line | None = None,
+    ) -> str:
         """Do what was asked, and answer; what came of it, for the audit."""
         known = tx.rules.of(Vocabulary)
         command = known.find(name)
@@ -215,7 +234,8 @@ class Commands:
             again = f"{name} {_repeated(command, who.rest, about)}".strip()
             command.refuse_if_old(again, line.at, tx)
             use(who, line.place.network, tx)
-            said = command.handler(Call(who.by, line, name, command.read(who.rest, about, tx), about), tx)
+            words = command.read(who.rest, about, tx)
+            said = command.handler(Call(who.by, line, name, words, about, quoted), tx)
         if part.error is None:
             give_next(who, line, tx)
             answer(line, who.by, str(said) if isinstance(said, Refused) else said, tx)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tocsin.api import Command, Event, hookimpl
 from tocsin_timeline.events import EVENTS
 from tocsin_timeline.noting import NOTE, note
+from tocsin_timeline.pinning import PIN, pin
 from tocsin_timeline.showing import TIMELINE, show
 
 
@@ -21,5 +22,6 @@ class Timeline:
     def register_commands(self) -> Iterable[Command]:
         return [
             Command(NOTE, note, "keep it for the timeline", often=True, grammar="note [WORDS\u2026]"),
+            Command(PIN, pin, "keep what somebody said", quotes=True, grammar="pin [WORDS\u2026]"),
             Command(TIMELINE, show, "what happened in it", grammar="timeline [WORDS\u2026]"),
         ]

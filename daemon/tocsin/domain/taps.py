@@ -12,10 +12,12 @@ class Tap:
     """What a tap says.
 
     only_if_paged: it counts only from somebody who was paged for it, for it may as well mean `I have seen it`.
+    of_others: it means what anybody said, and not only us.
     """
 
     word: str
     only_if_paged: bool = False
+    of_others: bool = False
 
 
 _MEANS = {
@@ -26,6 +28,8 @@ _MEANS = {
     "\N{BLACK UP-POINTING DOUBLE TRIANGLE}": Tap("up"),
     "\N{UP-POINTING SMALL RED TRIANGLE}": Tap("up"),
     "\N{UPWARDS BLACK ARROW}": Tap("up"),
+    "\N{PUSHPIN}": Tap("pin", of_others=True),
+    "\N{ROUND PUSHPIN}": Tap("pin", of_others=True),
     "\N{POLICE CARS REVOLVING LIGHT}": Tap("declare"),
 }
 _SHOWN = {tap.word: emoji for emoji, tap in reversed(_MEANS.items())}

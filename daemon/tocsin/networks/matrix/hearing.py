@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.domain.message import Line, Place, identity
+from tocsin.domain.taps import word_of
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener
 from tocsin.networks.matrix import bodies
@@ -156,7 +157,12 @@ class Hearing:
 
     async def _tap(self, room_id: str, found: Opened, line: Line) -> Line | None:
         tap = bodies.reaction(found.content)
-        if tap is None or not await self._is_ours(room_id, tap[0], line.called):
+        if tap is None:
+            return None
+        said = word_of(tap[1])
+        if not (said is not None and said.of_others) and not await self._is_ours(
+            room_id, tap[0], line.called
+        ):
             return None
         return replace(line, text=tap[1], about=tap[0], about_id=self._ours.get(tap[0]) or "", tapped=True)
 

@@ -16,7 +16,7 @@ from tocsin.networks.base import Rank
 from tocsin.networks.irc.network import Irc
 from tocsin.networks.irc.settings import IrcSettings
 
-from tests.networks.contract import PAGE, Recorder, RoomsPeer
+from tests.networks.contract import PAGE, RoomsPeer
 from tests.processes import PATIENCE
 from tests.servers.irc_user import HOSTNAME, Line, Refused, User
 from tests.servers.ircd import Inspircd, Ircd
@@ -197,7 +197,10 @@ class IrcPeer(RoomsPeer):
         self.users = {name: User(name) for name in (self.alice, self.bob, self.stranger)}
 
     async def connect(self) -> None:
-        self.network = irc(self.server.port, identity=Identity.ACCOUNTS if self.accounts else Identity.NICKS)
+        self.network = self.again()
+
+    def again(self) -> Irc:
+        return irc(self.server.port, identity=Identity.ACCOUNTS if self.accounts else Identity.NICKS)
 
     async def arrive(self) -> None:
         await asyncio.gather(
@@ -247,12 +250,3 @@ class IrcPeer(RoomsPeer):
         await user.sync()
         names = [line.params[-1].split() for line in user.lines[start:] if line.command == "353"]
         return any(self.us in {name.lstrip("@+") for name in each} for each in names)
-
-    async def restarts(self, *rooms: str) -> None:
-        self.running.cancel()
-        await asyncio.wait([self.running])
-        await self.connect()
-        self.network.be_in(rooms)
-        self.recorder = Recorder()
-        self.running = asyncio.create_task(self.network.run(self.recorder))
-        await self.recorder.is_up()

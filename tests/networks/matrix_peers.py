@@ -15,9 +15,8 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
 from tocsin.networks.matrix.network import Matrix
 from tocsin.networks.matrix.replies import MatrixError
-from tocsin.networks.matrix.wire import at
 
-from tests.networks.contract import PAGE, Peer, Recorder, RoomsPeer
+from tests.networks.contract import PAGE, Peer, RoomsPeer
 from tests.networks.matrix_account import Bot, account_of, connected, logs_in
 from tests.processes import PATIENCE
 from tests.servers.matrix_user import User
@@ -189,8 +188,45 @@ class EncryptedPeer(RoomsPeer):
         }
         self._account = account_of(self.synapse, person, self.folder / "state", **settings)
         self._account.keep(logs_in(self.synapse, person))
-        self.network = self._begins()
+        self.network = self.again()
         await asyncio.gather(*(bot.syncs() for bot in bots))
+
+    def again(self) -> Matrix:
+        accounts = [self.alice, self.bob]
+        return Matrix("matrix", self._account, accounts=accounts, rooms=(), now=now, jitter=min)
+
+    async def squats(self, name: str) -> str:
+        body = {
+            "preset": "private_chat",
+            "invite": [f"@{self.us}:tocsin.test"],
+            "creation_content": {"org.tocsin.room": name},
+        }
+        answer = await self._bots[self.stranger].client.call("POST", "/createRoom", body)
+        return str(answer["room_id"])
+
+    async def invited(self, account: str, room: str) -> None:
+        bot = self._bots[account]
+        async with asyncio.timeout(PATIENCE):
+            while room not in (await bot.syncs(wait=1)).rooms.invite:
+                pass
+
+    async def enters(self, account: str, room: str) -> bool:
+        try:
+            await self._bots[account].joins(room)
+        except MatrixError:
+            return False
+        return True
+
+    async def title(self, room: str, title: str = "") -> str:
+        path, found = f"/rooms/{room}/state/m.room.topic", ""
+        async with asyncio.timeout(PATIENCE):
+            while not found or title not in ("", found):
+                found = (await self._bots[self.alice].client.call("GET", path))["topic"]
+        return found
+
+    async def is_there(self, account: str, room: str) -> bool:
+        answer = await self._bots[account].client.call("GET", f"/rooms/{room}/joined_members")
+        return f"@{self.us}:tocsin.test" in answer["joined"]
 
     async def _enter(self, person: Person) -> Bot:
         folder = self.folder / person.name
@@ -198,10 +234,6 @@ class EncryptedPeer(RoomsPeer):
             connected(self.synapse, person, folder, "PHONE")
         )
         return bot
-
-    def _begins(self) -> Matrix:
-        people = [self.alice, self.bob]
-        return Matrix("matrix", self._account, accounts=people, rooms=(), now=now, jitter=min)
 
     async def disconnect(self) -> None:
         await self._there.aclose()
@@ -226,54 +258,3 @@ class EncryptedPeer(RoomsPeer):
             and (event.sender, event.source["room_id"]) == (f"@{self.us}:tocsin.test", room)
             for line in event.source["content"]["body"].split("\n")
         ]
-
-    async def squats(self, name: str) -> str:
-        body = {
-            "preset": "private_chat",
-            "invite": [f"@{self.us}:tocsin.test"],
-            "creation_content": {"org.tocsin.room": name},
-        }
-        answer = await self._bots[self.stranger].client.call("POST", "/createRoom", body)
-        return str(answer["room_id"])
-
-    async def invited(self, account: str, room: str) -> None:
-        bot = self._bots[account]
-        async with asyncio.timeout(PATIENCE):
-            while room not in bot.client.nio.invited_rooms:
-                await bot.syncs(wait=1)
-
-    async def enters(self, account: str, room: str) -> bool:
-        bot = self._bots[account]
-        try:
-            await bot.joins(room)
-        except MatrixError as error:
-            assert error.code == "M_FORBIDDEN"
-            return False
-        async with asyncio.timeout(PATIENCE):
-            while room not in bot.client.nio.rooms:
-                await bot.syncs(wait=1)
-        return True
-
-    async def title(self, room: str, title: str = "") -> str:
-        alice = self._bots[self.alice]
-        path = at("rooms", room, "state", "m.room.topic")
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                topic = str((await alice.client.call("GET", path))["topic"])
-                if title in {"", topic}:
-                    return topic
-                await alice.syncs(wait=1)
-
-    async def is_there(self, account: str, room: str) -> bool:
-        answer = await self._bots[account].client.call("GET", at("rooms", room, "joined_members"))
-        return f"@{self.us}:tocsin.test" in answer["joined"]
-
-    async def restarts(self, *rooms: str) -> None:
-        self.running.cancel()
-        await asyncio.wait([self.running])
-        stands_at, self.recorder = self.recorder.stands_at, Recorder()
-        self.recorder.stands_at = stands_at
-        self.network = self._begins()
-        self.network.be_in(rooms)
-        self.running = asyncio.create_task(self.network.run(self.recorder))
-        await self.recorder.is_up()

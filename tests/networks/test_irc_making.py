@@ -169,6 +169,16 @@ async def test_a_link_that_ends_while_it_is_made_ends_that_too() -> None:
         assert await make(network) == ROOM
 
 
+@pytest.mark.parametrize("name", ["", "a,b", "a b", "x\r\nQUIT", "a\0b", "\u202ex", ":a", "a" * 200])
+async def test_an_odd_name_makes_no_other_channel(name: str) -> None:
+    async with Town() as fake, on(network := irc(fake.port, identity=Identity.NICKS)) as ear:
+        await ear.is_up()
+        with pytest.raises(NetworkError) as caught:
+            await network.make_room(name, "the disk", [])
+        assert caught.value.permanent
+        assert sum(line.startswith("JOIN") for line in fake.lines) == 1
+
+
 async def test_before_it_is_connected_it_makes_none() -> None:
     error = await refused(irc(1))
     assert (error.permanent, error.unsent) == (False, True)

@@ -33,7 +33,9 @@ def check_names(config: Config) -> Iterator[Problem]:
     yield from _about_rooms(config)
     yield from _people(config)
     for name, team in config.teams.items():
-        yield from _members(("teams", name, "members"), team.members, config)
+        if not team.members and not team.rooms:  # with rooms alone it is those who read there
+            yield Problem(("teams", name, "members"), "names nobody", fatal=False)
+        yield from _known(("teams", name, "members"), team.members, config)
         yield from _networks(("teams", name, "rooms"), team.rooms, config, "room")
     for name, schedule in config.schedules.items():
         yield from _schedule(("schedules", name), schedule, config)
@@ -116,12 +118,6 @@ def _networks(at: KeyPath, named: Mapping[str, str], config: Config, what: str) 
             yield Problem((*at, network), "must not be empty")
         elif complaint := config.networks[network].complaint(**{what: value}):
             yield Problem((*at, network), complaint)
-
-
-def _members(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:
-    if not names:
-        yield Problem(at, "names nobody", fatal=False)
-    yield from _known(at, names, config)
 
 
 def _known(at: KeyPath, names: tuple[str, ...], config: Config) -> Iterator[Problem]:

@@ -91,7 +91,7 @@ class Responder:
 
 @dataclass(frozen=True)
 class Team:
-    """People who answer for the same things.
+    """People who answer for the same things; without members, whoever reads in its rooms.
 
     rooms: network -> the team's room there.
     """

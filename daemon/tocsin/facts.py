@@ -148,6 +148,12 @@ class Facts:
         for number in self.all_open(INCIDENT):
             yield self.incident(number)
 
+    def incidents_since(self, since: datetime) -> Iterator[Incident]:
+        """Every incident that is open, or was closed after that time, the oldest first."""
+        closed = (subject.id for subject in subjects.closed_since(self.connection, INCIDENT, since))
+        for number in sorted({*self.all_open(INCIDENT), *closed}, key=int):
+            yield self.incident(number)
+
     def incident_of(self, group: str) -> Incident | None:
         """The open incident that an alert group belongs to."""
         return next((one for one in self.open_incidents() if group in one.groups), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tocsin.api import Refused, UsageError, bare, full_minute, parse_length, parse_moment, spelled
+from tocsin.api import Message, Refused, UsageError, bare, full_minute, parse_length, parse_moment, spelled
 
 LONGEST_TEXT = 1000
 LONGEST_WAIT = timedelta(days=7)
@@ -48,7 +48,7 @@ class Asked:
             )
         if next_at is not None and not text:
             raise UsageError("what is new? If nothing is, say so: 'no change yet next 30m'")
-        return cls(text, next_at)
+        return cls(Message(text).text, next_at)  # what hides in a line, or breaks it, is taken out there
 
 
 def _moment(words: Sequence[str], now: datetime, zone: ZoneInfo) -> datetime | None:

@@ -18,6 +18,18 @@ class Stage(StrEnum):
     PAGE = "page"
 
 
+class Moment(StrEnum):
+    """When audiences are told something."""
+
+    DECLARED = "declared"
+    UPDATED = "updated"
+    MITIGATED = "mitigated"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    LATE = "late"
+    REOPENED = "reopened"
+
+
 @dataclass(frozen=True, kw_only=True)
 class UpdatePromised(Event):
     """The next update is due then, though nobody has said so: an incident begins, begins anew, or is worse than before."""
@@ -54,6 +66,20 @@ class OverdueTold(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AudienceTold(Event):
+    """An audience was told how it stands. text: in words of its own. next_at: when it was promised more, if it was."""
+
+    kind: ClassVar[str] = "reminders.audience_told"
+    audience: str
+    moment: Moment
+    text: str
+    next_at: datetime | None = None
+
+    def headline(self) -> str:
+        return f"{self.audience} told: {self.text}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class BystanderPointed(Event):
     """Somebody who has no part in it asked how it stands, and was told where all updates are."""
 
@@ -64,4 +90,4 @@ class BystanderPointed(Event):
         return f"{self.person} was pointed to the updates"
 
 
-EVENTS: tuple[type[Event], ...] = (UpdatePromised, OverdueTold)
+EVENTS: tuple[type[Event], ...] = (UpdatePromised, OverdueTold, AudienceTold, BystanderPointed)

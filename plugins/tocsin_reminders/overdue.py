@@ -19,8 +19,9 @@ from tocsin.api import (
     of_incident,
     spelled,
 )
+from tocsin_reminders.audiences import Audiences
 from tocsin_reminders.events import OverdueTold, Stage, UpdatePromised
-from tocsin_reminders.promise import MAKING, PAGE_KEY, Promise, due_after, late, owner
+from tocsin_reminders.promise import PAGE_KEY, due_after, late, owner, promise_of
 from tocsin_reminders.settings import StagesBySeverity, UpdateEvery
 from tocsin_reminders.telling import clock, tell_everywhere, tell_privately
 
@@ -31,12 +32,13 @@ STAGE = "reminders.overdue"
 @dataclass(frozen=True)
 class Overdue:
     """every: how often updates come. stages: who is told when one does not. page: whom the last stage calls; empty for
-    whoever answers for the update.
+    whoever answers for the update. audiences: who was promised it beside those who work on it.
     """
 
     every: UpdateEvery
     stages: StagesBySeverity
     page: str
+    audiences: Audiences
 
     # What happens to an incident.
 
@@ -97,7 +99,7 @@ class Overdue:
             return
         if Stage(name) in promise.told:
             return
-        if Stage(name) in [stage for _, stage in self._plan(incident)]:
+        if Stage(name) in [stage for _, stage in self._plan(incident, tx)]:
             self._tell(incident, promise.next_at, Stage(name), tx)
         else:
             self._go_on(incident, Stage(name), tx)
@@ -119,13 +121,14 @@ class Overdue:
         if promise_of(number, tx).paging:
             tx.record(PageUnneeded(subject=number, at=tx.now, key=PAGE_KEY, because=because))
 
-    def _plan(self, incident: Incident) -> Sequence[tuple[timedelta, Stage]]:
+    def _plan(self, incident: Incident, tx: Transaction) -> Sequence[tuple[timedelta, Stage]]:
         """The stages that come for it as it stands now, and how long after the promised time."""
         deputy = incident.roles.get(Role.DEPUTY, "")
         left_out = set() if deputy and deputy != owner(incident) else {Stage.DEPUTY}
         if incident.solo:  # whoever does all of it alone is reminded, and nobody else comes upon them
             left_out |= {Stage.DEPUTY, Stage.ROOM, Stage.PAGE}
-        left_out |= {Stage.AUDIENCES}
+        if not self.audiences.expected(incident, tx):
+            left_out |= {Stage.AUDIENCES}
         later = [one for one in self.stages.of(incident.severity) if one[1] not in left_out]
         return [(timedelta(0), Stage.OWNER), *later]
 
@@ -135,7 +138,7 @@ class Overdue:
             (after for after, one in self.stages.of(incident.severity) if one is told), timedelta(0)
         )
         said = promise_of(incident.number, tx).told
-        for after, stage in self._plan(incident):
+        for after, stage in self._plan(incident, tx):
             if after >= passed and stage not in (*said, told, Stage.OWNER):
                 key = f"{incident.number}/{stage}"
                 if not tx.timer_is_set(STAGE, key):
@@ -164,6 +167,8 @@ class Overdue:
                     self._tell_room(incident, room, command, tx)
             case Stage.ROOM:
                 self._tell_room(incident, room, command, tx)
+            case Stage.AUDIENCES:
+                self.audiences.late(incident, tx)
             case Stage.PAGE if who:
                 text = f"the update promised by {clock(promised, tx)} {is_late}: {command}"
                 tx.record(PageAsked(subject=number, at=tx.now, name=who, text=text, key=PAGE_KEY))
@@ -184,8 +189,3 @@ class Overdue:
 
     def _tell_room(self, incident: Incident, text: str, command: str, tx: Transaction) -> None:
         tell_everywhere(incident, of_incident(incident, text, brief=text, command=command), tx)
-
-
-def promise_of(number: str, tx: Transaction) -> Promise:
-    """What is promised of an incident's next update."""
-    return tx.replay(number, Promise, MAKING)

@@ -1,4 +1,4 @@
-"""The promise of a next update: until when, of whom, and who was told that it was not kept. Pure."""
+"""The promise of a next update: until when, of whom, and who was told that it was not kept."""
 
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from tocsin.api import (
     PageUnneeded,
     Role,
     StatusUpdated,
+    Transaction,
     full_minute,
 )
 from tocsin_reminders.events import OverdueTold, Stage, UpdatePromised
@@ -60,6 +61,11 @@ class Promise:
                 self.told.append(event.stage)
             case PageAsked(key=key) | PageUnneeded(key=key) if key == PAGE_KEY:
                 self.paging = isinstance(event, PageAsked)
+
+
+def promise_of(number: str, tx: Transaction) -> Promise:
+    """What is promised of an incident's next update."""
+    return tx.replay(number, Promise, MAKING)
 
 
 def owner(incident: Incident) -> str:

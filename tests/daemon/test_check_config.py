@@ -51,7 +51,7 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
         text = "\n".join(
             line[1:] if line[:1] == "#" and line[1:2] not in (" ", "") else line for line in text.splitlines()
         )
-        text = text.replace("/usr/local/bin", str(tmp_path))
+        text = text.replace("/usr/local/bin", str(tmp_path)).replace("/srv/status", str(tmp_path))
     for secret in (
         "prometheus.token",
         "legacy.password",

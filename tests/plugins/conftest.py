@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 from tests.engine import Start
 from tests.plugins.alertmanager_parts import Sender, declared
 from tests.plugins.notify_parts import Ntfy, Sink, served
+from tests.servers.certificates import Certificates
 from tests.tower import Tower
 
 
@@ -47,3 +48,8 @@ async def sender(start: Start) -> AsyncIterator[Sender]:
     """An Alertmanager whose posts are paged."""
     async with start(declared()) as engine, ClientSession() as session:
         yield Sender(session, engine)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("tls") / "certificates")

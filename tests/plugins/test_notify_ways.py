@@ -2,17 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 
 from tocsin.api import Smtp
 from tocsin.config.values import SecretSource
@@ -21,11 +15,10 @@ from tocsin_notify import long_tail
 from tocsin_notify.settings import Way
 
 from tests.engine import Engine, Start, fires
+from tests.plugins.mail_parts import PASSWORD, Mailbox, mail_server
 from tests.plugins.notify_parts import PUBLIC, Sink, alice, notifying, pages, served
 from tests.processes import PATIENCE
 from tests.servers.certificates import Certificates
-
-PASSWORD = "correct horse battery"
 
 SECRET = SecretSource(env="A_SECRET")
 
@@ -35,11 +28,6 @@ by_apprise = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_SECRET", PASSWORD)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("tls") / "certificates")
 
 
 async def rows(engine: Engine) -> list[str]:
@@ -136,48 +124,6 @@ async def test_a_program_that_fails_has_not_rung(start: Start, tmp_path: Path) -
     async with start(notifying(alice({"siren": Way(command=(str(program),))}))) as engine:
         await pages(engine, await engine.report(fires()))
         assert await rows(engine) == [f"siren of alice does not ring: {program}: exit code 3"]
-
-
-@dataclass
-class Mailbox:
-    """What a mail server takes. answers: what it says to a mail."""
-
-    mails: list[EmailMessage] = field(default_factory=list)
-    answer: str = "250 OK"
-    port: int = 0
-
-    async def handle_DATA(self, _: object, __: object, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's own)
-        assert isinstance(envelope.content, bytes)
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        return self.answer
-
-
-@asynccontextmanager
-async def mail_server(certificates: Certificates) -> AsyncIterator[Mailbox]:
-    """One that takes mail of whoever speaks TLS and knows the password."""
-    box = Mailbox()
-
-    def allow(_: object, __: object, ___: object, ____: str, given: Any) -> AuthResult:
-        good = (given.login, given.password) == (b"tocsin", PASSWORD.encode())
-        return AuthResult(success=good, handled=good)
-
-    def connected() -> SMTP:
-        return SMTP(
-            box,
-            hostname="mail.test",
-            tls_context=certificates.server_context(),
-            require_starttls=True,
-            auth_required=True,
-            authenticator=allow,
-            loop=asyncio.get_running_loop(),
-        )
-
-    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
-    box.port = server.sockets[0].getsockname()[1]
-    try:
-        yield box
-    finally:
-        server.close()
 
 
 def by_mail(box: Mailbox, certificates: Certificates, **more: Any) -> Any:

@@ -109,7 +109,7 @@ async def test_a_stranger_reads_what_all_may_know_and_tells_nothing(tower: Tower
         ]
         await led(engine, "sev1", "the vault is empty")
         [line] = await asks(engine, "mallory", "!status", room="#ops")
-        assert line == "which one, 1 (sev2), 2 (sev1)? \u00b7 !status 1"
+        assert line == "which one, 1 (sev2) and 2 (sev1)? \u00b7 !status 1"
         before = len(tower.chat.said)
         await engine.says("mallory", "status 1")
         assert not [line for line in told(tower, before) if "vault" in line]

@@ -19,12 +19,13 @@ class About:
     """A message of ours that a line answers.
 
     subjects: the ids that are meant where the line names none. said_at: when the message was to be said. asks: whether
-    it asked for an answer, and did not merely tell what became of something.
+    it asked for an answer, and did not merely tell what became of something. word: that of the command which it offered.
     """
 
     subjects: tuple[str, ...]
     said_at: datetime
     asks: bool
+    word: str = ""
 
 
 def answered(line: Line, tx: Transaction) -> About | None:
@@ -39,7 +40,20 @@ def answered(line: Line, tx: Transaction) -> About | None:
     if subjects.find(tx.connection, subject) is None:
         return None
     word = row.message.command.removeprefix(tx.config.prefix).partition(" ")[0]
-    return About((subject,), row.said_at, asks=row.lane in (Lane.PAGE, Lane.NEWS) or word == "ack")
+    return About((subject,), row.said_at, asks=row.lane in (Lane.PAGE, Lane.NEWS) or word == "ack", word=word)
+
+
+_NO_TO = {"accept": "decline", "yes": "no"}
+"""What a question offers -> its opposite."""
+
+
+def word_of_tap(tap: Tap, about: About | None) -> str:
+    """The command that a tap gives: on a question its yes or its no, elsewhere what it says; empty if that is nothing."""
+    if about is not None and about.word in _NO_TO:
+        if tap.only_if_paged:
+            return ""  # it may as well mean `I have seen it`
+        return {"ack": about.word, "no": _NO_TO[about.word]}.get(tap.word, "")
+    return "" if tap.word == "no" else tap.word
 
 
 def tapped(tap: Tap, about: About, line: Line, by: str, tx: Transaction) -> About | None:
@@ -48,6 +62,8 @@ def tapped(tap: Tap, about: About, line: Line, by: str, tx: Transaction) -> Abou
     by: who taps; empty for a stranger.
     """
     (subject,) = about.subjects
+    if about.word in _NO_TO:
+        return about if by and word_of_tap(tap, about) else None
     group = tx.find_group(subject)
     groups = [group] if group is not None else alerts_of(subject, tx)
     if groups is None:

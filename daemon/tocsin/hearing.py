@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from tocsin import taken_back
-from tocsin.about import About, answered, tapped
+from tocsin.about import About, answered, tapped, word_of_tap
 from tocsin.answering import answer
 from tocsin.commands import OWN_WORDS, Call, Command, Vocabulary
 from tocsin.core import Tocsin
@@ -120,7 +120,9 @@ class Commands:
             return heard
         if line.tapped:
             tap = word_of(line.text)
-            if tap is None or not line.about or self._known.find(tap.word) is None:
+            if tap is None or not line.about:
+                return heard
+            if tap.word != "no" and self._known.find(tap.word) is None:
                 return heard
             return replace(heard, loosely=Words(tap.word, called=True), tap=tap)
         said = self._words(read.text, private=line.place.private, us=line.us)
@@ -169,6 +171,7 @@ class Commands:
         if about is not None and heard.tap is not None:
             by = tx.person_of(line.place.network, line.account) or ""
             about = tapped(heard.tap, about, line, by, tx)
+            heard = replace(heard, loosely=replace(heard.loosely, name=word_of_tap(heard.tap, about)))
         of_others = heard.tap is not None and heard.tap.of_others
         said = heard.loosely if heard.loosely.name and (about is not None or of_others) else heard.said
         if said.name:

@@ -57,10 +57,8 @@ class Severities:
         """The question, to be said to whoever is there."""
         ask = self.criteria[question].ask
         tx.record(SeverityAsked(subject=incident.number, at=tx.now, question=question, ask=ask))
-        typed = (tx.typed(f"{word} {incident.number}") for word in ("yes", "no"))
-        return of_incident(
-            incident, f"{ask} {' or '.join(typed)}", brief=f"{ask} {tx.typed('yes')} or {tx.typed('no')}"
-        )
+        text = f"{ask} {tx.typed(f'no {incident.number}')}"
+        return of_incident(incident, text, brief=text, command=tx.typed(f"yes {incident.number}"))
 
     def yes(self, call: Call, tx: Transaction) -> Message | None:
         """This is how severe it is."""

@@ -45,7 +45,6 @@ def test_an_emoji_stands_for_a_word_in_whatever_colour_it_comes(emoji: str, tap:
         EMOJI_STYLE,
         ZWJ,
         "👎",
-        "❌",
         "✅✅",
         "✅👍",
         "👍🏽x",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.daemon.hands import CHECK, THUMB, Hands
 from tests.engine import Engine, fires
 from tests.plugins.incident_parts import TABLES, declared, said
 from tests.tower import Tower, asks
@@ -186,7 +187,7 @@ async def test_questions_say_how_severe_it_is(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         told = await asks(engine, "alice", "!declare mail is slow", room="#ops")
         assert told[-1].startswith("1 is it down for all or most users")
-        assert told[-1].endswith("!yes 1 or !no 1")
+        assert told[-1].endswith("!no 1 \u00b7 !yes 1")
         told = await asks(engine, "alice", "!no", room="#ops")
         assert told[0].startswith("1 is something that users need unusable for many of them?")
         told = await asks(engine, "bob", "!y 1", room="#ops")
@@ -235,3 +236,31 @@ async def test_what_else_it_is(tower: Tower) -> None:
         assert refused == [f"{subject} belongs to incident 1"]
         told = await asks(engine, "alice", "!rename 1 mail is lost", room="#ops")
         assert told == ["1 called 'mail is lost' from now on"]
+
+
+async def test_a_tap_answers_a_question(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        hands = Hands(engine)
+        await declared(engine, "mail is slow")
+        question = str(len(tower.chat.said))
+        assert await hands.tap("eve", CHECK, question, room="#ops") == ""
+        assert await hands.tap("bob", THUMB, question, room="#ops") == ""
+        assert "unusable for many of them?" in await hands.tap("bob", "\u274c", question, room="#ops")
+        question = next(
+            str(number) for number, one in enumerate(tower.chat.said, 1) if "unusable" in str(one)
+        )
+        await hands.tap("alice", CHECK, question, room="#ops")
+        assert "1 sev2 mail is slow" in (await asks(engine, "alice", "incident 1"))[0]
+
+
+@pytest.mark.parametrize(("emoji", "leader"), [(CHECK, "bob"), ("\u274c", "alice"), (THUMB, "alice")])
+async def test_a_tap_answers_an_offer(tower: Tower, emoji: str, leader: str) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        await engine.says("alice", "!hat pass bob", room="#ops")
+        offer = next(
+            str(number) for number, one in enumerate(tower.chat.said, 1) if "asks you to lead" in str(one)
+        )
+        await tower.chat.hears("bob", emoji, about=offer, tapped=True)
+        await engine.run.settled()
+        assert await engine.run.tocsin.turn(lambda tx: tx.incident("1").commander) == leader

@@ -28,6 +28,7 @@ _MEANS = {
     "\N{BLACK UP-POINTING DOUBLE TRIANGLE}": Tap("up"),
     "\N{UP-POINTING SMALL RED TRIANGLE}": Tap("up"),
     "\N{UPWARDS BLACK ARROW}": Tap("up"),
+    "\N{CROSS MARK}": Tap("no"),
     "\N{PUSHPIN}": Tap("pin", of_others=True),
     "\N{ROUND PUSHPIN}": Tap("pin", of_others=True),
     "\N{POLICE CARS REVOLVING LIGHT}": Tap("declare"),

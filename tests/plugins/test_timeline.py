@@ -224,6 +224,7 @@ rows = st.lists(
     st.builds(
         Moment,
         at=st.integers(0, 5).map(lambda minutes: BEGIN + timedelta(minutes=minutes)),
+        recorded_at=st.just(BEGIN),
         by=st.sampled_from(["", "alice"]),
         kind=st.just("timeline.noted"),
         text=st.just("it broke"),
@@ -245,6 +246,7 @@ class Row:
     """A row of the journal."""
 
     def __init__(self, moment: Moment) -> None:
-        self.at, self.seq, self.kind, self.by = moment.at, moment.seq, moment.kind, moment.by
+        self.at, self.recorded_at, self.by = moment.at, moment.recorded_at, moment.by
+        self.seq, self.kind = moment.seq, moment.kind
         self.subject, self.headline = moment.source, moment.text
         self.event: Event | None = None

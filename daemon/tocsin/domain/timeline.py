@@ -23,6 +23,8 @@ class Recorded(Protocol):
     @property
     def at(self) -> datetime: ...
     @property
+    def recorded_at(self) -> datetime: ...
+    @property
     def kind(self) -> str: ...
     @property
     def subject(self) -> str: ...
@@ -38,11 +40,12 @@ class Recorded(Protocol):
 class Moment:
     """Something that happened.
 
-    at: when; it may have been recorded later. by: who did it; empty for Tocsin. kind: the event's. text: what, in one line.
+    at: when; recorded_at: when it was written down, which may be later. by: who did it; empty for Tocsin. kind: the event's. text: what, in one line.
     source: what it happened to, the incident's number or an alert's id. seq: its place in the journal.
     """
 
     at: datetime
+    recorded_at: datetime
     by: str
     kind: str
     text: str
@@ -64,7 +67,10 @@ def merged(own: Iterable[Recorded], of_alerts: Iterable[Recorded]) -> Sequence[M
     rows = [one for one in own if not isinstance(one.event, _OF_PAGES) or one.event.matters]
     rows += _without_echoes([one for one in of_alerts if one.event is not None and one.event.matters])
     rows.sort(key=lambda one: (one.at, one.seq))
-    return [Moment(one.at, one.by, one.kind, one.headline, one.subject, one.seq, one.event) for one in rows]
+    return [
+        Moment(one.at, one.recorded_at, one.by, one.kind, one.headline, one.subject, one.seq, one.event)
+        for one in rows
+    ]
 
 
 def _without_echoes(rows: Sequence[Recorded]) -> list[Recorded]:

@@ -22,6 +22,7 @@ from tocsin.config.values import Command as Program
 from tocsin.core import Tocsin
 from tocsin.digests import alerts_of, digest_of
 from tocsin.domain.alert import Alert, Report, rank
+from tocsin.domain.document import Bar, Blank, Block, Bullets, Chart, Paragraph, Table
 from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet
 from tocsin.domain.event import Event
 from tocsin.domain.flapping import FlappingBegan, FlappingEnded, GroupFiredAgain, GroupQuieted
@@ -121,6 +122,7 @@ from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.mail import Smtp, is_mail_address, send_mail
 from tocsin.meant import meant
 from tocsin.oncall import end_override, set_override
+from tocsin.postmortems import Reading, Section
 from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
 from tocsin.store.timers import Timer
@@ -147,9 +149,14 @@ __all__ = [
     "Answers",
     "Asked",
     "BadPayload",
+    "Bar",
+    "Blank",
+    "Block",
+    "Bullets",
     "Button",
     "Call",
     "CauseFound",
+    "Chart",
     "Clock",
     "ClockCorrected",
     "Command",
@@ -199,6 +206,7 @@ __all__ = [
     "PageSeen",
     "PageUnneeded",
     "PageUnseen",
+    "Paragraph",
     "PersonCame",
     "PersonPaged",
     "PersonReleased",
@@ -207,6 +215,7 @@ __all__ = [
     "Problem",
     "Program",
     "Reaction",
+    "Reading",
     "Refused",
     "Report",
     "Responder",
@@ -220,11 +229,13 @@ __all__ = [
     "Schedule",
     "ScopeAnswered",
     "Secret",
+    "Section",
     "SeverityChanged",
     "Shift",
     "SilenceEnded",
     "Smtp",
     "StatusUpdated",
+    "Table",
     "Team",
     "Texts",
     "Timer",

@@ -4,17 +4,19 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from tocsin import calendars, clock, control, daemon, demo, plugins
+from tocsin.cli_incidents import export
+from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
 from tocsin.clock import Clock
-from tocsin.config import Config, Document, spelled_out
+from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
 from tocsin.domain.message import clean
 from tocsin.domain.moments import MOMENT_FORM, parse_moment
@@ -25,11 +27,6 @@ from tocsin.networks.matrix.settings import MatrixSettings
 
 if TYPE_CHECKING:
     from tocsin.networks.matrix.account import Account
-
-T = TypeVar("T")
-
-UNUSABLE = 2
-"""The exit code when the configuration, or a plugin, can't be used."""
 
 IN_USE = 75
 """The exit code when another Tocsin uses the state: trying again later may help (EX_TEMPFAIL)."""
@@ -42,22 +39,13 @@ class OneLine(logging.Formatter):
         return clean(super().formatMessage(record))
 
 
-config_option = click.option(
-    "-c",
-    "--config",
-    "path",
-    type=click.Path(path_type=Path),
-    envvar="TOCSIN_CONFIG",
-    default=Path("/etc/tocsin/config.toml"),
-    show_default=True,
-    help="The configuration file.",
-)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tocsin", message="tocsin %(version)s")
 def main() -> None:
     """Page the people on call until a human answers."""
+
+
+main.add_command(export)
 
 
 @main.command(short_help="Say all that is wrong with the configuration.")
@@ -67,8 +55,8 @@ def check_config(path: Path) -> None:
 
     Exits with 0 if it can be used, warnings or not, else with 2.
     """
-    document, prepared = _opened(path, daemon.prepare)
-    _tell([*prepared.warnings, *_without_login(prepared.config)], path, document)
+    document, prepared = opened(path, daemon.prepare)
+    tell([*prepared.warnings, *_without_login(prepared.config)], path, document)
     click.echo(f"{path}: good: {_summary(prepared.config)}")
 
 
@@ -80,7 +68,7 @@ def run(path: Path) -> None:
     Exits with 0 when stopped, with 2 if the configuration or the state can't be used, with 75 if another
     Tocsin uses the state, with 74 if the disk fails.
     """
-    prepared = _prepare(path)
+    prepared = prepare(path)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
@@ -130,7 +118,7 @@ def _stage(*, irc: bool, matrix: bool) -> Sequence[Callable[[Clock, Path], demo.
 @config_option
 def status(path: Path) -> None:
     """Ask the daemon that runs with this configuration how it stands."""
-    folder = daemon.state_folder(_prepare(path, warn=False).config)
+    folder = daemon.state_folder(prepare(path, warn=False).config)
     try:
         answer = control.ask(folder, "status")
     except StateError as error:
@@ -149,7 +137,7 @@ def read_again(path: Path) -> None:
 
     Exits with 2 if it can't take it, and says why.
     """
-    _, config = _opened(path, daemon.read)  # the daemon itself looks at the rest
+    _, config = opened(path, daemon.read)  # the daemon itself looks at the rest
     try:
         answer = control.ask(daemon.state_folder(config), "reload")
     except StateError as error:
@@ -158,7 +146,7 @@ def read_again(path: Path) -> None:
     for line in [*answer["errors"], *answer["warnings"]]:
         click.echo(line, err=True)
     if answer["errors"]:
-        _refuse("configuration not reloaded, the old one holds")
+        refuse("configuration not reloaded, the old one holds")
     click.echo(answer["told"])
 
 
@@ -240,22 +228,22 @@ def trust(path: Path, user: str, network: str) -> None:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(1) from None
     if not known:
-        _refuse(f"{user}: no identity of theirs was ever seen")
+        refuse(f"{user}: no identity of theirs was ever seen")
     click.echo(f"{user}: the identity that they have now counts from their next message on")
 
 
 def _matrix_account(path: Path, network: str) -> "Account":
     from tocsin.networks.matrix.account import Account  # noqa: PLC0415 (not needed for anything else)
 
-    _, config = _opened(path, daemon.read)  # root has no systemd credentials
+    _, config = opened(path, daemon.read)  # root has no systemd credentials
     found = {name: each for name, each in config.networks.items() if isinstance(each, MatrixSettings)}
     if not network and len(found) == 1:
         [network] = found
     if network not in found:
         if not found:
-            _refuse(f"{path}: there is no Matrix network: add [networks.matrix]")
+            refuse(f"{path}: there is no Matrix network: add [networks.matrix]")
         asked = f"no Matrix network is called {network!r}" if network else "say on which network"
-        _refuse(f"{path}: {asked}: there is {listed(found)}")
+        refuse(f"{path}: {asked}: there is {listed(found)}")
     folder = daemon.state_folder(config)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Account(network, found[network], folder)
@@ -278,7 +266,7 @@ def _secret(path: Path) -> str:
     try:
         return SecretSource(file=path).reveal()
     except ValueError as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @main.group(short_help="Show who is on call when.")
@@ -366,12 +354,12 @@ def simulate(path: Path, names: tuple[str, ...], days: int, first: datetime | No
 
 def _rotas(path: Path, names: Sequence[str], first: datetime | None) -> Iterator[tuple[str, Rota, date]]:
     """The schedules of these names, or all, each with the first day there."""
-    _, config = _opened(path, daemon.read)
+    _, config = opened(path, daemon.read)
     if not config.schedules:
-        _refuse(f"{path}: there is no schedule: add [schedules.NAME]")
+        refuse(f"{path}: there is no schedule: add [schedules.NAME]")
     for name in names or config.schedules:
         if name not in config.schedules:
-            _refuse(f"no schedule is called {name!r}{did_you_mean(name, config.schedules)}")
+            refuse(f"no schedule is called {name!r}{did_you_mean(name, config.schedules)}")
         rota = config.schedules[name].rota
         yield name, rota, (first or clock.now().astimezone(rota.zone)).date()
 
@@ -387,7 +375,7 @@ def whowould(path: Path, labels: tuple[str, ...], when: str) -> None:
 
     It is what the configuration tells: overrides that people set in chat are not counted.
     """
-    _, (config, running) = _opened(path, _foreseeing)
+    _, (config, running) = opened(path, _foreseeing)
     now = clock.now()
     try:
         given = dict(map(_label, labels))
@@ -399,7 +387,7 @@ def whowould(path: Path, labels: tuple[str, ...], when: str) -> None:
     try:
         lines = list(running.foresee(given, at, config))
     except PluginError as error:
-        _refuse(f"{path}: {error}")
+        refuse(f"{path}: {error}")
     for line in lines or ["no plugin that is enabled pages anybody"]:
         click.echo(line)
 
@@ -435,11 +423,11 @@ def _label(text: str) -> tuple[str, str]:
 def list_plugins(context: click.Context, path: Path) -> None:
     """List the installed plugins and which of them the configuration enables."""
     asked_for = context.get_parameter_source("path") is not click.core.ParameterSource.DEFAULT
-    enabled = _prepare(path) if asked_for or path.exists() else None
+    enabled = prepare(path) if asked_for or path.exists() else None
     try:
         rows = [_plugin_row(plugin, enabled) for plugin in plugins.installed().values()]
     except PluginError as error:
-        _refuse(f"tocsin: {error}")
+        refuse(f"tocsin: {error}")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -461,35 +449,3 @@ def _summary(config: Config) -> str:
         counted(len(config.receivers), "receiver"),
     ]
     return f"{', '.join(what)}; plugins: {listed(config.plugins) or 'none'}"
-
-
-def _prepare(path: Path, *, warn: bool = True) -> daemon.Prepared:
-    """Read the configuration, warnings told; a bad one ends the command."""
-    document, prepared = _opened(path, daemon.prepare)
-    if warn:
-        _tell(prepared.warnings, path, document)
-    return prepared
-
-
-def _opened(path: Path, read: Callable[[Document], T]) -> tuple[Document, T]:
-    """The configuration, as far as `read` reads it; a bad one ends the command."""
-    document = None
-    try:
-        document = Document.open(path)
-        return document, read(document)
-    except ConfigError as error:
-        _tell(error.problems, path, document)
-        faults = [problem for problem in error.problems if problem.fatal]
-        _refuse(f"{path}: can't be used: {counted(len(faults), 'error')}")
-    except PluginError as error:
-        _refuse(f"{path}: {error}")
-
-
-def _tell(problems: Iterable[Problem], path: Path, document: Document | None) -> None:
-    for line in spelled_out(problems, path, document):
-        click.echo(line, err=True)
-
-
-def _refuse(text: str) -> NoReturn:
-    click.echo(text, err=True)
-    raise click.exceptions.Exit(UNUSABLE)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tocsin.errors import StateError
+from tocsin.errors import NotRunning, StateError
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def ask(folder: Path, question: str, **arguments: Any) -> Any:
             with link.makefile("rb") as stream:
                 answer = json.loads(stream.readline() or b"{}")
     except (FileNotFoundError, ConnectionRefusedError):
-        raise StateError(f"no Tocsin runs with its state in {folder}") from None
+        raise NotRunning(f"no Tocsin runs with its state in {folder}") from None
     except (OSError, ValueError) as error:
         raise StateError(f"{path}: the daemon does not answer: {error}") from None
     if "answer" not in answer:

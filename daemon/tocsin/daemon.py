@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
 from tocsin.domain import bridge, digest, duty, group, incident_events, page, room
+from tocsin.domain.event import Event
 from tocsin.domain.message import Place
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
-from tocsin.errors import ConfigError, PluginError, Problem
+from tocsin.errors import ConfigError, PluginError, Problem, Refused
+from tocsin.exports import from_database
 from tocsin.facts import Known
 from tocsin.feeds import FeedsByPath
 from tocsin.guard import Guard
@@ -50,6 +53,7 @@ from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.outages import Outages
 from tocsin.people import People
+from tocsin.postmortems import Sections
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.rules import Rules, by_event
@@ -133,8 +137,8 @@ def state_folder(config: Config) -> Path:
     return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
 
 
-def set_up(config: Config, declared: plugins.Declared, state: State, reloading: Reload) -> Setup:
-    """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
+def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
+    """The events of the core and of these plugins, by kind."""
     events = (
         *group.EVENTS,
         *page.EVENTS,
@@ -144,6 +148,11 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         *bridge.EVENTS,
         *room.EVENTS,
     )
+    return {**{kind.kind: kind for kind in events}, **declared.events}
+
+
+def set_up(config: Config, declared: plugins.Declared, state: State, reloading: Reload) -> Setup:
+    """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
     timers = {
         **safety.timer_kinds(),
         **intake.timer_kinds(),
@@ -161,10 +170,11 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
         Proofs: Proofs(config.receivers),
+        Sections: Sections(declared.sections),
     }
     return Setup(
         config,
-        kinds={**{kind.kind: kind for kind in events}, **declared.events},
+        kinds=known_events(declared),
         key=state.key() if declared.buttons or declared.feeds else b"",
         rules=Rules(by_event([*seen.reactions(), *declared.reactions]), timers, tables=tables),
     )
@@ -231,7 +241,9 @@ class Daemon:
         nudges = [self.ringer.nudge, self.intake.nudge]
         self.web = Web(self.tocsin, self.intake, signed, nudges)
         self.guard = Guard(self.tocsin, everywhere)
-        self.control = Control(state.folder, {"status": self._status, "reload": self._reload})
+        self.control = Control(
+            state.folder, {"status": self._status, "reload": self._reload, "export": self._export}
+        )
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
         self.tocsin.on_rooms = self._be_in
@@ -330,6 +342,23 @@ class Daemon:
     async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         found = await self.reload.again(self.tocsin, COMMAND_LINE)
         return {"errors": found.errors, "warnings": found.warnings, "told": found.told().text}
+
+    async def _export(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        setup = self.tocsin.setup
+        asked = {name: str(question.get(name, "")) for name in ("number", "form")}
+        write = partial(
+            from_database,
+            self._state.database,
+            setup.config,
+            setup.kinds,
+            setup.rules.of(Sections),
+            self.tocsin.time(),
+            **asked,
+        )
+        try:
+            return {"text": await asyncio.to_thread(write)}
+        except Refused as error:
+            return {"refused": str(error)}
 
 
 async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mapping[str, Network]]) -> int:

@@ -108,3 +108,7 @@ class StateError(TocsinError):
     def __init__(self, text: str, *, transient: bool = False) -> None:
         self.transient = transient
         super().__init__(text)
+
+
+class NotRunning(StateError):
+    """No daemon runs with that state."""

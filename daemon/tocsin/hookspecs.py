@@ -17,6 +17,7 @@ from tocsin.domain.event import Event
 from tocsin.errors import Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
+from tocsin.postmortems import Section
 from tocsin.rules import Reaction, TimerKind
 
 hookspec = pluggy.HookspecMarker("tocsin")
@@ -70,6 +71,11 @@ def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
 @hookspec
 def register_feeds() -> Iterable[Feed]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people's programs may fetch, at `/PATH/TEXT.SIGNATURE`."""
+
+
+@hookspec
+def postmortem_sections() -> Iterable[Section]:  # type: ignore[empty-body]
+    """Asked once, at start. Return the sections of an incident's postmortem that this plugin writes."""
 
 
 @hookspec

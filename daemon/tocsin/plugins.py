@@ -21,6 +21,7 @@ from tocsin.domain.words import did_you_mean, listed
 from tocsin.errors import PluginError, Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
+from tocsin.postmortems import Section
 from tocsin.rules import Owned, Reaction, TimerKind, owned
 
 GROUP = "tocsin"
@@ -91,7 +92,7 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
 class Declared:
     """What plugins brought: the daemon dispatches from these tables.
 
-    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. reactions: each with its plugin's name.
+    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. reactions, sections: each with its plugin's name.
     """
 
     events: Mapping[str, type[Event]] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class Declared:
     routes: Mapping[str, Route] = field(default_factory=dict)
     buttons: Sequence[Button] = ()
     feeds: Sequence[Feed] = ()
+    sections: Sequence[tuple[str, Section]] = ()
 
 
 class Plugins:
@@ -153,6 +155,7 @@ class Plugins:
             self._routes(),
             self._signed("register_buttons", Button, ("ask", "press"), paths),
             self._signed("register_feeds", Feed, ("find", "write"), paths),
+            list(self._sections()),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -201,6 +204,12 @@ class Plugins:
                 _claim_path(name, one.path, claims)
                 found.append(one)
         return found
+
+    def _sections(self) -> Iterator[tuple[str, Section]]:
+        for name, sections in self._ask("postmortem_sections", Section):
+            for section in sections:
+                _check_handler(name, section.write)
+                yield name, section
 
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")

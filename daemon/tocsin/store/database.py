@@ -2,12 +2,16 @@
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from tocsin.errors import StateError, StoreUnavailable
 from tocsin.store.schema import HEAD
@@ -65,6 +69,34 @@ class Database:
 
     def close(self) -> None:
         self.writer.dispose()
+
+
+@contextmanager
+def read_only(path: Path) -> Iterator[Connection]:
+    """The database as it is at this moment, for a thread that decides nothing; beside a daemon that runs, or without one.
+
+    Raises StateError if there is none, or not in the shape that this version needs.
+    """
+
+    def connect() -> sqlite3.Connection:
+        address = f"file:{quote(str(path))}?mode=ro"
+        return sqlite3.connect(address, uri=True, timeout=_LONGEST_WAIT, isolation_level=None)
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "connect", _prepare_reader)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    if not path.exists():
+        raise StateError(f"{path}: there is no database: has Tocsin ever run with this configuration?")
+    try:
+        with engine.connect() as connection, connection.begin():
+            here = connection.exec_driver_sql("SELECT version_num FROM schema_core").scalar()
+            if here != HEAD:
+                raise StateError(
+                    f"{path}: was written by another version: start this one once, then ask again"
+                )
+            yield connection
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        raise StateError(f"{path}: can't be read: {getattr(error, 'orig', error)}") from None
 
 
 def _prepare_writer(raw: sqlite3.Connection, _: Any) -> None:

@@ -73,6 +73,11 @@ def add(connection: Connection, event: Event, recorded_at: datetime) -> int:
     ).key
 
 
+def fields(event: Event) -> Any:
+    """What an event holds beside its columns, as JSON holds it."""
+    return _adapter(type(event)).dump_python(event, mode="json", exclude=_COLUMNS)
+
+
 def last_before(connection: Connection, subject: str, at: datetime) -> int:
     """The place in the journal of what happened last to a subject before that time; 0 if nothing did."""
     return int(_LAST_BEFORE.run(connection, subject=subject, at=at).value() or 0)

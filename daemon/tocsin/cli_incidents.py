@@ -1,0 +1,65 @@
+"""The command line about incidents."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin import clock, control, daemon, plugins
+from tocsin.cli_parts import config_option, opened
+from tocsin.config import Config
+from tocsin.errors import NotRunning, Refused, StateError
+from tocsin.exports import FORMS, from_database
+from tocsin.plugins import Declared
+from tocsin.postmortems import Sections
+from tocsin.store.state import DATABASE
+from tocsin.store.timers import Now
+
+
+@click.command(short_help="Write an incident down: its postmortem, or all as JSON.")
+@config_option
+@click.argument("number")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), default="md", show_default=True, help="What is written."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="The file; without it, here.")
+def export(path: Path, number: str, form: str, out: Path | None) -> None:
+    """Write incident NUMBER down: its postmortem as Markdown or HTML, or all that is known of it as JSON.
+
+    Asks the daemon that runs with this configuration; if none does, reads its database. Nobody is named unless
+    plugins.postmortem.names says so.
+    """
+    number = number.lstrip("#").lstrip("0") or "0"
+    try:
+        text = _written(path, number, form)
+        if out is None:
+            click.echo(text, nl=False)
+        else:
+            out.write_text(text, encoding="utf-8")
+    except (StateError, Refused) as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    except OSError as error:
+        click.echo(f"{out}: can't be written: {error.strerror}", err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+def _written(path: Path, number: str, form: str) -> str:
+    """Raises StateError, and Refused."""
+    _, (config, declared) = opened(path, _declared)
+    folder = daemon.state_folder(config)
+    try:
+        answer: dict[str, Any] = control.ask(folder, "export", number=number, form=form)
+    except NotRunning:
+        kinds, sections = daemon.known_events(declared), Sections(declared.sections)
+        time = Now(clock.now(), 0, "")
+        return from_database(folder / DATABASE, config, kinds, sections, time, number=number, form=form)
+    if "refused" in answer:
+        raise Refused(answer["refused"])
+    return str(answer["text"])
+
+
+def _declared(document: Any) -> tuple[Config, Declared]:
+    """Without the secrets, which may not be to be had here."""
+    config = daemon.read(document)
+    return config, plugins.Plugins(config.plugins).declared()

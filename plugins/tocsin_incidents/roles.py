@@ -242,7 +242,7 @@ class Roles:
 
     def _found(self, incident: Incident, why: str, tx: Transaction) -> None:
         """Nobody else need be asked to lead it."""
-        if COORDINATOR in incident.pages.values():
+        if any(key == COORDINATOR and tx.group(group).open for group, key in incident.pages.items()):
             tx.record(PageUnneeded(subject=incident.number, at=tx.now, key=COORDINATOR, because=why))
         tx.cancel_timer(SECOND, incident.number)
         tx.cancel_timer(NAG, incident.number)

@@ -29,7 +29,6 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.showing import caught_up
-from tocsin_incidents.telling import here
 
 MAKE = "incidents.room"
 INVITE = "incidents.invite"
@@ -65,7 +64,7 @@ class Rooms:
         rooms = tx.rooms_for(incident.number)
         if rooms:
             tx.set_timer(INVITE, f"{incident.number}/{call.by}", after=NOW)
-            return of_incident(incident, f"it is in {listed(map(here, rooms))}: I invite you")
+            return of_incident(incident, f"it is in {listed(room.called for room in rooms)}: I invite you")
         if not self.networks:
             raise Refused("no network makes rooms: name one in plugins.incidents.rooms")
         self._make(incident, tx)
@@ -104,7 +103,7 @@ class Rooms:
         incident = tx.find_incident(event.about)
         if incident is None or event.place in incident.own_rooms:
             return
-        room = here(event.place)
+        room = event.place.called
         tx.record(RoomOpened(subject=incident.number, at=tx.now, place=str(event.place)))
         told = of_incident(
             incident, f"{incident.title}: talked about in {room}", command=tx.typed(f"room {incident.number}")
@@ -139,7 +138,7 @@ class Rooms:
             except NetworkError as error:
                 if not error.permanent:
                     raise
-                why = f"{person} can't be invited to {here(place)}: {error}"
+                why = f"{person} can't be invited to {place.called}: {error}"
                 await tocsin.must(partial(_tell, number, why))
 
     async def entitle(self, timer: Timer, tocsin: Tocsin) -> None:

@@ -17,7 +17,7 @@ from tocsin.api import (
     spelled,
     written,
 )
-from tocsin_incidents.telling import DOT, UTC, alerts_of, here, zone_of
+from tocsin_incidents.telling import DOT, UTC, alerts_of, zone_of
 
 MOST_LISTED = 10
 
@@ -85,7 +85,7 @@ def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
     if Clock.RESOLVED in incident.clocks:
         yield f"cause: {incident.cause or 'unexplained'}"
     if incident.own_rooms:
-        yield f"talked about in {listed(map(here, incident.own_rooms))}"
+        yield f"talked about in {listed(room.called for room in incident.own_rooms)}"
 
 
 def _times(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]:

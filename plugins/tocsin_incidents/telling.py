@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tocsin.api import AlertGroup, Call, Incident, Place, Transaction, of_incident, written
+from tocsin.api import AlertGroup, Call, Incident, Transaction, of_incident, written
 
 UTC = ZoneInfo("UTC")
 
@@ -18,12 +18,6 @@ def utc(at: datetime, tx: Transaction) -> str:
 def zone_of(call: Call, tx: Transaction) -> ZoneInfo:
     """In which zone whoever asks reads it; the others in a room may live elsewhere."""
     return tx.person(call.by).timezone if call.place.private and call.by else UTC
-
-
-def here(place: Place) -> str:
-    """A room as people call it; where its name is none that anybody knows it by, it is the incident's own."""
-    name = "its own room" if place.name.startswith("!") else place.name
-    return f"{name} on {place.network}"
 
 
 def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:

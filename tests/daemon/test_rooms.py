@@ -125,7 +125,7 @@ async def test_who_comes_is_written_down_and_plugins_react(start: Start) -> None
         for account, room in [("alice", "#inc-42"), ("mallory", "#inc-42"), ("bob", "#ops")]:
             run.chat.comes(account, room)
         await run.run.settled()
-        assert await story(run, "42") == ["alice came to #inc-42"]
+        assert await story(run, "42") == ["alice came to #inc-42 on console"]
         assert [(event.subject, event.person, event.by, event.place) for event in came] == [
             ("42", "alice", "alice", "console/room/#inc-42")
         ]
@@ -146,7 +146,7 @@ async def test_who_comes_before_the_room_is_kept_is_not_forgotten(start: Start) 
         chat.answers.set()
         await making
         await engine.run.settled()
-        assert await story(engine, "42") == ["alice came to #inc-42"]
+        assert await story(engine, "42") == ["alice came to #inc-42 on console"]
 
 
 async def test_what_a_network_refuses_is_kept_by_nobody(start: Start) -> None:

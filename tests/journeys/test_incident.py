@@ -3,8 +3,11 @@
 What they read is kept in docs/incident-example.md; it is written anew where TOCSIN_WRITES_DOCS is set.
 """
 
+import asyncio
 import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -26,6 +29,7 @@ from tests.servers.programs import running
 from tests.servers.synapse import Synapse
 
 KEPT = ROOT / "docs" / "incident-example.md"
+POSTMORTEM = ROOT / "docs" / "incident-example-postmortem.md"
 
 TABLES = """
 [people.carol]
@@ -42,6 +46,7 @@ links = {{ call = "https://meet.example.org/incident-{{number}}" }}
 [plugins.reminders.audiences.users]
 teams = ["users"]
 [plugins.timeline]
+[plugins.postmortem]
 """
 
 _TIME = re.compile(r"\b(\d\d):(\d\d)(?::\d\d)?\b")
@@ -53,6 +58,7 @@ class Script:
 
     began: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: TID251 (the daemon's own, which is real)
     lines: list[str] = field(default_factory=list)
+    postmortem: str = ""
 
     def types(self, who: str, where: str, text: str) -> None:
         self.lines.append(f"`{where}` **{who}**: {text}")
@@ -150,11 +156,24 @@ async def test_from_the_alert_to_the_end(
         tocsin.ends(SIGKILL)
     async with daemon(config):
         await _ended(people)
+        postmortem = await asyncio.to_thread(_export, config, "md")
+        page = await asyncio.to_thread(_export, config, "html")
+    assert postmortem == _export(config, "md"), "the same is read where no daemon runs"
+    for text in (postmortem, page):
+        assert not re.search(r"\b(alice|bob|carol)\b", text, re.IGNORECASE)
+        assert "a full disk" not in text, "nothing that nobody said"
+    people.script.postmortem = people.script.plain(postmortem)
     if os.environ.get("TOCSIN_WRITES_DOCS"):
         _write(people.script)
     kept = set(KEPT.read_text().splitlines())
     said = {f"- {people.script.plain(line)}" for line in people.script.lines}
     assert said <= kept, "the example in the docs is another: set TOCSIN_WRITES_DOCS to write it anew"
+
+
+def _export(config: Path, form: str) -> str:
+    words = ["export", "1", "--format", form, "--config", str(config)]
+    run = subprocess.run([sys.executable, "-m", "tocsin", *words], capture_output=True, text=True, check=True)
+    return run.stdout
 
 
 def _alertmanager(folder: Path, tocsin: Process) -> Alertmanager:
@@ -182,6 +201,7 @@ async def _declared(people: People) -> None:
     people.script.types("alice", "#ops", "\u2705")
     await people.alice.reacts(question, "\u2705")
     await people.alice_reads(people.ops, "severity sev3 \u2192 sev2")
+    await people.bob_reads("orders can't be placed")
 
 
 async def _led(people: People) -> None:
@@ -244,3 +264,4 @@ def _write(script: Script) -> None:
         "",
     ]
     KEPT.write_text("\n".join(text))
+    POSTMORTEM.write_text(script.postmortem)

@@ -144,8 +144,7 @@ class RoomOpened(Event):
     place: str
 
     def headline(self) -> str:
-        place = Place.parse(self.place)
-        return f"room: {place.name} on {place.network}"
+        return f"talked about in {Place.parse(self.place).called}"
 
 
 @dataclass(frozen=True, kw_only=True)

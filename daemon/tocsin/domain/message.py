@@ -108,6 +108,13 @@ class Place:
     def __str__(self) -> str:
         return f"{self.network}/{'person' if self.private else 'room'}/{self.name}"
 
+    @property
+    def called(self) -> str:
+        """What people call it by; the id of a room on Matrix is nothing that anybody knows it by."""
+        return (
+            f"the room on {self.network}" if self.name.startswith("!") else f"{self.name} on {self.network}"
+        )
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `str` wrote."""

@@ -53,7 +53,7 @@ class PersonCame(Event):
     place: str
 
     def headline(self) -> str:
-        return f"{self.person} came to {Place.parse(self.place).name}"
+        return f"{self.person} came to {Place.parse(self.place).called}"
 
 
 @dataclass(frozen=True)

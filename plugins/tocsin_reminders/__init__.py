@@ -35,7 +35,7 @@ from tocsin_reminders.audience import Audience
 from tocsin_reminders.audiences import LATE, MAIL, MOMENTS, PAGE, Audiences
 from tocsin_reminders.events import EVENTS
 from tocsin_reminders.mailing import Mailing
-from tocsin_reminders.overdue import DUE, STAGE, Overdue
+from tocsin_reminders.overdue import DUE, LOOK, STAGE, Overdue
 from tocsin_reminders.publishing import AGAIN, Publishing
 from tocsin_reminders.settings import StagesBySeverity, UpdateEvery
 from tocsin_reminders.updating import Updating
@@ -118,6 +118,7 @@ class Reminders:
         return [
             TimerKind(DUE, self._overdue.due),
             TimerKind(STAGE, self._overdue.stage),
+            TimerKind(LOOK, self._overdue.look, at_start=True),
             TimerKind(LATE, self._audiences.late_later),
             TimerKind(MAIL, mailing.send),
             TimerKind(PAGE, publishing.write, at_start=True),

@@ -18,6 +18,7 @@ from tocsin.api import (
     Transaction,
     of_incident,
     spelled,
+    tell_incident,
 )
 from tocsin_reminders.audiences import Audiences
 from tocsin_reminders.events import OverdueTold, Stage, UpdatePromised
@@ -27,6 +28,7 @@ from tocsin_reminders.telling import clock, tell_everywhere, tell_privately
 
 DUE = "reminders.update_due"
 STAGE = "reminders.overdue"
+LOOK = "reminders.look"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class Overdue:
             if was_given:
                 text = f"now {incident.severity}: next update by {clock(next_at, tx)}"
                 tell_everywhere(incident, of_incident(incident, text, brief=text), tx)
+
+    def look(self, timer: Timer, tx: Transaction) -> None:  # noqa: ARG002 (one timer for all)
+        """Updates are due of what was declared before anybody looked after that, too."""
+        for incident in tx.open_incidents():
+            if incident.active and promise_of(incident.number, tx).next_at is None:
+                self._promise(incident, due_after(self.every.of(incident.severity), incident, tx.now), tx)
 
     # What time brings.
 
@@ -188,4 +196,8 @@ class Overdue:
         return ""
 
     def _tell_room(self, incident: Incident, text: str, command: str, tx: Transaction) -> None:
-        tell_everywhere(incident, of_incident(incident, text, brief=text, command=command), tx)
+        message = of_incident(incident, text, brief=text, command=command)
+        if incident.rooms:
+            tell_incident(incident, message, tx)  # where people work on it, and not the team's rooms besides
+        else:
+            tx.tell(message, about=incident.number)

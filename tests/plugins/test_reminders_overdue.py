@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.api import Role
+from tocsin.api import Role, RoomOpened
 
 from tests.engine import Engine, fires
-from tests.plugins.incident_parts import declared
+from tests.plugins.incident_parts import TABLES, declared
 from tests.plugins.reminder_parts import WITH, happens, late, led, told
 from tests.tower import Tower
 
@@ -17,6 +17,37 @@ STAGES = [
     "04:10:00 #ops 1 alice's promised update (by 04:00 UTC) is 10m late",
     "04:30:00 alice {} critical incident 1: the update promised by 04:00 UTC is 30m late: !status 1 TEXT",
 ]
+
+
+@pytest.mark.parametrize(
+    ("severity", "times"),
+    [
+        ("sev1", ["03:30", "03:35", "03:40", "04:00"]),
+        ("sev2", ["04:00", "04:05", "04:10", "04:30"]),
+        ("sev3", ["07:00", "07:15", "07:30", "11:00"]),
+        ("sev4", ["03:00", "04:00", "07:00", "03:00"]),
+    ],
+)
+async def test_what_is_less_severe_waits_longer(tower: Tower, severity: str, times: list[str]) -> None:
+    async with tower(*WITH) as engine:
+        await led(engine, severity)
+        await engine.advance(
+            hours=1 if severity in ("sev1", "sev2") else 8 if severity == "sev3" else 48, minutes=31
+        )
+        assert [line[:5] for line in late(tower)][:4] == times
+
+
+async def test_a_nag_goes_to_the_room_of_its_own_and_an_update_to_the_team_too(tower: Tower) -> None:
+    async with tower(*WITH) as engine:
+        number = await led(engine)
+        room = RoomOpened(subject=number, at=tower.clock.now(), place="console/room/#inc-1")
+        await engine.run.tocsin.turn(lambda tx: tx.record(room))
+        before = len(tower.chat.said)
+        await engine.says("alice", "!status it is slow", room="#inc-1")
+        await engine.advance(minutes=71)
+        updates = [line.split(" ")[1] for line in told(tower, before) if "status by" in line]
+        assert sorted(updates) == ["#inc-1", "#ops"]
+        assert [line.split(" ")[1] for line in late(tower, before)] == ["alice", "bob", "#inc-1"]
 
 
 async def page_of(engine: Engine) -> str:
@@ -288,3 +319,15 @@ async def test_what_happened_stands_in_its_story(tower: Tower) -> None:
             "update overdue: alice is told",
             "update overdue by 5m: bob is told",
         ]
+
+
+async def test_what_was_declared_before_there_were_reminders_is_reminded_of_too(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await led(engine)
+        await engine.advance(hours=5)
+    async with tower(*WITH) as engine:
+        await engine.advance(minutes=61)
+        assert late(tower) == ["09:00:00 alice 1 your promised update is due now"]
+    async with tower(*WITH) as engine:
+        await engine.advance(minutes=5)
+        assert len(late(tower)) == 2

@@ -25,9 +25,9 @@ YIELD_FOR = timedelta(seconds=30)
 """So long at most an edit waits for the pages on its network: one of them may wait for hours."""
 
 
-def show_state(facts: Facts, place: Place, group: AlertGroup, message: Message) -> bool:
-    """Show in the line of a group how it stands now; False if no line of it stands there."""
-    line = _line(facts, place, group, group.began_at)
+def show_state(facts: Facts, place: Place, subject: str, since: datetime | None, message: Message) -> bool:
+    """Show in the line of a group or an incident how it stands now; False if no line of it stands there since that time."""
+    line = _line(facts, place, subject, since)
     if line is None:
         return False
     edits.put(facts.connection, line, message, facts.time, timedelta(0))
@@ -39,7 +39,7 @@ def show_progress(facts: Facts, place: Place, group: AlertGroup, told: str) -> b
 
     told: as in `Message`.
     """
-    line = _line(facts, place, group, group.rang_at)
+    line = _line(facts, place, group.id, group.rang_at)
     if line is None:
         return False
     _show(facts, line, group, told)
@@ -48,7 +48,7 @@ def show_progress(facts: Facts, place: Place, group: AlertGroup, told: str) -> b
 
 def show_seen(facts: Facts, place: Place, group: AlertGroup) -> bool:
     """Show in the line of a group that rings who has seen it; False if none stands there since it rings."""
-    line = _line(facts, place, group, group.rang_at)
+    line = _line(facts, place, group.id, group.rang_at)
     if line is None:
         return False
     _show(facts, line, group, _shown(facts, line).told or "")
@@ -76,10 +76,10 @@ def _yields(facts: Facts, edit: Row) -> bool:
     return waited < YIELD_FOR and edits.pages_wait(facts.connection, edit.place.network, facts.time)
 
 
-def _line(facts: Facts, place: Place, group: AlertGroup, since: datetime | None) -> Row | None:
+def _line(facts: Facts, place: Place, subject: str, since: datetime | None) -> Row | None:
     if since is None or not facts.edits(place):
         return None
-    return edits.stands(facts.connection, place, group.id, since)
+    return edits.stands(facts.connection, place, subject, since)
 
 
 def _shown(facts: Facts, line: Row) -> Message:

@@ -234,12 +234,15 @@ class Transaction(Facts):
             self.say(place, message, about=about, lane=Lane.NEWS)
 
     def amend(self, place: Place, message: Message, *, about: str) -> bool:
-        """Put right what was said of an alert in a place; False if it can't be, or does not stand there by itself.
+        """Put right what was said of an alert, or of an incident by `news`, in a place; False if it can't be, or does not
+        stand there by itself.
 
         It rings nobody: whoever needs to know is told besides.
         """
         group = self.find_group(about)
-        if group is None or not edits.show_state(self, place, group, message):
+        incident = self.find_incident(about) if group is None else None
+        since = group.began_at if group else incident.declared_at if incident else None
+        if not edits.show_state(self, place, about, since, message):
             return False
         self.amended.add(place)
         return True

@@ -117,6 +117,7 @@ class Audiences:
 
     def _tell(self, name: str, incident: Incident, moment: Moment, text: str, tx: Transaction) -> None:
         audience = self.all[name]
+        first = last_told(incident.number, name, tx) is None
         next_at = self._next(audience, incident, moment, tx)
         link = safe_link(audience.link_of(incident.number))
         # A time that has passed is kept, so that they can be told that it has; it is no time to wait for.
@@ -142,8 +143,14 @@ class Audiences:
         message = of_incident(
             incident, said, brief=f"{brief}{DOT}next by {following}" if following else brief
         )
+        message = replace(message, link=link)
         for room in audience.rooms(incident, tx):
-            tx.say(room, replace(message, link=link), about=incident.number)
+            if first:
+                tx.news(room, message, about=incident.number, anew=True)
+            else:
+                # The line by which they learned of it says how it stands, where the network can put that right.
+                tx.amend(room, message, about=incident.number)
+                tx.say(room, message, about=incident.number)
         if incident.drill and not audience.drills:
             return
         for address in audience.mail:

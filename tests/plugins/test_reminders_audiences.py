@@ -6,6 +6,7 @@ from tocsin.api import Role
 
 from tests.plugins.incident_parts import declared
 from tests.plugins.reminder_parts import WITH, happens, led, told
+from tests.shown import edits, shown
 from tests.tower import Tower, asks
 
 EXECS = """\
@@ -171,6 +172,21 @@ async def test_hostile_texts_are_one_line_of_text(tower: Tower) -> None:
         assert heard(tower)[-1].startswith(
             "03:00 1 sev2 the disks are full: {% for x in y %} @room <script>{{ title }}"
         )
+
+
+async def test_the_first_line_shows_the_newest_where_it_can_be_put_right(tower: Tower) -> None:
+    tower.chat.edits = True
+    async with tower(*WITH, EXECS, crash=True) as engine:
+        number = await led(engine)
+        await engine.advance(minutes=5)
+        await engine.says("alice", "!status half is back", room="#ops")
+        half = "1 sev2 the disks are full: half is back \u00b7 next by 04:05 UTC"
+        assert shown(tower.chat, "room/#execs") == [half, half]
+    async with tower(*WITH, EXECS) as engine:
+        await happens(engine, number, "resolve")
+        over = "1 sev2 the disks are full: it is over"
+        assert shown(tower.chat, "room/#execs") == [over, half, over]
+        assert edits(tower.chat) == []
 
 
 # Who asks where people work.

@@ -221,8 +221,8 @@ class Facts:
         return cast("V | None", entry.event) if entry is not None else None
 
     def replay(self, subject: str, make: type[R], only: Iterable[type[Event]]) -> R:
-        """What is made of all that happened to an alert group. Like the group it is remembered, and goes on by each
-        event that is recorded: whoever keeps what it says now takes a copy.
+        """What is made of all that happened to an alert group or an incident. Like these it is remembered, and goes on by
+        each event that is recorded: whoever keeps what it says now takes a copy.
 
         make: without arguments, as it is before anything happened. only: as for `story`.
         """
@@ -470,6 +470,8 @@ class Facts:
                 self._known.incidents.pop(subject)
             if group is None or not group.open:
                 self._known.groups.pop(subject, None)
+            # What was made of an incident goes on with it, and only with it, since it is found again by that alone.
+            if subject not in self._known.groups and subject not in self._known.incidents:
                 self._known.replays.pop(subject, None)
 
     def forget_replayed(self) -> None:

@@ -1,6 +1,7 @@
 """Who is told beside those who work on an incident: in rooms, by mail and on a page, each in words of their own."""
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -30,6 +31,9 @@ from tocsin_reminders.wording import rendered
 LATE = "reminders.audience_late"
 MAIL = "reminders.mail"
 PAGE = "reminders.page"
+
+MOST_REMEMBERED = 50
+"""Of what an audience was told of one incident."""
 
 _AT_ONCE = timedelta(0)
 
@@ -168,12 +172,27 @@ class Audiences:
         return max(promised, full_minute(tx.now + audience.every)) if audience.every else promised
 
 
+class Heard:
+    """What the audiences of an incident were told, by all that happened to it; of each the last few."""
+
+    def __init__(self) -> None:
+        """Before anything happened."""
+        self.of: dict[str, deque[AudienceTold]] = {}
+
+    def apply(self, event: Event) -> None:
+        """Go on by one event; those of others are passed over."""
+        if isinstance(event, AudienceTold):
+            self.of.setdefault(event.audience, deque(maxlen=MOST_REMEMBERED)).append(event)
+
+
+def heard(number: str, audience: str, tx: Transaction) -> Sequence[AudienceTold]:
+    """What an audience was told of an incident, the last few."""
+    return tuple(tx.replay(number, Heard, (AudienceTold,)).of.get(audience, ()))
+
+
 def last_told(number: str, audience: str, tx: Transaction) -> AudienceTold | None:
     """What an audience was told last of an incident."""
-    for entry in reversed(tx.story(number, (AudienceTold,))):
-        if isinstance(entry.event, AudienceTold) and entry.event.audience == audience:
-            return entry.event
-    return None
+    return next(reversed(heard(number, audience, tx)), None)
 
 
 def _text(event: Event) -> str:

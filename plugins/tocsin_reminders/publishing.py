@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tocsin.api import Clock, Timer, Tocsin, TocsinError, Transaction
 from tocsin_reminders.audience import Audience
-from tocsin_reminders.audiences import PAGE, Audiences
-from tocsin_reminders.events import AudienceTold, Stage
+from tocsin_reminders.audiences import PAGE, Audiences, heard
+from tocsin_reminders.events import Stage
 from tocsin_reminders.promise import promise_of
-from tocsin_reminders.statuspage import MOST_UPDATES, Shown, Update, as_html, as_json
+from tocsin_reminders.statuspage import Shown, Update, as_html, as_json
 
 AGAIN = "reminders.page_again"
 
@@ -69,8 +69,7 @@ def _shown(name: str, audience: Audience, tx: Transaction) -> Iterator[Shown]:
             continue
         if over_at is not None and tx.now - over_at > SHOWN_FOR:
             continue
-        story = [entry.event for entry in tx.story(incident.number, (AudienceTold,))]
-        told = [one for one in story if isinstance(one, AudienceTold) and one.audience == name]
+        told = heard(incident.number, name, tx)
         if told and incident.declared_at is not None:
             last = told[-1].next_at if incident.active else None
             following = last if last is not None and last > tx.now else None
@@ -84,7 +83,7 @@ def _shown(name: str, audience: Audience, tx: Transaction) -> Iterator[Shown]:
                 over_at=over_at,
                 next_at=following,
                 late=is_late and following is None,
-                updates=[Update(one.at, one.text) for one in reversed(told[-MOST_UPDATES:])],
+                updates=[Update(one.at, one.text) for one in reversed(told)],
             )
 
 

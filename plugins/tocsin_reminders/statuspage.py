@@ -8,9 +8,6 @@ from datetime import datetime
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MOST_UPDATES = 50
-"""Of one incident, the newest first."""
-
 
 @dataclass(frozen=True)
 class Update:
@@ -20,7 +17,9 @@ class Update:
 
 @dataclass(frozen=True)
 class Shown:
-    """An incident as all the world may see it. over_at: when it was resolved. next_at: when more is said; late: that has passed."""
+    """An incident as all the world may see it. over_at: when it was resolved. next_at: when more is said; late: that has passed.
+    updates: the newest first.
+    """
 
     number: str
     severity: str

@@ -15,6 +15,7 @@ from tocsin.alerts import report
 from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet, duty_of
 from tocsin.domain.event import Event
 from tocsin.domain.group import AlertGroup, GroupAcknowledged
+from tocsin.domain.incident_events import IncidentDeclared
 from tocsin.domain.message import Place
 from tocsin.domain.rota import Override
 from tocsin.errors import Refused
@@ -200,3 +201,25 @@ async def test_an_alert_is_read_once_in_a_turn_also_when_it_ends(
         await engine.says("alice", f"ack {' '.join(subjects)}")
         assert read == subjects
         assert not engine.run.tocsin.known.groups
+
+
+async def test_a_replay_of_an_incident_goes_on_until_that_is_closed(start: Start) -> None:
+    async with start() as engine:
+        turn, known = engine.run.tocsin.turn, engine.run.tocsin.known
+
+        def declare(tx: Transaction) -> str:
+            number = tx.open_incident()
+            tx.record(IncidentDeclared(subject=number, at=tx.now, title="it burns", severity="sev1"))
+            return number
+
+        number = await turn(declare)
+        await turn(lambda tx: tx.replay(number, Seen, ()))
+        replay = known.replays[number][Seen]
+        await turn(lambda tx: tx.record(tx.incident(number).resolve("alice", tx.now)))
+        assert await turn(lambda tx: tx.replay(number, Seen, ())) is replay
+        assert replay == Seen(["sev1 declared: it burns", "resolved"])
+        await turn(lambda tx: tx.record(tx.incident(number).close("", "alice", tx.now)))
+        assert known.replays == {}
+        again = await turn(lambda tx: list(tx.replay(number, Seen, ()).headlines))
+        assert again == ["sev1 declared: it burns", "resolved", "closed"]
+        assert known.replays == {}

@@ -135,6 +135,7 @@ class Reminders:
                 anyone=True,
                 also=("update",),
                 often=True,
+                expires=True,
                 grammar="status [WORDS\u2026]",
             )
         ]

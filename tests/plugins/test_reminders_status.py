@@ -1,5 +1,7 @@
 """`!status`: where an incident stands is told to everybody, with when more is told; or asked."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.engine import alert, fires
@@ -198,3 +200,18 @@ async def test_it_may_answer_an_alert_of_the_incident(tower: Tower) -> None:
         await tower.chat.hears("alice", "!status it is slow", room="#ops", about="1")
         await engine.run.settled()
         assert "1 sev2 status by alice: it is slow" in tower.chat.texts("room/#ops")[-1]
+
+
+async def test_what_was_said_long_ago_is_no_news(tower: Tower) -> None:
+    async with tower(*WITH) as engine:
+        await led(engine)
+        before = len(tower.chat.said)
+        said_at = tower.clock.now() - timedelta(minutes=11)
+        await tower.chat.hears("alice", "!status it is slow next 30m", room="#ops", at=said_at)
+        await engine.run.settled()
+        assert told(tower, before) == [
+            (
+                "03:00:00 #ops that was 11m ago, so I did not do it; say it again if you still mean it: "
+                "!status it is slow next 30m"
+            )
+        ]

@@ -41,7 +41,9 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
     if not there:
         raise Refused(f"there is no open incident: {tx.typed('declare TEXT')} declares one")
     if len(there) > 1:
-        some = first_few([f"{one.number} ({one.title})" for one in there], MOST_NAMED)
+        # What people typed is not for strangers, who may ask in whatever room we are.
+        names = [f"{one.number} ({one.title})" if call.by else one.number for one in there]
+        some = first_few(names, MOST_NAMED)
         raise Refused(f"which one, {some}? Say {tx.typed(f'{call.name} {there[-1].number}')} \u2026")
     return there[0], words
 

@@ -111,6 +111,8 @@ class Declaring:
     def fired(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
         """See whether a rule makes an incident of it; what is one already goes on."""
         group = tx.group(event.subject)
+        if not group.receiver:  # somebody is paged by name, perhaps for an incident
+            return
         rule = next((rule for rule in self.rules if _matches(rule, group)), None)
         if rule is None or tx.incident_of(group.id) is not None:
             return

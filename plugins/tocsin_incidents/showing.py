@@ -28,7 +28,7 @@ def incidents(call: Call, tx: Transaction) -> Message:
     if not there:
         return Message("no incident is open", command=tx.typed("declare TEXT"))
     active = sum(one.active for one in there)
-    lines, brief = [], []
+    lines, brief = list[str](), list[str]()
     for one in there[:MOST_LISTED]:
         since = written(one.declared_at or tx.now, zone_of(call, tx), tx.now)
         lead = f", {one.commander} leads" if one.commander else ""
@@ -39,12 +39,16 @@ def incidents(call: Call, tx: Transaction) -> Message:
         lines.append(more)
         brief.append(more)
     text = f"{counted(len(there), 'incident')} open, {active} not over"
+    if not call.by:
+        lines = brief
     return Message(text, lines=tuple(lines), brief=text, brief_lines=tuple(brief))
 
 
 def show(call: Call, tx: Transaction) -> Message:
-    """`!incident 42`: how one stands."""
+    """`!incident 42`: how one stands; strangers, who may ask in whatever room we are, read what all may know."""
     incident, _ = meant_incident(call, tx, ended=True)
+    if not call.by:
+        return of_incident(incident, f"{incident.severity}: {incident.stands}")
     return of_incident(
         incident, f"{incident.called}: {incident.stands}", lines=list(_facts(incident, zone_of(call, tx), tx))
     )

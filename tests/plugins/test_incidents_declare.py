@@ -150,3 +150,25 @@ async def test_a_tap_on_a_page_declares(tower: Tower) -> None:
         assert (await asks(engine, "bob", "incident 1"))[0].startswith(
             "1 sev3 critical DiskFull db1: 97 % of / used"
         )
+
+
+async def test_a_page_for_an_incident_is_no_incident_of_its_own(tower: Tower) -> None:
+    async with tower(TWO_STEPS, INCIDENTS + RULE) as engine:
+        number = await declared(engine)
+        ask = PageAsked(subject=number, at=tower.clock.now(), name="bob", text="lead it", key="lead")
+        await engine.run.tocsin.turn(lambda tx: tx.record(ask))
+        await engine.says("alice", "!page bob come", room="#ops")
+        assert (await asks(engine, "alice", "incidents"))[0].startswith("1 incident open")
+
+
+async def test_strangers_read_how_severe_it_is_and_no_more(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 mail of the board is lost")
+        [told] = await asks(engine, "eve", "!incidents", room="#ops")
+        assert told.splitlines()[1] == "1 sev2 (declared, since 03:00 UTC)"
+        assert await asks(engine, "eve", "!incident", room="#ops") == ["1 sev2: declared"]
+        await declared(engine, "sev1 the site is down")
+        [told] = await asks(engine, "eve", "!incident", room="#ops")
+        assert told == "which one, 1 and 2? Say !incident 2 \u2026"
+        refused = await asks(engine, "eve", "!declare sev1 all is lost", room="#ops")
+        assert "I don't know" in refused[0]

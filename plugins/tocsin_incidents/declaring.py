@@ -29,7 +29,7 @@ from tocsin.api import (
 )
 from tocsin_incidents.settings import Rule
 from tocsin_incidents.severity import Severities
-from tocsin_incidents.telling import alerts_of
+from tocsin_incidents.telling import DOT, alerts_of
 
 ATTACH = "attach [INCIDENT] ALERT\u2026"
 RENAME = "rename [INCIDENT] TEXT\u2026"
@@ -183,7 +183,10 @@ def opening(incident: Incident, tx: Transaction) -> Message:
     who = f" by {incident.declared_by}" if incident.declared_by else f" {incident.because}"
     order = tx.config.severities
     groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
-    alerts = [f"alert {group.id}: {group.describe(order)}" for group in groups[:3]]
+    alerts = [
+        DOT.join(filter(None, (f"alert {group.id}: {group.describe(order)}", group.link)))
+        for group in groups[:3]
+    ]
     return of_incident(
         incident,
         f"{incident.severity} declared{who}: {incident.title}",

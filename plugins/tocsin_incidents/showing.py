@@ -1,6 +1,7 @@
 """What there is: all incidents, one of them, and what somebody needs to know who comes to one late."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from tocsin.api import (
@@ -46,7 +47,8 @@ def incidents(call: Call, tx: Transaction) -> Message:
 
 def show(call: Call, tx: Transaction) -> Message:
     """`!incident 42`: how one stands; strangers, who may ask in whatever room we are, read what all may know."""
-    incident, _ = meant_incident(call, tx, ended=True)
+    shown = call["WORDS"].removeprefix("show").strip()  # `!incident show 42` says the same
+    incident, _ = meant_incident(replace(call, words={"WORDS": shown}), tx, ended=True)
     if not call.by:
         return of_incident(incident, f"{incident.severity}: {incident.stands}")
     return of_incident(
@@ -85,7 +87,8 @@ def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
     if incident.scope:
         yield DOT.join(f"{question}: {answer}" for question, answer in incident.scope.items())
     for group in alerts_of(incident, tx):
-        yield f"alert {group.id}: {group.describe(tx.config.severities)} ({group.state})"
+        link = f"{DOT}{group.link}" if group.link else ""
+        yield f"alert {group.id}: {group.describe(tx.config.severities)} ({group.state}){link}"
     if Clock.RESOLVED in incident.clocks:
         yield f"cause: {incident.cause or 'unexplained'}"
     if incident.own_rooms:

@@ -177,6 +177,10 @@ class Overdue:
                 self._tell_room(incident, room, command, tx)
             case Stage.AUDIENCES:
                 self.audiences.late(incident, tx)
+            case Stage.PAGE if incident.drill:
+                self._tell_room(
+                    incident, f"{room}; in earnest {who or 'nobody'} would be paged now", command, tx
+                )
             case Stage.PAGE if who:
                 text = f"the update promised by {clock(promised, tx)} {is_late}: {command}"
                 tx.record(PageAsked(subject=number, at=tx.now, name=who, text=text, key=PAGE_KEY))

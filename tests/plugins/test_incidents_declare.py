@@ -85,7 +85,7 @@ async def test_which_one_is_meant(tower: Tower) -> None:
         await declared(engine, "sev1 the site is down", by="bob")
         [told] = await asks(engine, "carol", "!incident", room="#ops")
         assert told == "which one, 1 (mail is slow) and 2 (the site is down)? Say !incident 2 \u2026"
-        for named in (first, f"#{first}", f"inc-{first}", f"{first}:"):
+        for named in (first, f"#{first}", f"inc-{first}", f"{first}:", f"show {first}"):
             [told] = await asks(engine, "carol", f"!incident {named}", room="#ops")
             assert told.startswith("1 sev3 mail is slow")
         assert (await asks(engine, "bob", "incident"))[0].startswith("2 sev1 the site is down")

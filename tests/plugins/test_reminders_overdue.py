@@ -295,9 +295,11 @@ async def test_two_at_once_have_each_their_own(tower: Tower) -> None:
 async def test_a_drill_says_so_at_every_stage(tower: Tower) -> None:
     async with tower(*WITH) as engine:
         await led(engine, "drill sev2")
-        await engine.advance(minutes=71)
-        assert len(late(tower)) == 3
+        await engine.advance(minutes=95)
+        assert len(late(tower)) == 4
         assert all(" 1 drill " in line for line in late(tower))
+        assert late(tower)[-1].endswith("is 30m late; in earnest alice would be paged now")
+        assert not any("!ack" in str(one) for one in tower.chat.said)
 
 
 async def test_what_a_rule_declared_and_nobody_has_is_said_in_the_room(tower: Tower) -> None:

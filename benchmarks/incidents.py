@@ -27,8 +27,16 @@ from tocsin.daemon import Daemon
 from tocsin.domain.alert import Alert, Report
 from tocsin.domain.message import Line, Place
 
-TABLES = "[plugins.incidents]\n[plugins.timeline]\n"
-ASKED = ("incidents", "incident {}", "catchup {}", "timeline {}", "timeline {} 3", "note {} 5m ago it broke")
+TABLES = "[plugins.incidents]\n[plugins.timeline]\n[plugins.postmortem]\n"
+ASKED = (
+    "incidents",
+    "incident {}",
+    "catchup {}",
+    "timeline {}",
+    "timeline {} 3",
+    "postmortem {}",
+    "note {} 5m ago it broke",
+)
 GOAL = "≤ 100 ms at p99"
 
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from tocsin.api import Clock, Reading, StatusUpdated, counted, spelled
-from tocsin_postmortem.times import SOON, declared, promises, unled
+from tocsin_postmortem.times import SOON, answered_after, declared, promises, unled
 
 
 def went_well(reading: Reading) -> Iterator[str]:
+    answered = answered_after(reading)
+    if answered is not None and answered <= SOON:
+        yield f"its first alert was acknowledged {spelled(answered)} after it fired"
     acked = reading.incident.clocks.get(Clock.ACKED)
     if acked is not None and acked - declared(reading.incident) <= SOON:
         yield f"acknowledged {_after(acked - declared(reading.incident))}"
@@ -25,6 +28,9 @@ def went_well(reading: Reading) -> Iterator[str]:
 def went_badly(reading: Reading) -> Iterator[str]:
     incident = reading.incident
     acked = incident.clocks.get(Clock.ACKED)
+    answered = answered_after(reading)
+    if answered is not None and answered > SOON:
+        yield f"its first alert was acknowledged only {spelled(answered)} after it fired"
     if acked is None:
         yield "nobody acknowledged it"
     elif acked - declared(incident) > SOON:

@@ -89,7 +89,7 @@ def clocks(reading: Reading) -> Iterator[Block | str]:
         rows.append((clock.value, clock_of(at, reading), between(began, at), between(before, at)))
         before = at
     yield _times(reading)
-    yield Table(("clock", "time", "from declared", "from the last"), tuple(rows))
+    yield Table(("clock", "time", "from start", "from last"), tuple(rows))
     again = [_line(moment, reading) for moment in _all(reading, IncidentReopened)]
     if again:
         yield "All but the first are those since it was reopened last:"
@@ -122,7 +122,7 @@ def handling(reading: Reading) -> Iterator[Block | str]:
     yield "Resolution:"
     lines = [_line(one, reading) for one in end]
     if not incident.cause:
-        lines.append("the cause is unexplained")
+        lines.append(f"cause: {cause(incident)}")
     yield Bullets(tuple(lines))
 
 
@@ -228,6 +228,11 @@ def _times(reading: Reading) -> str:
 
 def _state(incident: Incident) -> str:
     return f"it is not over yet ({incident.stands})" if incident.active else f"it is {incident.stands}"
+
+
+def cause(incident: Incident) -> str:
+    """Why it happened; of one that is not over nobody need know it."""
+    return incident.cause or (NOT_RECORDED if incident.active else "unexplained")
 
 
 def _mitigates(moment: Moment) -> bool:

@@ -14,6 +14,7 @@ from tocsin.api import (
     spelled,
 )
 from tocsin_postmortem.hints import went_badly, went_well
+from tocsin_postmortem.sections import cause
 from tocsin_postmortem.times import declared, utc
 
 POSTMORTEM = "postmortem [INCIDENT]"
@@ -42,7 +43,7 @@ def _lines(reading: Reading) -> Iterator[str]:
         for clock in Clock
     ]
     yield DOT.join([f"declared {utc(began)}", *times])
-    yield f"cause: {reading.text(incident.cause) or 'unexplained'}"
+    yield f"cause: {reading.text(cause(incident))}"
     for title, hints in (("well", went_well(reading)), ("badly", went_badly(reading))):
         if found := list(hints):
             yield f"{title}: {'; '.join(found)}"

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from tocsin.api import (
     Clock,
+    GroupAcknowledged,
+    GroupOpened,
+    GroupReopened,
     Incident,
     IncidentResolved,
     Moment,
@@ -70,6 +73,15 @@ def promises(reading: Reading) -> Promises:
             promised = None
         promised = getattr(moment.event, "next_at", None) or promised
     return Promises(kept, late)
+
+
+def answered_after(reading: Reading) -> timedelta | None:
+    """How long its first alert fired before somebody had it; None if nobody ever did, or it has none."""
+    first = reading.incident.groups[:1]
+    of_alert = [one for one in reading.moments if one.source in first]
+    fired = [one.at for one in of_alert if isinstance(one.event, GroupOpened | GroupReopened)]
+    acked = [one.at for one in of_alert if isinstance(one.event, GroupAcknowledged)]
+    return acked[0] - fired[0] if acked and fired and acked[0] >= fired[0] else None
 
 
 def unled(reading: Reading) -> timedelta:

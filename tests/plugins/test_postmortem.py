@@ -70,7 +70,7 @@ async def test_a_whole_one(tower: Tower) -> None:
     ]
     assert "- who is hit: all of them" in chapter(text, "Severity and impact")
     assert chapter(text, "The five clocks")[1:] == [
-        "| clock | time | from declared | from the last |",
+        "| clock | time | from start | from last |",
         "|---|---|---|---|",
         "| declared | 03:05:00 |  |  |",
         "| acked | 03:05:00 | 0s | 0s |",
@@ -112,7 +112,8 @@ async def test_a_whole_one(tower: Tower) -> None:
         "- acknowledged as it was declared",
         "- somebody led from 3m after its declaration on",
     ]
-    assert chapter(text, "What went badly")[1:3] == [
+    assert chapter(text, "What went badly")[1:4] == [
+        "- its first alert was acknowledged only 6m after it fired",
         "- 1 of 1 promised updates came late, or not at all",
         "- it was reopened 1 time",
     ]
@@ -239,7 +240,7 @@ async def test_with_nothing_but_a_declaration_nothing_is_invented(tower: Tower) 
         "Mitigation:",
         "- not recorded",
         "Resolution:",
-        "- the cause is unexplained",
+        "- cause: not recorded",
     ]
     assert chapter(text, "Who took part") == ["- commander: nobody"]
     assert "It was declared without an alert." in chapter(text, "The alert that started it")
@@ -275,7 +276,10 @@ async def test_the_essential_of_it_is_told_in_chat(tower: Tower) -> None:
             ),
             "cause: a loop that logs",
             "well: acknowledged as it was declared; somebody led from 3m after its declaration on",
-            "badly: 1 of 1 promised updates came late, or not at all; it was reopened 1 time",
+            (
+                "badly: its first alert was acknowledged only 6m after it fired; "
+                "1 of 1 promised updates came late, or not at all; it was reopened 1 time"
+            ),
             "timeline: 31 entries \u00b7 !timeline 1",
             "the whole: tocsin export 1 --format md|html|json",
         ]

@@ -19,8 +19,8 @@ body { margin: 0 auto; padding: 1rem; max-width: 46rem; background: var(--paper)
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 .drill { border: 2px solid var(--bar); padding: .5rem .75rem; font-weight: bold; text-transform: uppercase; }
 .of { color: var(--soft); font-weight: normal; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left; vertical-align: top; height: 1.5em; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { border: 1px solid var(--line); padding: .25rem .4rem; text-align: left; vertical-align: top; height: 1.5em; }
 td, th { overflow-wrap: break-word; } td:last-child { overflow-wrap: anywhere; min-width: 4em; }
 .blank { background: var(--blank); border: 1px dashed var(--line); padding: .5rem .75rem 2.5rem; color: var(--soft); }
 figure { margin: 1rem 0; } svg { display: block; width: 100%; max-width: 40rem; }

@@ -165,7 +165,8 @@ class Veil:
         if isinstance(value, str) and not isinstance(value, Enum):
             return self._value(value, field, at)
         if isinstance(value, list | tuple | set | frozenset):
-            return type(value)(self._veiled(one, field, at) for one in value)
+            some = [self._veiled(one, field, at) for one in value]
+            return type(value)(*some) if hasattr(value, "_fields") else type(value)(some)
         if isinstance(value, Mapping):
             return {key: self._veiled(one, field, at) for key, one in value.items()}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.config import Config
+from tocsin.domain.document import LONGEST
 from tocsin.domain.event import Event
 from tocsin.domain.html_page import html_page
 from tocsin.domain.incident_events import Clock, Role, RoleAssigned
@@ -73,7 +74,9 @@ def data(reading: Reading) -> Mapping[str, Any]:
         "reopened": incident.reopened,
         "how": reading.text(incident.how),
         "cause": reading.text(incident.cause),
-        "scope": {question: reading.text(answer) for question, answer in incident.scope.items()},
+        "scope": {
+            reading.text(question): reading.text(answer) for question, answer in incident.scope.items()
+        },
         "people": [
             {"who": reading.who(person, at), "since": _time(at)} for person, at in incident.people.items()
         ],
@@ -142,7 +145,7 @@ def _clean(value: Any) -> Any:
     """As it is, but for what could break out of a line, hide in it or turn it around."""
     match value:
         case str():
-            return clean(value)
+            return clean(value, LONGEST)
         case list():
             return [_clean(one) for one in value]
         case dict():

@@ -384,6 +384,13 @@ async def test_whatever_is_typed_it_is_only_text(tower: Tower, text: str) -> Non
     assert len(found["timeline"]) > 25
 
 
+async def test_a_long_closing_message_is_kept_whole(tower: Tower) -> None:
+    async with tower(TWO_STEPS, *TABLES) as engine:
+        number = await happens(engine, say="it took long " * 500 + "and is over")
+        for form in FORMS:
+            assert "it took long and is over" in await exported(engine, number, form)
+
+
 async def test_five_hundred_events(tower: Tower) -> None:
     async with tower(TWO_STEPS, *TABLES) as engine:
         number = await whole(engine)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+LONGEST = 20_000
+"""Of one text, in characters: the long message with which an incident ends is one."""
+
 
 @dataclass(frozen=True)
 class Paragraph:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
 
-from tocsin.domain.document import Blank, Block, Bullets, Chart, Document, Paragraph, Table
+from tocsin.domain.document import LONGEST, Blank, Block, Bullets, Chart, Document, Paragraph, Table
 from tocsin.domain.drawing import svg
 from tocsin.domain.message import clean
 
@@ -85,4 +85,4 @@ def _row(cells: tuple[str, ...], tag: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(clean(text))
+    return escape(clean(text, LONGEST))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tocsin.domain.document import Blank, Block, Bullets, Document, Paragraph, Table
+from tocsin.domain.document import LONGEST, Blank, Block, Bullets, Document, Paragraph, Table
 from tocsin.domain.message import clean
 
 _SIGNS = re.compile(r"[\\`*_{}\[\]<>|~#@&$^]")
@@ -50,7 +50,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 def _text(text: str) -> str:
     """A text in one line, in which nothing is markup: no heading, list, link, picture, table, HTML, mention or address."""
-    text = _SIGNS.sub(r"\\\g<0>", clean(text))
+    text = _SIGNS.sub(r"\\\g<0>", clean(text, LONGEST))
     text = _ADDRESS.sub(_apart, text)
     return _BEGINS.sub(
         lambda found: f"\\{found[0]}" if found["sign"] else f"{found['number']}\\{found['dot']}", text

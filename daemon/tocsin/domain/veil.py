@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
+from tocsin.domain.document import LONGEST
 from tocsin.domain.event import Event
-from tocsin.domain.incident_events import SEVERITIES, Clock, Role, RoleAssigned
+from tocsin.domain.incident_events import SEVERITIES, Clock, ResponderJoined, Role, RoleAssigned
 from tocsin.domain.message import clean
 from tocsin.domain.timeline import Moment
 
@@ -112,7 +113,7 @@ class Veil:
 
     def text(self, text: str, at: datetime) -> str:
         """What somebody typed at a time, or a sender sent, in one line."""
-        text = clean(text)
+        text = clean(text, LONGEST)
         if self.off or self._pattern is None:
             return text
 
@@ -141,18 +142,25 @@ class Veil:
     def told(self, moment: Moment) -> str:
         """What happened, in one line, and who did it, where the text does not say so."""
         if self.off:
-            return clean(moment.told)
+            return clean(moment.told, LONGEST)
         text, by = self._worded(moment), self.who(moment.by, moment.at)
-        if isinstance(moment.event, RoleAssigned):  # by whom would say what the role already says
+        if isinstance(
+            moment.event, RoleAssigned | ResponderJoined
+        ):  # by whom would say what the role already says
             return text
         return f"{text} ({by})" if by and by not in text else text
 
     def _worded(self, moment: Moment) -> str:
         if isinstance(moment.event, RoleAssigned):
             return _assigned(moment.event, self.who(moment.event.person, moment.at))
+        if (
+            isinstance(moment.event, ResponderJoined)
+            and self._role(moment.event.person, moment.at) is not None
+        ):
+            return "somebody joined"  # who was given their role in the same moment
         try:
             if moment.event is not None:
-                return clean(self.event(moment.event).headline())
+                return clean(self.event(moment.event).headline(), LONGEST)
         except (TypeError, ValueError):  # a plugin's own, which takes other values only
             pass
         return self.text(moment.text, moment.at)

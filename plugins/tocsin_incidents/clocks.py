@@ -171,7 +171,9 @@ class Clocks:
     # Which one `!done` means.
 
     def here(self, call: Call, tx: Transaction) -> Sequence[str]:
-        """It is named first, or the line answers what is about it, or is said in its own room and names no alert."""
+        """It is named first, or the line answers what is about it; or it names no alert, and is said in its own room, or says
+        why where nothing else is talked about.
+        """
         words = call["ALERT"].split()
         number = words[0].strip("#.,:;").lower().removeprefix("inc-") if words else ""
         if number.isdigit() and tx.find_incident(number) is not None:
@@ -179,11 +181,18 @@ class Clocks:
         about = call.about.subjects[0] if call.about is not None else ""
         if tx.find_incident(about) is not None:
             return [about]
-        incident = incident_in(call.place, tx)
         names_alerts = bool(words) and (
             bare(words[0]) in ("mine", "all") or tx.find_group(bare(words[0])) is not None
         )
-        return [incident.number] if incident is not None and not names_alerts else []
+        if names_alerts:
+            return []
+        incident = incident_in(call.place, tx)
+        if incident is not None:
+            return [incident.number]
+        # A cause is several words, of which none could be an id that was mistyped.
+        explains = len(words) > 1 and not any(sign.isdigit() for sign in words[0])
+        there = [one.number for one in tx.open_incidents() if one.active and call.place in one.team_rooms]
+        return there if explains and len(there) == 1 else []
 
     def waiting(self, call: Call, tx: Transaction) -> Sequence[str]:
         """What is not over and the speaker leads: only that is surely meant where nothing else is. Raises Refused."""

@@ -264,3 +264,20 @@ async def test_a_tap_answers_an_offer(tower: Tower, emoji: str, leader: str) -> 
         await tower.chat.hears("bob", emoji, about=offer, tapped=True)
         await engine.run.settled()
         assert await engine.run.tocsin.turn(lambda tx: tx.incident("1").commander) == leader
+
+
+async def test_why_it_is_over_is_understood_where_it_is_the_only_one(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        await declared(engine)
+        told = await asks(engine, "alice", "!done k7f9 all good", room="#ops")
+        assert told[0].startswith("there is no alert 'k7f9'")
+        await declared(engine, "sev3 the site is slow", by="bob")
+        told = await asks(engine, "alice", "!done a loop that logs", room="#ops")
+        assert told[0].startswith("there is no alert 'a'")
+        await engine.says("bob", "!done 2 it was the net", room="#ops")
+        told = await asks(engine, "alice", "!done a loop that logs", room="#ops")
+        assert told[0].startswith("1 resolved by alice after 0s; cause: a loop that logs")
+        assert (await asks(engine, "alice", f"!done {subject}", room="#ops"))[0].startswith(
+            f"{subject} resolved"
+        )

@@ -131,7 +131,7 @@ class Declaring:
         )
         tell_incident(incident, opening(incident, tx), tx)
 
-    def attach(self, call: Call, tx: Transaction) -> Message:
+    def attach(self, call: Call, tx: Transaction) -> None:
         """`!attach 42 k7f3 w2x9`: further alerts belong to it."""
         incident, words = meant_incident(call, tx)
         incident.refuse_if_closed()
@@ -147,7 +147,8 @@ class Declaring:
         if not new:
             raise Refused(f"{incident.number} has them already")
         tx.record(AlertsAttached(subject=incident.number, at=tx.now, by=call.by, groups=tuple(new)))
-        return of_incident(incident, f"{listed(new)} {'belong' if len(new) > 1 else 'belongs'} to it now")
+        text = f"{listed(new)} {'belong' if len(new) > 1 else 'belongs'} to it now"
+        answer_there(call, incident, of_incident(incident, text, brief=text), tx)
 
     def rename(self, call: Call, tx: Transaction) -> None:
         """`!rename 42 logins fail`."""

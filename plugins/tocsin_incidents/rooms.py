@@ -7,6 +7,8 @@ from functools import partial
 
 from tocsin.api import (
     Call,
+    GroupReopened,
+    GroupResolved,
     Incident,
     IncidentDeclared,
     IncidentReopened,
@@ -151,6 +153,15 @@ class Rooms:
         places, title = await tocsin.turn(look)
         for place in places:
             await tocsin.entitle(place, title)
+
+    def alert_changed(self, event: GroupResolved | GroupReopened, tx: Transaction) -> None:
+        """What becomes of its alerts is told where they were; its own rooms are others."""
+        incident = tx.incident_of(event.subject)
+        if incident is None or not incident.own_rooms or not incident.active:
+            return
+        group, order = tx.group(event.subject), tx.config.severities
+        text = f"alert {group.id} {event.headline()}: {group.describe(order)}"
+        tell_incident(incident, of_incident(incident, text, brief=f"alert {group.id} {event.headline()}"), tx)
 
     def came(self, event: PersonCame, tx: Transaction) -> None:
         """Who comes takes part, and reads in private what they missed; each once, and not who declared it."""

@@ -11,6 +11,7 @@ from tocsin.api import (
     Timer,
     Transaction,
     UsageError,
+    answer_there,
     bare,
     listed,
     meant_incident,
@@ -35,7 +36,7 @@ SCOPE = "scope [INCIDENT] [heard|verified|hit|since|systems ANSWER\u2026]"
 LONGEST_ANSWER = 300
 
 
-def answer(call: Call, tx: Transaction) -> Message:
+def answer(call: Call, tx: Transaction) -> Message | None:
     """`!scope hit all customers in Europe`; alone it says what is known, and what nobody has said yet."""
     incident, words = meant_incident(call, tx)
     first, _, text = words.partition(" ")
@@ -48,7 +49,8 @@ def answer(call: Call, tx: Transaction) -> Message:
     tx.record(ScopeAnswered(subject=incident.number, at=tx.now, by=call.by, question=question, answer=said))
     missing = [name for name in QUESTIONS if name not in incident.scope]
     still = f"; not said yet: {listed(missing)}" if missing else ""
-    return of_incident(incident, f"{question}: {said}{still}")
+    answer_there(call, incident, of_incident(incident, f"{question}: {said}{still}"), tx)
+    return None
 
 
 def stands(incident: Incident, tx: Transaction) -> Message:

@@ -16,6 +16,7 @@ from tocsin.api import (
     written,
 )
 from tocsin_timeline.events import Noted
+from tocsin_timeline.telling import tell_others
 
 NOTE = "note [INCIDENT] [14:05|5m ago] TEXT\u2026"
 
@@ -32,6 +33,8 @@ def note(call: Call, tx: Transaction) -> Message:
     if not text:
         raise UsageError(f"what happened? say {tx.typed(NOTE)}")
     tx.record(Noted(subject=incident.number, at=at, by=call.by, text=text))
+    # Who reads it where it was typed knows; the others may be on another network.
+    tell_others(call, incident, f"note by {call.by}: {text}", tx)
     return of_incident(incident, f"noted at {written(at, zone, tx.now)}" if taken else "noted", brief="noted")
 
 

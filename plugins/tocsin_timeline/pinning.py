@@ -2,6 +2,7 @@
 
 from tocsin.api import Call, Refused, Transaction, incident_in, meant_incident
 from tocsin_timeline.events import Noted
+from tocsin_timeline.telling import tell_others
 
 PIN = "pin [INCIDENT] [NICK]"
 
@@ -30,4 +31,5 @@ def pin(call: Call, tx: Transaction) -> str | None:
         if isinstance(known, Noted) and (known.at, known.author, known.text) == (at, author, text):
             return None
     tx.record(event)
+    tell_others(call, incident, f"noted by {call.by}: {author} said {text!r}", tx)
     return f"{incident.number} noted: {author} said {text!r}"

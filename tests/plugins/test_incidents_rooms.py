@@ -4,7 +4,7 @@ import pytest
 
 from tocsin.errors import NetworkError
 
-from tests.engine import fires
+from tests.engine import fires, over
 from tests.plugins.incident_parts import INCIDENTS, declared, said
 from tests.tower import TWO_STEPS, Tower, asks
 
@@ -135,3 +135,26 @@ async def test_it_is_left_a_while_after_the_end_and_had_again_when_it_comes_back
         await engine.says("alice", "!reopen 1 it is back", room="#ops")
         assert tower.chat.own_rooms == {"#inc-1"}
         assert said(tower, "room/#inc-1", before)
+
+
+async def test_what_becomes_of_its_alerts_is_heard_there(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        subject = await engine.report(fires())
+        await declared(engine, f"sev2 the disks are full from {subject}")
+        await engine.report(over())
+        assert said(tower, "room/#inc-1")[-1] == (
+            f"1 alert {subject} resolved by its source, without an answer: critical DiskFull db1: 97 % of / used"
+        )
+        await engine.report(fires())
+        assert said(tower, "room/#inc-1")[-1].startswith(f"1 alert {subject} ")
+
+
+async def test_what_is_noted_elsewhere_is_read_there(tower: Tower) -> None:
+    async with tower(*TABLES, "[plugins.timeline]\n") as engine:
+        await declared(engine, "sev2 the disks are full")
+        await engine.says("bob", "!note 1 deleted old logs", room="#ops")
+        assert "1 note by bob: deleted old logs" in said(tower, "room/#inc-1")
+        before = len(tower.chat.said)
+        await engine.says("bob", "!note moved the rest", room="#inc-1")
+        assert said(tower, "room/#inc-1", before) == ["1 noted"]
+        assert not said(tower, "room/#ops", before)

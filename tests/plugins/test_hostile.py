@@ -15,7 +15,7 @@ from tocsin_silence.upstream import Upstream
 from tests.engine import Engine, Start, alert, fires
 from tests.plugins.alertmanager_parts import Sender, body, declared
 from tests.plugins.alertmanager_parts import alert as sent
-from tests.plugins.test_silence import silencing
+from tests.plugins.silence_parts import silencing
 from tests.tower import TWO_STEPS, Tower, asks
 
 OURS = (

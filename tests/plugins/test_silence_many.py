@@ -10,7 +10,7 @@ from tocsin_silence import Silence
 
 from tests.daemon.test_lists import storm
 from tests.engine import Engine, Start, over
-from tests.plugins.test_silence import OPS, open_rings, silencing
+from tests.plugins.silence_parts import OPS, open_rings, silencing
 from tests.tower import FACT, asks
 
 MANY = [("DiskFull", "critical")] * 9 + [("Load", "warning")] * 5

@@ -18,7 +18,7 @@ from tocsin_silence import Silence, upstream
 from tocsin_silence.upstream import Upstream
 
 from tests.engine import Engine, Start, alert, fires
-from tests.plugins.test_silence import silencing
+from tests.plugins.silence_parts import silencing
 from tests.processes import PATIENCE
 from tests.tower import asks
 

@@ -93,7 +93,8 @@ def tell_incident(
     incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None, team: bool = False
 ) -> None:
     """Say something where an incident is talked about. team: in the team's rooms too, if it has others of its own."""
-    rooms = [*incident.rooms, *(incident.team_rooms if team else ())]
+    own = [room for room in incident.own_rooms if room in tx.made_rooms]  # some may have been left
+    rooms = [*own, *(incident.team_rooms if team or not own else ())]
     for room in dict.fromkeys(rooms):
         if room != but_not and room.network in tx.config.networks:
             tx.say(room, message, about=incident.number)

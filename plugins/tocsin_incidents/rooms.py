@@ -103,10 +103,11 @@ class Rooms:
     def made(self, event: RoomMade, tx: Transaction) -> None:
         """From now on it is talked about there."""
         incident = tx.find_incident(event.about)
-        if incident is None or event.place in incident.own_rooms:
+        if incident is None:
             return
         room = event.place.called
-        tx.record(RoomOpened(subject=incident.number, at=tx.now, place=str(event.place)))
+        if event.place not in incident.own_rooms:  # else it was left at the end, and it goes on after all
+            tx.record(RoomOpened(subject=incident.number, at=tx.now, place=str(event.place)))
         told = of_incident(
             incident, f"{incident.title}: talked about in {room}", command=tx.typed(f"room {incident.number}")
         )

@@ -132,9 +132,11 @@ async def test_it_is_left_a_while_after_the_end_and_had_again_when_it_comes_back
         await engine.advance(hours=1)
         assert not tower.chat.own_rooms
         before = len(tower.chat.said)
+        await engine.says("bob", "!cause 1 a full disk", room="#ops")
+        assert not said(tower, "room/#inc-1", before)
         await engine.says("alice", "!reopen 1 it is back", room="#ops")
         assert tower.chat.own_rooms == {"#inc-1"}
-        assert said(tower, "room/#inc-1", before)
+        assert said(tower, "room/#inc-1", before)[-1].startswith("1 sev2 the disks are full: declared")
 
 
 async def test_what_becomes_of_its_alerts_is_heard_there(tower: Tower) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tocsin.api import Role, RoomOpened
+from tocsin.api import Role
 
 from tests.engine import Engine, fires
 from tests.plugins.incident_parts import TABLES, declared
@@ -40,8 +40,8 @@ async def test_what_is_less_severe_waits_longer(tower: Tower, severity: str, tim
 async def test_a_nag_goes_to_the_room_of_its_own_and_an_update_to_the_team_too(tower: Tower) -> None:
     async with tower(*WITH) as engine:
         number = await led(engine)
-        room = RoomOpened(subject=number, at=tower.clock.now(), place="console/room/#inc-1")
-        await engine.run.tocsin.turn(lambda tx: tx.record(room))
+        await engine.run.tocsin.make_room("console", "inc-1", "the disks are full", ["alice"], number)
+        await engine.run.settled()
         before = len(tower.chat.said)
         await engine.says("alice", "!status it is slow", room="#inc-1")
         await engine.advance(minutes=71)

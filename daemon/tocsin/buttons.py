@@ -76,7 +76,7 @@ def press(path: str, text: str, commands: Commands, tx: Transaction) -> Pressed:
     answer, good = commands.asked(asked.by, asked.command, f"button/{asked.how}", tx)
     if good and asked.used is not None:
         tx.record(asked.used)
-    return Pressed(answer or asked.done, good)
+    return Pressed((answer.splitlines() or [asked.done])[0], good)
 
 
 def _button(path: str, tx: Transaction) -> Button:

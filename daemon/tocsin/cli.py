@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from tocsin import calendars, clock, control, daemon, demo, plugins
-from tocsin.cli_incidents import export
+from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
@@ -46,6 +46,7 @@ def main() -> None:
 
 
 main.add_command(export)
+main.add_command(say)
 
 
 @main.command(short_help="Say all that is wrong with the configuration.")

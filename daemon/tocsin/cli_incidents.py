@@ -44,6 +44,30 @@ def export(path: Path, number: str, form: str, out: Path | None) -> None:
         raise click.exceptions.Exit(1) from None
 
 
+@click.command(short_help="Have a person say a command, as if typed in chat.")
+@config_option
+@click.option(
+    "--as", "by", required=True, metavar="PERSON", help="Who says it; the name in the configuration."
+)
+@click.argument("words", nargs=-1, required=True)
+def say(path: Path, by: str, words: tuple[str, ...]) -> None:
+    """Have a person say WORDS, such as: tocsin say --as alice declare sev2 the queue stands still
+
+    The daemon that runs with this configuration does what it would do if they had typed that to it in private, and
+    answers here. It is written down as said at the command line.
+    """
+    _, (config, _) = opened(path, _declared)
+    text = " ".join(words).removeprefix(config.prefix)
+    try:
+        answer: dict[str, Any] = control.ask(daemon.state_folder(config), "say", by=by, text=text)
+    except StateError as error:
+        click.echo(str(error), err=True)
+        raise click.exceptions.Exit(1) from None
+    click.echo(answer["told"] or "done", err=not answer["done"])
+    if not answer["done"]:
+        raise click.exceptions.Exit(1)
+
+
 def _written(path: Path, number: str, form: str) -> str:
     """Raises StateError, and Refused."""
     _, (config, declared) = opened(path, _declared)

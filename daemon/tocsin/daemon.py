@@ -37,6 +37,7 @@ from tocsin.courier import Courier
 from tocsin.domain import bridge, digest, duty, group, incident_events, page, room
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
+from tocsin.domain.words import did_you_mean
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, PluginError, Problem, Refused
@@ -234,7 +235,7 @@ class Daemon:
         self.courier = Courier(self.tocsin, everywhere, self.echoes)
         self.intake = Intake(self.tocsin, careful=state.unclean)
         self.ringer = Ringer(self.tocsin, careful=state.unclean)
-        commands = Commands(self.tocsin)
+        self.commands = commands = Commands(self.tocsin)
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
@@ -242,7 +243,8 @@ class Daemon:
         self.web = Web(self.tocsin, self.intake, signed, nudges)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(
-            state.folder, {"status": self._status, "reload": self._reload, "export": self._export}
+            state.folder,
+            {"status": self._status, "reload": self._reload, "export": self._export, "say": self._say},
         )
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
@@ -342,6 +344,15 @@ class Daemon:
     async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         found = await self.reload.again(self.tocsin, COMMAND_LINE)
         return {"errors": found.errors, "warnings": found.warnings, "told": found.told().text}
+
+    async def _say(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What somebody at the command line has a person say, as if they had typed it in private."""
+        by, text = (str(question.get(name, "")) for name in ("by", "text"))
+        if by not in self.tocsin.config.people:
+            near = did_you_mean(by, self.tocsin.config.people)
+            return {"told": f"nobody is called {by!r}{near}", "done": False}
+        told, done = await self.tocsin.must(lambda tx: self.commands.asked(by, text, "command line", tx))
+        return {"told": told, "done": done}
 
     async def _export(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
         setup = self.tocsin.setup

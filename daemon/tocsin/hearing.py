@@ -252,12 +252,12 @@ class Commands:
         return "failed"
 
     def asked(self, by: str, text: str, how: str, tx: Transaction) -> tuple[str, bool]:
-        """Do what a person asks for outside of chat, as if they had typed it: the first line of the answer, and whether
-        it was done.
+        """Do what a person asks for outside of chat, as if they had typed it: the answer, and whether it was done.
 
         by: whoever it is, proven by other means. text: without what stands before it in a room. how: for the audit.
         """
-        name, _, rest = text.partition(" ")
+        name, _, rest = storable(first_line(text)).strip().partition(" ")
+        name = name.lower()
         place = next(iter([*tx.private_places(by), *tx.default_rooms()]))
         line = Line("", place, "", text, called=by, at=tx.now)
         said: Message | str | Refused | None = None
@@ -276,7 +276,8 @@ class Commands:
         if isinstance(said, Refused):
             verdict = f"refused: {said}"
         audit.add(tx.connection, at=tx.now, place=how, account="", person=by, what=text, verdict=verdict)
-        return said.first_line() if isinstance(said, Message) else str(said or ""), verdict == "done"
+        told = "\n".join(said.all_lines()) if isinstance(said, Message) else str(said or "")
+        return told, verdict == "done"
 
     def _refuse(self, why: str, name: str, line: Line, tx: Transaction, *, told: str = _UNKNOWN) -> str:
         """What was asked for in private the rooms hear of as well: somebody may try to pass for somebody else.

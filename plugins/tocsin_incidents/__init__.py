@@ -180,7 +180,7 @@ class Incidents:
         return [
             _command(DECLARE, declaring.declare, "this is an incident", often=True, expires=True),
             _command("incidents", showing.incidents, "which are open", anyone=True, often=True),
-            _command("incident [INCIDENT]", showing.show, "how one stands", anyone=True),
+            _command("incident [INCIDENT]", showing.show, "how one stands", anyone=True, also=("inc",)),
             _command("catchup [INCIDENT]", showing.catch_up, "what you missed", also=("catch-up",)),
             _command(SEVERITY, severities.say, "how severe it is", also=("severity",)),
             _command("yes [INCIDENT]", severities.yes, "it is so", also=("y",)),
@@ -189,7 +189,7 @@ class Incidents:
             _command(roles.ROLE, people.role, "who does what", also=("roles",)),
             _command("lead [INCIDENT]", people.lead, "I lead"),
             _command(roles.PASS, people.hat, "ask somebody to lead"),
-            _command(clocks.MITIGATED, times.mitigated, "users are hurt no more"),
+            _command(clocks.MITIGATED, times.mitigated, "users are hurt no more", also=("mit",)),
             _command(clocks.ALL_CLEAR, times.all_clear, "it is as before", also=("all-clear",)),
             _command(clocks.CAUSE, times.cause, "why it happened"),
             _command(clocks.CLOSE, times.close, "the long message, and nothing is left to do"),

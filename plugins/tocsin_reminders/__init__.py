@@ -133,7 +133,7 @@ class Reminders:
                 Updating(self._overdue).status,
                 "tell how it stands, and when you tell again; alone: ask",
                 anyone=True,
-                also=("update",),
+                also=("update", "st"),
                 often=True,
                 expires=True,
                 grammar="status [WORDS\u2026]",

@@ -23,5 +23,5 @@ class Timeline:
         return [
             Command(NOTE, note, "keep it for the timeline", often=True, grammar="note [WORDS\u2026]"),
             Command(PIN, pin, "keep what somebody said", quotes=True, grammar="pin [WORDS\u2026]"),
-            Command(TIMELINE, show, "what happened in it", grammar="timeline [WORDS\u2026]"),
+            Command(TIMELINE, show, "what happened in it", also=("tl",), grammar="timeline [WORDS\u2026]"),
         ]

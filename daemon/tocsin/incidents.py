@@ -36,7 +36,7 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
             if incident is not None:
                 return incident, words
     if here is not None:
-        return here, words
+        return _named(here.number, ended=ended, tx=tx), words
     there = _candidates(call, tx)
     if not there:
         raise Refused(f"there is no open incident: {tx.typed('declare TEXT')} declares one")
@@ -49,8 +49,9 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
 
 
 def incident_in(place: Place, tx: Facts) -> Incident | None:
-    """The open incident whose own room that is."""
-    return next((one for one in tx.open_incidents() if place in one.own_rooms), None)
+    """The incident whose own room that is, for as long as we are there; also one that is closed."""
+    open_one = next((one for one in tx.open_incidents() if place in one.own_rooms), None)
+    return open_one or tx.find_incident(tx.made_rooms.get(place, ""))
 
 
 def _named(number: str, *, ended: bool, tx: Transaction) -> Incident:

@@ -166,11 +166,12 @@ class Declaring:
 
     def _rooms(self, place: Place, groups: Iterable[str], tx: Transaction) -> Sequence[Place]:
         """Where it is talked about as long as it has no room of its own: where it was declared, and where its alerts
-        were told; else everywhere.
+        were told; else everywhere. Not in a room of another one, which is left when that is over.
         """
         told = [room for one in groups for room in tx.told_places(one) if not room.private]
         here = [] if place.private else [place]
-        return list(dict.fromkeys([*here, *sorted(told, key=str), *tx.default_rooms()]))
+        rooms = [room for room in [*here, *sorted(told, key=str)] if room not in tx.made_rooms]
+        return list(dict.fromkeys([*rooms, *tx.default_rooms()]))
 
 
 def _matches(rule: Rule, group: AlertGroup) -> bool:

@@ -45,6 +45,34 @@ async def test_what_is_said_there_means_it(tower: Tower) -> None:
         assert tower.chat.made["#inc-1"].title == "1 sev1 the disks are full"
 
 
+async def test_what_is_said_there_means_it_also_once_it_is_closed(tower: Tower) -> None:
+    async with tower(*TABLES, "[plugins.timeline]\n") as engine:
+        await declared(engine, "sev2 the disks are full")
+        await engine.says("alice", "!done a leak", room="#inc-1")
+        await engine.says("alice", "!close bye", room="#inc-1")
+        await declared(engine, "sev3 the mail is slow", by="bob")
+        told = await asks(engine, "alice", "!incident", room="#inc-1")
+        assert told[0].startswith("1 sev2 the disks are full: closed")
+        assert await asks(engine, "alice", "!note too late", room="#inc-1") == ["1 noted"]
+        told = await asks(engine, "alice", "!mitigated", room="#inc-1")
+        assert told == ["1 is closed: !reopen 1 opens it again"]
+        told = await asks(engine, "alice", "!done", room="#inc-1")
+        assert told[0].startswith("1 is closed")
+        told = await asks(engine, "alice", "!reopen it is back", room="#inc-1")
+        assert told == ["1 reopened by alice: it is back"]
+
+
+async def test_one_that_is_declared_there_is_told_where_the_team_is(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 the disks are full")
+        told = await asks(engine, "alice", "!declare sev3 mail is slow", room="#inc-1")
+        assert told[0].startswith("2 sev3 declared by alice: mail is slow")
+        before = len(tower.chat.said)
+        await engine.says("alice", "!mitigated 2", room="#ops")
+        assert said(tower, "room/#ops", before)
+        assert not said(tower, "room/#inc-1", before)
+
+
 async def test_an_alert_is_still_named_there(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         subject = await engine.report(fires())

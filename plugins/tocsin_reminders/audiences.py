@@ -60,10 +60,14 @@ class Audiences:
         """Something happened of which audiences are told."""
         incident = tx.incident(event.subject)
         moment = _MOMENTS[type(event)]
+        if moment is Moment.MITIGATED and not incident.active:
+            return  # only when that was is put right: they were told that it is over
         for name, audience in self.all.items():
             if last_told(incident.number, name, tx) is not None:
                 # Who was told that it began is told how it ends, whatever it is by then.
-                due = not isinstance(event, SeverityChanged)
+                due = not isinstance(event, SeverityChanged) and not (
+                    moment is Moment.MITIGATED and _told_mitigated(incident.number, name, tx)
+                )
             else:
                 due = incident.active and audience.wants(incident)
             if due:
@@ -193,6 +197,14 @@ def heard(number: str, audience: str, tx: Transaction) -> Sequence[AudienceTold]
 def last_told(number: str, audience: str, tx: Transaction) -> AudienceTold | None:
     """What an audience was told last of an incident."""
     return next(reversed(heard(number, audience, tx)), None)
+
+
+def _told_mitigated(number: str, audience: str, tx: Transaction) -> bool:
+    """Whether they were told so already: said once more it only puts right when that was."""
+    for told in reversed(heard(number, audience, tx)):
+        if told.moment in (Moment.MITIGATED, Moment.REOPENED):
+            return told.moment is Moment.MITIGATED
+    return False
 
 
 def _text(event: Event) -> str:

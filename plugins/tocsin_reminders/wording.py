@@ -48,11 +48,23 @@ USUAL = Wording(
 
 _PUBLIC_NEXT = "{% if next %} Next update by {{ next }}.{% endif %}"
 
+_PUBLIC_MITIGATED = "You should not notice the problem any more; we are still working on its cause."
+_PUBLIC_OVER = "The problem is over."
+
+# What an update says is not told: how it stands by then is, lest somebody read that what is over goes on.
+_PUBLIC_UPDATED = (
+    "{% if state in ('mitigated', 'all-clear') %}"
+    f"{_PUBLIC_MITIGATED}"
+    "{% elif state in ('resolved', 'closed') %}"
+    f"{_PUBLIC_OVER}"
+    "{% else %}We are working on it.{% endif %}"
+)
+
 PUBLIC = Wording(
     declared=f"We are looking into a problem.{_PUBLIC_NEXT}",
-    updated=f"We are working on it.{_PUBLIC_NEXT}",
-    mitigated=f"You should not notice the problem any more; we are still working on its cause.{_PUBLIC_NEXT}",
-    resolved="The problem is over.",
+    updated=f"{_PUBLIC_UPDATED}{_PUBLIC_NEXT}",
+    mitigated=f"{_PUBLIC_MITIGATED}{_PUBLIC_NEXT}",
+    resolved=_PUBLIC_OVER,
     closed="All that was to be done about it is done.",
     late="The update that we promised is late. The next one comes as soon as possible.",
     reopened=f"The problem is back.{_PUBLIC_NEXT}",

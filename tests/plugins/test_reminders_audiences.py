@@ -71,6 +71,27 @@ async def test_what_passes_unkept_is_told_though_something_else_was_meanwhile(to
         assert "the promised update is late" in heard(tower)[-1]
 
 
+async def test_that_the_time_was_another_is_no_news_to_them(tower: Tower) -> None:
+    async with tower(*WITH, EXECS) as engine:
+        await led(engine)
+        await engine.advance(minutes=10)
+        await engine.says("alice", "!mitigated rolled back", room="#ops")
+        before = len(tower.chat.said)
+        await engine.says("alice", "!mitigated at 03:05", room="#ops")
+        assert heard(tower, since=before) == []
+        await engine.says("alice", "!done 1 a leak", room="#ops")
+        await engine.says("alice", "!reopen 1", room="#ops")
+        await engine.says("alice", "!mitigated", room="#ops")
+        assert heard(tower, since=before)[-1].split(" \u00b7 ")[0] == (
+            "03:10 1 sev2 the disks are full: mitigated, users are hurt no more"
+        )
+        await engine.says("alice", "!reopen 1", room="#ops")
+        await engine.says("alice", "!done 1", room="#ops")
+        before = len(tower.chat.said)
+        await engine.says("alice", "!mitigated 1 at 03:07", room="#ops")
+        assert heard(tower, since=before) == []
+
+
 async def test_who_is_alone_keeps_the_promise_to_others_too(tower: Tower) -> None:
     async with tower(*WITH, EXECS) as engine:
         await declared(engine, "sev2 the disks are full")

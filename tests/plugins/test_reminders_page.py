@@ -102,6 +102,30 @@ async def test_it_shows_how_things_stand(tower: Tower, folder: Path) -> None:
         assert seen(folder).startswith("Status No open incident Over in the last 7 days Incident 1: resolved")
 
 
+async def test_an_update_is_told_as_it_stands_by_then(tower: Tower, folder: Path) -> None:
+    async with tower(*public(folder)) as engine:
+        await led(engine)
+        for line in (
+            "!status a",
+            "!mitigated b",
+            "!status c next 30m",
+            "!allclear d",
+            "!status e next 30m",
+            "!done 1 f",
+        ):
+            await engine.says("alice", line, room="#ops")
+        await engine.says("alice", "!status g", room="#ops")
+        hardly = "You should not notice the problem any more; we are still working on its cause."
+        assert [update["text"] for update in shown(folder)[0]["updates"]][::-1][1:] == [
+            "We are working on it. Next update by 04:00 UTC.",
+            f"{hardly} Next update by 04:00 UTC.",
+            f"{hardly} Next update by 03:30 UTC.",
+            f"{hardly} Next update by 03:30 UTC.",
+            "The problem is over.",
+            "The problem is over.",
+        ]
+
+
 async def test_what_is_over_goes_after_a_week(tower: Tower, folder: Path) -> None:
     async with tower(*public(folder)) as engine:
         number = await led(engine)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tocsin.api import Clock
+
 from tests.daemon.hands import CHECK, THUMB, Hands
 from tests.engine import Engine, fires
 from tests.plugins.incident_parts import TABLES, declared, said
@@ -66,7 +68,8 @@ async def test_unexplained_is_no_cause(tower: Tower, word: str) -> None:
     ("typed", "told"),
     [
         ("!mitigated at today 03:30", "the time 'today 03:30' is yet to come"),
-        ("!mitigated at 02:59", "1 was declared at 03:00 UTC: that would have been before"),
+        ("!mitigated at 02:59", "that is 02:59 UTC, and 1 was declared at 03:00 UTC"),
+        ("!mitigated at 23:59", "that is Fri 20 Nov 23:59 UTC, and 1 was declared at Sat 21 Nov 03:00 UTC"),
         ("!mitigated at noonish", "the time must be a time such as"),
         ("!mitigated at", "the time must be a time such as"),
         ("!allclear", "how do you know? say !allclear"),
@@ -77,7 +80,7 @@ async def test_unexplained_is_no_cause(tower: Tower, word: str) -> None:
         ("!clock 1 mitgated 03:05", "'mitgated' is none of its times: say !clock"),
         ("!clock 1 acked", "the time must be a time such as"),
         ("!clock 1 acked 03:05 or so", "say !clock"),
-        ("!clock 1 acked 02:00", "1 was declared at 03:00 UTC: that would have been before"),
+        ("!clock 1 acked 02:00", "that is 02:00 UTC, and 1 was declared at 03:00 UTC"),
         ("!cause 1", "say !cause"),
         ("!done 7", "there is no alert '7': !alerts lists what is open"),
         ("!rename 1", "say !rename"),
@@ -98,6 +101,19 @@ async def test_what_can_t_be_is_answered(tower: Tower, typed: str, told: str) ->
         [answer] = await asks(engine, "alice", typed, room="#ops")
         assert answer.startswith(told)
         assert await times(engine) == {"acked": "03:00"}
+
+
+async def test_the_minute_of_the_declaration_is_not_before_it(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await engine.advance(seconds=31)
+        await declared(engine)
+        await engine.advance(seconds=50)
+        [told] = await asks(engine, "alice", "!mitigated at 03:00 rolled back", room="#ops")
+        assert told == "1 mitigated: rolled back (alice, 03:00 UTC), after 0s"
+        [told] = await asks(engine, "alice", "!clock 1 mitigated 03:00", room="#ops")
+        assert told == "1 mitigated at 03:00 UTC (alice put it right)"
+        found = (await engine.run.tocsin.turn(lambda tx: tx.incident("1"))).clocks
+        assert f"{found[Clock.MITIGATED]:%H:%M:%S}" == "03:00:31"
 
 
 async def test_each_time_can_be_put_right(tower: Tower) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from tocsin.domain.event import Event
 from tocsin.domain.incident_events import (
@@ -27,9 +28,12 @@ from tocsin.domain.incident_events import (
     TitleChanged,
 )
 from tocsin.domain.message import Place
+from tocsin.domain.moments import written
 from tocsin.domain.page import PageBegun
 from tocsin.domain.room import PersonCame
 from tocsin.errors import Refused
+
+_UTC = ZoneInfo("UTC")
 
 _CLOCK_OF: dict[type[Event], Clock] = {
     IncidentAcknowledged: Clock.ACKED,
@@ -152,24 +156,21 @@ class Incident:
     def mitigate(self, how: str, by: str, at: datetime) -> IncidentMitigated:
         """at: may lie in the past. Said once more it corrects the time."""
         self.refuse_if_closed()
-        self._refuse_before(at)
-        return IncidentMitigated(subject=self.number, at=at, by=by, how=how or self.how)
+        return IncidentMitigated(subject=self.number, at=self._since_declared(at), by=by, how=how or self.how)
 
     def clear(self, because: str, by: str, at: datetime) -> AllClearGiven:
         self.refuse_if_closed()
-        self._refuse_before(at)
-        return AllClearGiven(subject=self.number, at=at, by=by, because=because)
+        return AllClearGiven(subject=self.number, at=self._since_declared(at), by=by, because=because)
 
     def resolve(self, by: str, at: datetime) -> IncidentResolved:
         self.refuse_if_over()
-        self._refuse_before(at)
-        return IncidentResolved(subject=self.number, at=at, by=by)
+        return IncidentResolved(subject=self.number, at=self._since_declared(at), by=by)
 
     def close(self, text: str, by: str, at: datetime) -> IncidentClosed:
         self.refuse_if_closed()
         if self.active:
             raise Refused(f"{self.number} is not over: resolve it first")
-        return IncidentClosed(subject=self.number, at=at, by=by, text=text)
+        return IncidentClosed(subject=self.number, at=self._since_declared(at), by=by, text=text)
 
     def reopen(self, because: str, by: str, at: datetime) -> IncidentReopened:
         if self.active:
@@ -179,14 +180,20 @@ class Incident:
     def correct(self, clock: Clock, reads: datetime, by: str, at: datetime) -> ClockCorrected:
         if clock not in self.clocks:
             raise Refused(f"{self.number} is not {clock} yet")
-        self._refuse_before(reads)
-        return ClockCorrected(subject=self.number, at=at, by=by, clock=clock, reads=reads)
+        return ClockCorrected(
+            subject=self.number, at=at, by=by, clock=clock, reads=self._since_declared(reads)
+        )
 
-    def _refuse_before(self, at: datetime) -> None:
-        if self.declared_at is not None and at < self.declared_at:
-            raise Refused(
-                f"{self.number} was declared at {self.declared_at:%H:%M} UTC: that would have been before"
-            )
+    def _since_declared(self, at: datetime) -> datetime:
+        """A time that somebody says: people say minutes, and that of the declaration is meant as that.
+
+        Raises Refused for what was before.
+        """
+        declared = self.declared_at or at
+        if at < declared.replace(second=0, microsecond=0):
+            said, began = (written(one, _UTC, other) for one, other in ((at, declared), (declared, at)))
+            raise Refused(f"that is {said}, and {self.number} was declared at {began}")
+        return max(at, declared)
 
     # What did.
 

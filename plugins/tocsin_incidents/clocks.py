@@ -32,6 +32,7 @@ from tocsin.api import (
 )
 from tocsin_incidents.events import BudgetSpent
 from tocsin_incidents.settings import Budgets
+from tocsin_incidents.severity import asking
 from tocsin_incidents.telling import tell_person, utc
 
 MITIGATED = "mitigated [INCIDENT] [at TIME] [HOW\u2026]"
@@ -118,6 +119,10 @@ class Clocks:
         """`!close 42 TEXT`: the long message, and nothing is left to do."""
         incident, words = meant_incident(call, tx)
         at, text = _when(words, call, tx)
+        if incident.active:
+            raise Refused(
+                f"{incident.number} is not over: {tx.typed(f'done {incident.number} CAUSE')} says that it is"
+            )
         event = incident.close(text[:LONGEST_TEXT], call.by, at)
         if not text and _owes_message(incident):
             raise Refused(
@@ -130,6 +135,8 @@ class Clocks:
     def reopen(self, call: Call, tx: Transaction) -> None:
         """`!reopen 42 it is back`."""
         incident, words = meant_incident(call, tx, ended=True)
+        if incident.active:
+            raise Refused(f"{incident.number} is open; {tx.typed('reopen NUMBER')} opens one that is over")
         tx.record(incident.reopen(words, call.by, tx.now))
         incident = tx.incident(incident.number)
         why = f": {words}" if words else ""
@@ -241,7 +248,9 @@ class Clocks:
         tx.record(BudgetSpent(subject=number, at=tx.now, part=part))
         text = f"half of {budget} to mitigate is over"
         if part == WHOLE:
-            text = f"not mitigated within {budget}: is it worse than {incident.severity}? {tx.typed(f'sev {number}')}"
+            text = f"not mitigated within {budget}"
+            if incident.severity != SEVERITIES[0]:
+                text += f": is it worse than {incident.severity}? {asking(incident, tx)}"
         command = tx.typed(f"mitigated {number}")
         brief = text.partition(":")[0]
         tell_incident(incident, of_incident(incident, text, brief=brief, command=command), tx)

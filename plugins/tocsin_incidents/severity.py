@@ -26,6 +26,12 @@ _NAMED = re.compile("sev[0-9]")
 SEVERITY = "sev [INCIDENT] [sev1|\u2026|sev4] [BECAUSE\u2026]"
 
 
+def asking(incident: Incident, tx: Transaction) -> str:
+    """What to type to be asked: `!sev 42`; `!sev #1`, since `!sev 1` could mean the severity."""
+    mark = "#" * (f"sev{incident.number}" in SEVERITIES)
+    return tx.typed(f"sev {mark}{incident.number}")
+
+
 @dataclass(frozen=True)
 class Severities:
     """criteria: the questions, in their order; the first yes decides."""
@@ -50,7 +56,12 @@ class Severities:
         first, _, rest = call["WORDS"].partition(" ")
         if f"sev{first}" not in SEVERITIES or _NAMED.match(rest.lower()):
             return meant_incident(call, tx)
-        incident, _ = meant_incident(replace(call, words={}), tx)
+        try:
+            incident, _ = meant_incident(replace(call, words={}), tx)
+        except Refused:
+            if rest or tx.find_incident(first) is None:
+                raise
+            return meant_incident(call, tx)  # of several it says which, as they were asked to
         return incident, call["WORDS"]
 
     def ask(self, incident: Incident, question: int, tx: Transaction) -> Message:
@@ -80,7 +91,9 @@ class Severities:
         story = [entry.event for entry in tx.story(incident.number, (SeverityAsked, SeverityChanged))]
         last = story[-1] if story else None
         if not isinstance(last, SeverityAsked) or last.question >= len(self.criteria):
-            raise Refused(f"{incident.number}: nothing was asked; {tx.typed('sev')} asks how severe it is")
+            raise Refused(
+                f"{incident.number}: nothing was asked; {asking(incident, tx)} asks how severe it is"
+            )
         return incident, last
 
     def _decide(

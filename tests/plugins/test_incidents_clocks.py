@@ -74,8 +74,8 @@ async def test_unexplained_is_no_cause(tower: Tower, word: str) -> None:
         ("!mitigated at", "the time must be a time such as"),
         ("!allclear", "how do you know? say !allclear"),
         ("!allclear at 03:05", "how do you know? say !allclear"),
-        ("!close 1 x", "1 is not over: resolve it first"),
-        ("!reopen 1", "1 is open"),
+        ("!close 1 x", "1 is not over: !done 1 CAUSE says that it is"),
+        ("!reopen 1", "1 is open; !reopen NUMBER opens one that is over"),
         ("!clock 1 mitigated 03:05", "1 is not mitigated yet"),
         ("!clock 1 mitgated 03:05", "'mitgated' is none of its times: say !clock"),
         ("!clock 1 acked", "the time must be a time such as"),
@@ -86,7 +86,7 @@ async def test_unexplained_is_no_cause(tower: Tower, word: str) -> None:
         ("!rename 1", "say !rename"),
         ("!attach 1", "say !attach"),
         ("!attach 1 k7f3", "there is no alert 'k7f3'"),
-        ("!yes", "1: nothing was asked; !sev asks how severe it is"),
+        ("!yes", "1: nothing was asked; !sev #1 asks how severe it is"),
         ("!sev 1 sev3", "1 is sev3 already"),
         ("!sev 1 sev9", "'sev9' is no severity: say !sev"),
         ("!scope 1 hit", "say !scope"),
@@ -101,6 +101,30 @@ async def test_what_can_t_be_is_answered(tower: Tower, typed: str, told: str) ->
         [answer] = await asks(engine, "alice", typed, room="#ops")
         assert answer.startswith(told)
         assert await times(engine) == {"acked": "03:00"}
+
+
+async def test_what_is_over_already_needs_no_reopening(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        await engine.says("alice", "!done 1 x", room="#ops")
+        assert await asks(engine, "bob", "!done 1", room="#ops") == ["1 is resolved already"]
+
+
+async def test_the_question_that_is_named_is_asked(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev3 mail is slow")
+        await engine.advance(hours=8)
+        [late] = [one for one in said(tower, "room/#ops") if "is it worse than" in one]
+        assert late == "1 not mitigated within 8h: is it worse than sev3? !sev #1 \u00b7 !mitigated 1"
+        [told] = await asks(engine, "alice", "!sev #1", room="#ops")
+        assert told.startswith("1 is it down for all")
+        await declared(engine, "sev3 dns is slow", by="bob")
+        [which] = await asks(engine, "alice", "!sev", room="#ops")
+        assert which == "which one, 1 (mail is slow) and 2 (dns is slow)? Say !sev 2 \u2026"
+        [told] = await asks(engine, "alice", "!sev 2", room="#ops")
+        assert told.startswith("2 is it down for all")
+        [which] = await asks(engine, "alice", "!sev 4", room="#ops")
+        assert which.startswith("which one")
 
 
 async def test_the_minute_of_the_declaration_is_not_before_it(tower: Tower) -> None:
@@ -148,7 +172,7 @@ async def test_the_time_to_mitigate_is_told_at_half_and_at_the_end(tower: Tower)
         ]
         assert told == [
             "03:15:00 1 half of 30m to mitigate is over \u00b7 !mitigated 1",
-            "03:30:00 1 not mitigated within 30m: is it worse than sev1? !sev 1 \u00b7 !mitigated 1",
+            "03:30:00 1 not mitigated within 30m \u00b7 !mitigated 1",
         ]
 
 

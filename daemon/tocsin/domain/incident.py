@@ -163,7 +163,8 @@ class Incident:
         return AllClearGiven(subject=self.number, at=self._since_declared(at), by=by, because=because)
 
     def resolve(self, by: str, at: datetime) -> IncidentResolved:
-        self.refuse_if_over()
+        if not self.active:
+            raise Refused(f"{self.number} is {self.stands} already")
         return IncidentResolved(subject=self.number, at=self._since_declared(at), by=by)
 
     def close(self, text: str, by: str, at: datetime) -> IncidentClosed:

@@ -1,5 +1,6 @@
 """Declaring an incident: by hand, or by a rule as soon as an alert fires."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ DECLARE = "declare [drill] [sev1|\u2026|sev4] [TEXT\u2026] [from ALERT\u2026]"
 
 LONGEST_TITLE = 200
 
+_SEVERITY = re.compile("sev-?[0-9]+")
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,6 +57,8 @@ class Asked:
         drill = bool(left) and bare(left[0]) == "drill"
         left = left[drill:]
         severity = bare(left[0]) if left and bare(left[0]) in SEVERITIES else ""
+        if left and not severity and _SEVERITY.fullmatch(bare(left[0])):
+            raise UsageError(f"{left[0]!r} is no severity: they go from {SEVERITIES[0]} to {SEVERITIES[-1]}")
         left = left[bool(severity) :]
         groups, left = _named(left, tx)
         return cls(" ".join(left)[:LONGEST_TITLE], severity, groups, drill)

@@ -40,6 +40,16 @@ async def test_without_a_title_it_is_called_as_its_alert(tower: Tower) -> None:
         )
 
 
+@pytest.mark.parametrize("word", ["sev5", "SEV0", "sev-1", "sev12"])
+async def test_a_severity_that_is_none_is_no_title(tower: Tower, word: str) -> None:
+    async with tower(*TABLES) as engine:
+        refused = await asks(engine, "alice", f"!declare {word} mail is slow", room="#ops")
+        assert refused == [f"{word!r} is no severity: they go from sev1 to sev4"]
+        assert await asks(engine, "alice", "!incidents", room="#ops") == [
+            "no incident is open \u00b7 !declare TEXT"
+        ]
+
+
 @pytest.mark.parametrize("words", ["", "sev2", "drill", "drill sev1"])
 async def test_nothing_is_no_incident(tower: Tower, words: str) -> None:
     async with tower(*TABLES) as engine:

@@ -169,7 +169,7 @@ class Incidents:
     def register_answers(self) -> Iterable[Answers]:
         people, times = self._roles, self._clocks
         return [
-            Answers(HAT, {"accept": people.accept, "decline": people.decline}, people.waiting),
+            Answers(HAT, {"accept": people.accept, "decline": people.decline}, people.waiting, people.here),
             Answers(INCIDENT, {"done": times.done}, times.waiting, times.here),
         ]
 

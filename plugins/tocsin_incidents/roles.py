@@ -29,7 +29,7 @@ from tocsin.api import (
     answer_there,
     bare,
     did_you_mean,
-    listed,
+    incident_in,
     meant_incident,
     of_incident,
     spelled,
@@ -143,10 +143,11 @@ class Roles:
 
     def accept(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
         """They have it from now on."""
-        said = []
-        for subject in ids:
-            offered = _offered(subject, call.by, tx)
+        said = list[str]()
+        for offered in [_offered(subject, call.by, tx) for subject in ids]:
             incident = tx.incident(offered.incident)
+            if said and incident.commander == call.by:  # they were asked more than once
+                continue
             self._answer(offered, call.by, tx, accepted=True)
             tx.record(incident.assign(Role.COMMANDER, call.by, call.by, tx.now))
             message = of_incident(incident, _has(Role.COMMANDER, call.by))
@@ -156,11 +157,29 @@ class Roles:
 
     def decline(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
         """They can't."""
+        said = []
         for subject in ids:
             offered = _offered(subject, call.by, tx)
             self._answer(offered, call.by, tx, accepted=False)
-            self._not_taken(offered, f"{call.by} can't lead", tx)
-        return f"{listed(ids)}: declined"
+            message = _not_taken(offered, f"{call.by} can't lead", tx)
+            if message is None:
+                said.append(f"{subject}: declined")
+            elif message.first_line() not in said:
+                tell_incident(tx.incident(offered.incident), message, tx, but_not=call.place)
+                said.append(message.first_line())
+        return "; ".join(said)
+
+    def here(self, call: Call, tx: Transaction) -> Sequence[str]:
+        """In an incident's own room an answer that names nothing is to the offer of that one."""
+        incident = incident_in(call.place, tx)
+        if incident is None or call["ALERT"].strip() or call.about is not None:
+            return []
+        offers = [(one, offer_of(one, tx)) for one in tx.all_open(HAT)]
+        return [
+            one
+            for one, offered in offers
+            if offered is not None and (offered.incident, offered.to) == (incident.number, call.by)
+        ]
 
     def waiting(self, call: Call, tx: Transaction) -> Sequence[str]:
         """What the speaker was asked and has not answered. Raises Refused if that is nothing."""
@@ -175,20 +194,14 @@ class Roles:
         offered = offer_of(timer.key, tx)
         if offered is not None:
             self._answer(offered, "", tx, accepted=False)
-            self._not_taken(offered, f"{offered.to} gave no answer", tx)
+            message = _not_taken(offered, f"{offered.to} gave no answer", tx)
+            if message is not None:
+                tell_incident(tx.incident(offered.incident), message, tx)
 
     def _answer(self, offered: LeadOffered, by: str, tx: Transaction, *, accepted: bool) -> None:
         tx.record(OfferAnswered(subject=offered.subject, at=tx.now, by=by, accepted=accepted))
         tx.cancel_timer(OFFER, offered.subject)
         tx.close(offered.subject)
-
-    def _not_taken(self, offered: LeadOffered, why: str, tx: Transaction) -> None:
-        incident = tx.incident(offered.incident)
-        if not incident.active:
-            return
-        lead = f"{incident.commander} leads on" if incident.commander else "nobody leads"
-        command = tx.typed(f"lead {incident.number}")
-        tell_incident(incident, of_incident(incident, f"{why}: {lead}", command=command), tx)
 
     # By what happens.
 
@@ -250,7 +263,8 @@ class Roles:
             offered = offer_of(subject, tx)
             if offered is not None and offered.incident == incident.number:
                 self._answer(offered, "", tx, accepted=False)
-                tell_person(incident, offered.to, f"{why}: you need not", tx)
+                if offered.to != incident.commander:
+                    tell_person(incident, offered.to, f"{why}: you need not", tx)
 
     def over(self, event: IncidentResolved, tx: Transaction) -> None:
         """Nobody need lead it any more."""
@@ -319,6 +333,15 @@ def _offered(subject: str, person: str, tx: Transaction) -> LeadOffered:
     if offered.to != person:
         raise NotAllowed(f"{subject} asks {offered.to}, not you")
     return offered
+
+
+def _not_taken(offered: LeadOffered, why: str, tx: Transaction) -> Message | None:
+    """What is told of an offer that comes to nothing; None if the incident is over."""
+    incident = tx.incident(offered.incident)
+    if not incident.active:
+        return None
+    lead = f"{incident.commander} leads on" if incident.commander else "nobody leads"
+    return of_incident(incident, f"{why}: {lead}", command=tx.typed(f"lead {incident.number}"))
 
 
 def _rings_for(group: str, tx: Transaction) -> Incident | None:

@@ -173,6 +173,49 @@ async def test_the_hat_waits_for_who_is_asked(tower: Tower) -> None:
         assert "1 bob leads" in said(tower, "room/#ops")
 
 
+async def test_an_offer_is_answered_in_the_room_of_its_incident_whatever_else_rings(tower: Tower) -> None:
+    async with tower(TWO_STEPS, INCIDENTS + 'rooms = ["console"]\n') as engine:
+        await declared(engine, "sev2 the disks are full")
+        await engine.says("alice", "!role deputy bob", room="#inc-1")
+        await engine.report(fires())  # pages alice, who is asked as well
+        await engine.says("bob", "!lead", room="#inc-1")
+        await engine.says("bob", "!hat pass alice", room="#inc-1")
+        before = len(tower.chat.said)
+        answers = await asks(engine, "alice", "!decline", room="#inc-1")
+        assert answers == ["1 alice can't lead: bob leads on \u00b7 !lead 1"]
+        assert said(tower, "room/#inc-1", before) == answers, "and once"
+        await engine.says("bob", "!hat pass alice", room="#inc-1")
+        [told] = await asks(engine, "alice", "!accept", room="#inc-1")
+        assert told.startswith("you lead 1")
+        assert await leads(engine) == "alice"
+
+
+async def test_who_takes_what_they_were_asked_for_is_not_told_that_they_need_not(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        await engine.says("alice", "!hat pass bob", room="#ops")
+        await engine.says("bob", "!lead", room="#ops")
+        assert not [one for one in said(tower, "person/bob") if "need not" in one]
+        assert await leads(engine) == "bob"
+
+
+async def test_who_is_asked_twice_answers_once(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        await engine.says("alice", "!hat pass bob", room="#ops")
+        await engine.says("alice", "!hat pass bob", room="#ops")
+        [told] = await asks(engine, "bob", "accept")
+        assert told == "you lead 1: you decide who does what, and debug nothing yourself"
+        assert await leads(engine) == "bob"
+        before = len(tower.chat.said)
+        await engine.advance(minutes=10)
+        assert not said(tower, "room/#ops", before)
+        await engine.says("bob", "!hat pass alice", room="#ops")
+        await engine.says("bob", "!hat pass alice", room="#ops")
+        answers = await asks(engine, "alice", "decline")
+        assert answers == ["1 alice can't lead: bob leads on \u00b7 !lead 1"]
+
+
 async def test_an_offer_outlives_a_crash(tower: Tower) -> None:
     async with tower(*TABLES, crash=True) as engine:
         await declared(engine)

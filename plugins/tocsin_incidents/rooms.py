@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from tocsin.api import (
     Call,
@@ -31,6 +32,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.showing import caught_up
+from tocsin_incidents.telling import UTC
 
 MAKE = "incidents.room"
 INVITE = "incidents.invite"
@@ -115,9 +117,9 @@ class Rooms:
             tx.say(place, told, about=incident.number)
         tx.say(event.place, self.opening(incident, tx), about=incident.number)
 
-    def opening(self, incident: Incident, tx: Transaction) -> Message:
+    def opening(self, incident: Incident, tx: Transaction, zone: ZoneInfo = UTC) -> Message:
         """The first that is said there: how it stands, what is at hand, what to type."""
-        first = caught_up(incident, tx)
+        first = caught_up(incident, tx, zone)
         links = [f"{name}: {link.replace('{number}', incident.number)}" for name, link in self.links]
         words = ("status TEXT", "note TEXT", "role ROLE NAME", "mitigated", "done CAUSE")
         typed = " \u00b7 ".join(tx.typed(one) for one in words)
@@ -165,7 +167,9 @@ class Rooms:
         tell_incident(incident, of_incident(incident, text, brief=f"alert {group.id} {event.headline()}"), tx)
 
     def came(self, event: PersonCame, tx: Transaction) -> None:
-        """Who comes takes part, and reads in private what they missed; each once, and not who declared it."""
+        """Who comes takes part, and reads in private what they missed, each once; where nothing of what was said before
+        stays to be read, as on IRC, that is the opening with its links too. Who declared it has missed no more than that.
+        """
         incident = tx.find_incident(event.subject)
         if incident is None or not incident.open:
             return
@@ -174,10 +178,13 @@ class Rooms:
                 ResponderJoined(subject=incident.number, at=tx.now, by=event.person, person=event.person)
             )
         came = [entry.by for entry in tx.story(event.subject, (PersonCame,))]
-        if came.count(event.person) > 1 or event.person == incident.declared_by:
+        stays = tx.edits(Place.parse(event.place))
+        if came.count(event.person) > 1 or (stays and event.person == incident.declared_by):
             return
+        zone = tx.person(event.person).timezone
+        missed = caught_up(incident, tx, zone) if stays else self.opening(incident, tx, zone)
         for place in tx.private_places(event.person):
-            tx.say(place, caught_up(incident, tx, tx.person(event.person).timezone), about=incident.number)
+            tx.say(place, missed, about=incident.number)
 
 
 def topic(incident: Incident) -> str:

@@ -97,6 +97,30 @@ async def test_who_comes_takes_part_and_reads_what_they_missed(tower: Tower) -> 
         assert [one for one in said(tower, "room/#inc-1") if "here: alice and bob" in one]
 
 
+async def test_who_comes_reads_the_links_where_nothing_stays_to_be_read(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 the disks are full")
+        for person in ("alice", "bob"):  # nobody was there yet when it was opened
+            tower.chat.comes(person, "#inc-1")
+            await engine.run.settled()
+            [missed] = said(tower, f"person/{person}")
+            assert missed.startswith("1 sev2 the disks are full: declared; alice leads")
+            assert "call: https://meet.example.org/1" in missed.splitlines()
+            assert missed.splitlines()[-1].startswith("!status TEXT")
+
+
+async def test_who_comes_reads_no_links_where_the_room_shows_them(tower: Tower) -> None:
+    tower.chat.edits = True
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 the disks are full")
+        for person in ("alice", "bob"):
+            tower.chat.comes(person, "#inc-1")
+            await engine.run.settled()
+        assert not said(tower, "person/alice")
+        [missed] = said(tower, "person/bob")
+        assert "https://" not in missed
+
+
 async def test_who_is_given_a_role_is_invited(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         await declared(engine, "sev2 the disks are full")

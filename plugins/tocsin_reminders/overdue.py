@@ -182,7 +182,8 @@ class Overdue:
                     incident, f"{room}; in earnest {who or 'nobody'} would be paged now", command, tx
                 )
             case Stage.PAGE if who:
-                text = f"the update promised by {clock(promised, tx)} {is_late}: {command}"
+                # It rings for long: how late it is now would soon be wrong.
+                text = f"the update promised by {clock(promised, tx)} has not come: {command}"
                 tx.record(PageAsked(subject=number, at=tx.now, name=who, text=text, key=PAGE_KEY))
             case Stage.PAGE:
                 self._tell_room(incident, f"{room}, and there is nobody to page for it", command, tx)

@@ -15,7 +15,7 @@ STAGES = [
     "04:00:00 alice 1 your promised update is due now",
     "04:05:00 bob 1 alice's promised update is 5m late, and you are the deputy",
     "04:10:00 #ops 1 alice's promised update (by 04:00 UTC) is 10m late",
-    "04:30:00 alice {} critical incident 1: the update promised by 04:00 UTC is 30m late: !status 1 TEXT",
+    "04:30:00 alice {} critical incident 1: the update promised by 04:00 UTC has not come: !status 1 TEXT",
 ]
 
 

@@ -36,6 +36,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.events import HAT, LeadMissed, LeadOffered, OfferAnswered, ScopeAsked
+from tocsin_incidents.scope import ASK
 from tocsin_incidents.telling import tell_person
 
 ROLE = "role [INCIDENT] commander|deputy|scribe|comms|responder PERSON|me|nobody"
@@ -242,7 +243,8 @@ class Roles:
         leads = incident.pages.get(event.subject) == COORDINATOR
         if (leads and incident.commander != event.by) or (not incident.commander and incident.solo):
             tx.record(incident.assign(Role.COMMANDER, event.by, "" if incident.solo else event.by, tx.now))
-            tell_incident(incident, of_incident(incident, _has(Role.COMMANDER, event.by)), tx)
+            if not tx.timer_is_set(ASK, incident.number):  # which says it in a moment, with who is there
+                tell_incident(incident, of_incident(incident, _has(Role.COMMANDER, event.by)), tx)
 
     def assigned(self, event: RoleAssigned, tx: Transaction) -> None:
         """Somebody leads now, or nobody any more."""

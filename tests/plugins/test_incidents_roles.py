@@ -101,7 +101,8 @@ async def test_the_coordinator_is_paged_and_leads_by_answering(tower: Tower) -> 
         assert "critical incident 1: sev2 all is slow: lead it" in page
         await engine.says("carol", "!ack")
         assert await leads(engine) == "carol"
-        assert "1 carol leads" in said(tower, "room/#ops")
+        [led] = [one for one in said(tower, "room/#ops") if "carol leads" in one]
+        assert led.startswith("1 carol leads; here: alice and carol")
         before = len(tower.chat.said)
         await engine.advance(hours=1)
         assert [one for one in said(tower, "person/carol", before) if "!ack" in one] == []

@@ -31,13 +31,12 @@ from tocsin.api import (
     did_you_mean,
     incident_in,
     meant_incident,
-    of_incident,
     spelled,
     tell_incident,
 )
 from tocsin_incidents.events import HAT, LeadMissed, LeadOffered, OfferAnswered, ScopeAsked
 from tocsin_incidents.scope import ASK
-from tocsin_incidents.telling import tell_person
+from tocsin_incidents.telling import plainly, tell_person
 
 ROLE = "role [INCIDENT] commander|deputy|scribe|comms|responder PERSON|me|nobody"
 PASS = "hat pass [INCIDENT] PERSON"  # noqa: S105 (a hat is no secret)
@@ -98,12 +97,12 @@ class Roles:
     def shown(self, incident: Incident, tx: Transaction) -> Message:
         has = [f"{role} {incident.roles[role]}" for role in Role if role in incident.roles]
         command = "" if incident.commander else tx.typed(f"lead {incident.number}")
-        return of_incident(incident, ", ".join(has) or "nobody has a role yet", command=command)
+        return plainly(incident, ", ".join(has) or "nobody has a role yet", command=command)
 
     def _give(self, call: Call, incident: Incident, role: Role, person: str, tx: Transaction) -> None:
         tx.record(incident.assign(role, person, call.by, tx.now))
         by = f" (by {call.by})" if call.by != person else ""
-        answer_there(call, incident, of_incident(incident, f"{_has(role, person)}{by}"), tx)
+        answer_there(call, incident, plainly(incident, f"{_has(role, person)}{by}"), tx)
         if person and person != call.by:
             tell_person(incident, person, f"you are {role} of {incident.called}: {DOES[role]}", tx)
 
@@ -127,7 +126,7 @@ class Roles:
             raise Refused(f"to whom? {incident.commander or 'nobody'} leads {incident.number}")
         subject = self._offer(incident, to, call.by, tx)
         lead = f"; {incident.commander} leads until then" if incident.commander else ""
-        return of_incident(
+        return plainly(
             incident, f"asked {to} to lead ({subject}), who has {spelled(ANSWER_WITHIN)} to accept{lead}"
         )
 
@@ -151,7 +150,7 @@ class Roles:
                 continue
             self._answer(offered, call.by, tx, accepted=True)
             tx.record(incident.assign(Role.COMMANDER, call.by, call.by, tx.now))
-            message = of_incident(incident, _has(Role.COMMANDER, call.by))
+            message = plainly(incident, _has(Role.COMMANDER, call.by))
             tell_incident(incident, message, tx, but_not=call.place)
             said.append(f"you lead {incident.number}: {DOES[Role.COMMANDER]}")
         return "; ".join(said)
@@ -244,7 +243,7 @@ class Roles:
         if (leads and incident.commander != event.by) or (not incident.commander and incident.solo):
             tx.record(incident.assign(Role.COMMANDER, event.by, "" if incident.solo else event.by, tx.now))
             if not tx.timer_is_set(ASK, incident.number):  # which says it in a moment, with who is there
-                tell_incident(incident, of_incident(incident, _has(Role.COMMANDER, event.by)), tx)
+                tell_incident(incident, plainly(incident, _has(Role.COMMANDER, event.by)), tx)
 
     def assigned(self, event: RoleAssigned, tx: Transaction) -> None:
         """Somebody leads now, or nobody any more."""
@@ -283,7 +282,7 @@ class Roles:
             return
         self._offer(incident, people[0], "", tx)
         text = f"the coordinator has not answered: {people[0]} is asked to lead"
-        tell_incident(incident, of_incident(incident, text), tx)
+        tell_incident(incident, plainly(incident, text), tx)
 
     # Nobody leads.
 
@@ -316,7 +315,7 @@ class Roles:
         text = f"nobody leads for {for_so_long}"
         if times == NAG_TIMES:
             text = f"{text}; I say so no more"
-        message = of_incident(incident, text, command=tx.typed(f"lead {incident.number}"))
+        message = plainly(incident, text, command=tx.typed(f"lead {incident.number}"))
         tell_incident(incident, message, tx)
         if times < NAG_TIMES:
             tx.set_timer(NAG, incident.number, after=NAG_EVERY)
@@ -343,7 +342,7 @@ def _not_taken(offered: LeadOffered, why: str, tx: Transaction) -> Message | Non
     if not incident.active:
         return None
     lead = f"{incident.commander} leads on" if incident.commander else "nobody leads"
-    return of_incident(incident, f"{why}: {lead}", command=tx.typed(f"lead {incident.number}"))
+    return plainly(incident, f"{why}: {lead}", command=tx.typed(f"lead {incident.number}"))
 
 
 def _rings_for(group: str, tx: Transaction) -> Incident | None:

@@ -32,7 +32,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.showing import caught_up
-from tocsin_incidents.telling import UTC
+from tocsin_incidents.telling import UTC, plainly
 
 MAKE = "incidents.room"
 INVITE = "incidents.invite"
@@ -68,11 +68,11 @@ class Rooms:
         rooms = tx.rooms_for(incident.number)
         if rooms:
             tx.set_timer(INVITE, f"{incident.number}/{call.by}", after=NOW)
-            return of_incident(incident, f"it is in {listed(room.called for room in rooms)}: I invite you")
+            return plainly(incident, f"it is in {listed(room.called for room in rooms)}: I invite you")
         if not self.networks:
             raise Refused("no network makes rooms: name one in plugins.incidents.rooms")
         self._make(incident, tx)
-        return of_incident(incident, f"it gets a room of its own on {listed(self.networks)}")
+        return plainly(incident, f"it gets a room of its own on {listed(self.networks)}")
 
     def _make(self, incident: Incident, tx: Transaction) -> None:
         there = {place.network for place in tx.rooms_for(incident.number)}

@@ -19,6 +19,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.events import ScopeAsked
+from tocsin_incidents.telling import plainly
 
 QUESTIONS = {
     "heard": "how did we hear of it?",
@@ -88,8 +89,6 @@ def ask(timer: Timer, tx: Transaction) -> None:
     )
     tell_incident(
         incident,
-        of_incident(
-            incident, f"{lead}; here: {people}", command=tx.typed(take), lines=[form] if missing else []
-        ),
+        plainly(incident, f"{lead}; here: {people}", command=tx.typed(take), lines=[form] if missing else []),
         tx,
     )

@@ -1,9 +1,10 @@
 """How people and times are named to whoever reads it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tocsin.api import AlertGroup, Call, Incident, Transaction, of_incident, written
+from tocsin.api import AlertGroup, Call, Incident, Message, Transaction, of_incident, written
 
 UTC = ZoneInfo("UTC")
 
@@ -23,6 +24,11 @@ def zone_of(call: Call, tx: Transaction) -> ZoneInfo:
 def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:
     """The alert groups that it is about."""
     return [group for group in map(tx.find_group, incident.groups) if group is not None]
+
+
+def plainly(incident: Incident, text: str, *, command: str = "", lines: Sequence[str] = ()) -> Message:
+    """A message that holds nothing that somebody typed, and so is said as it is where all the world may read."""
+    return of_incident(incident, text, brief=text, command=command, lines=lines)
 
 
 def tell_person(incident: Incident, person: str, text: str, tx: Transaction, *, command: str = "") -> None:

@@ -269,3 +269,18 @@ async def test_who_answers_the_alert_of_a_rule_s_incident_leads(tower: Tower) ->
         assert await leads(engine) == "bob"
         assert "1 bob leads" in said(tower, "room/#ops")
         assert "acked 03:00 UTC (+0s)" in "\n".join(await asks(engine, "bob", "incident 1"))
+
+
+async def test_who_leads_is_told_where_all_the_world_may_read_too(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        before = len(tower.chat.said)
+        for by, line in (("bob", "!lead"), ("bob", "!hat pass alice"), ("alice", "!role scribe carol")):
+            await engine.says(by, line, room="#ops")
+        briefly = [one.message.summary().text for one in tower.chat.said[before:] if not one.place.private]
+        assert [text.split(" (")[0] for text in briefly] == [
+            "bob leads",
+            "bob leads; here: alice and bob",
+            "asked alice to lead",
+            "carol is scribe",
+        ]

@@ -39,7 +39,9 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
         return _named(here.number, ended=ended, tx=tx), words
     there = _candidates(call, tx)
     if not there:
-        raise Refused(f"there is no open incident: {tx.typed('declare TEXT')} declares one")
+        way = f"{call.name} NUMBER" if ended else "declare TEXT"
+        means = "means one that is closed" if ended else "declares one"
+        raise Refused(f"there is no open incident: {tx.typed(way)} {means}")
     if len(there) > 1:
         # What people typed is not for strangers, who may ask in whatever room we are.
         names = [f"{one.number} ({one.title})" if call.by else one.number for one in there]

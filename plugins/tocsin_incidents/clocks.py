@@ -72,6 +72,10 @@ class Clocks:
         """`!mitigated at 14:05 rolled back`: users are hurt no more."""
         incident, words = meant_incident(call, tx)
         at, how = _when(words, call, tx)
+        if at == tx.now and Clock.RESOLVED in incident.clocks:
+            over = utc(incident.clocks[Clock.RESOLVED], tx)
+            again = tx.typed(f"mitigated {incident.number} at TIME")
+            raise Refused(f"{incident.number} is over since {over}: when was it mitigated? {again}")
         event = tx.record(incident.mitigate(how, call.by, at))
         took = spelled(max(at - (incident.declared_at or at), timedelta(0)))
         text = f"{event.headline()} ({call.by}, {utc(at, tx)}), after {took}"

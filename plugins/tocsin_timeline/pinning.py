@@ -29,7 +29,7 @@ def pin(call: Call, tx: Transaction) -> str | None:
     for entry in tx.story(incident.number, (Noted,)):
         known = entry.event
         if isinstance(known, Noted) and (known.at, known.author, known.text) == (at, author, text):
-            return None
+            return None if call.line.tapped else f"{incident.number} has that already"
     tx.record(event)
     tell_others(call, incident, f"noted by {call.by}: {author} said {text!r}", tx)
     return f"{incident.number} noted: {author} said {text!r}"

@@ -321,3 +321,15 @@ async def test_why_it_is_over_is_understood_where_it_is_the_only_one(tower: Towe
         assert (await asks(engine, "alice", f"!done {subject}", room="#ops"))[0].startswith(
             f"{subject} resolved"
         )
+
+
+async def test_what_is_over_was_mitigated_before(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine)
+        await engine.advance(minutes=10)
+        await engine.says("alice", "!done 1 x", room="#ops")
+        await engine.advance(minutes=10)
+        told = await asks(engine, "alice", "!mitigated 1", room="#ops")
+        assert told == ["1 is over since 03:10 UTC: when was it mitigated? !mitigated 1 at TIME"]
+        await engine.says("alice", "!mitigated 1 at 03:05", room="#ops")
+        assert (await times(engine))["mitigated"] == "03:05"

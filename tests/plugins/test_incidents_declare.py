@@ -89,6 +89,8 @@ async def test_a_rule_declares_once(tower: Tower) -> None:
 async def test_which_one_is_meant(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         [told] = await asks(engine, "alice", "!incident", room="#ops")
+        assert told == "there is no open incident: !incident NUMBER means one that is closed"
+        [told] = await asks(engine, "alice", "!lead", room="#ops")
         assert told == "there is no open incident: !declare TEXT declares one"
         first = await declared(engine)
         assert (await asks(engine, "alice", "!incident", room="#ops"))[0].startswith("1 sev3 mail is slow")

@@ -13,6 +13,7 @@ from tocsin.domain.rota import begin_at
 from tocsin.domain.words import bare, parse_duration
 
 _DAY = timedelta(days=1)
+_SOON = timedelta(hours=1)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (
     "january",
@@ -70,7 +71,8 @@ def parse_moment(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[d
 def parse_past(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[datetime, int]:
     """As `parse_moment`, of what has happened: a time without a day is the last at which clocks there showed it.
 
-    `5m ago` and `yesterday 23:50` are understood too. Raises ValueError for what is yet to come.
+    `5m ago` and `yesterday 23:50` are understood too. Raises ValueError for what is yet to come, and for a time without
+    a day that comes within the hour: it is mistyped, rather than of yesterday.
     """
     if "ago" in [bare(word) for word in words[1:3]]:
         length, taken = parse_length(words)
@@ -81,6 +83,8 @@ def parse_past(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[dat
         words, before = ["today", *words[1:]], now - _DAY
     found, taken = parse_moment(words, before, zone)
     fixed = {"today", "tomorrow"} & {bare(word) for word in words[:taken]}
+    if found - now <= _SOON:  # who mistypes what was just now does not mean yesterday
+        fixed = fixed or {"soon"}
     for back in (_DAY, 7 * _DAY):  # the clock showed it yesterday; a weekday means the last one
         if found > now and not fixed:
             found, taken = parse_moment(words, now - back, zone)

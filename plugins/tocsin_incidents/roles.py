@@ -241,7 +241,7 @@ class Roles:
             tx.record(IncidentAcknowledged(subject=incident.number, at=tx.now, by=event.by))
         leads = incident.pages.get(event.subject) == COORDINATOR
         if (leads and incident.commander != event.by) or (not incident.commander and incident.solo):
-            tx.record(incident.assign(Role.COMMANDER, event.by, "" if incident.solo else event.by, tx.now))
+            tx.record(incident.assign(Role.COMMANDER, event.by, event.by if leads else "", tx.now))
             if not tx.timer_is_set(ASK, incident.number):  # which says it in a moment, with who is there
                 tell_incident(incident, plainly(incident, _has(Role.COMMANDER, event.by)), tx)
 

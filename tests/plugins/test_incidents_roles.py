@@ -284,3 +284,16 @@ async def test_who_leads_is_told_where_all_the_world_may_read_too(tower: Tower) 
             "asked alice to lead",
             "carol is scribe",
         ]
+
+
+async def test_nobody_else_is_asked_once_the_coordinator_of_a_rule_s_incident_has_answered(
+    tower: Tower,
+) -> None:
+    rule = '[[plugins.incidents.rules]]\nmatch = ["alertname=DiskFull"]\nseverity = "sev2"\n'
+    async with tower(*COORDINATED, rule) as engine:
+        await engine.report(fires())
+        page = next(one for one in said(tower, "person/carol") if "lead it" in one)
+        await engine.says("carol", f"ack {page.split()[0]}")
+        assert await leads(engine) == "carol"
+        await engine.advance(minutes=20)
+        assert not [one for one in said(tower, "person/dave") if "asked to lead" in one]

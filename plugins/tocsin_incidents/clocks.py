@@ -217,11 +217,14 @@ class Clocks:
     def began(self, event: IncidentDeclared | SeverityChanged | IncidentReopened, tx: Transaction) -> None:
         """The time until it is mitigated runs from the declaration on, by how severe it is now."""
         incident = tx.incident(event.subject)
+        if not incident.active:
+            self._owe(incident, tx)
+            return
         tx.cancel_timer(CLOSING, incident.number)
         tx.cancel_timer(LEAVE, incident.number)
-        if Clock.MITIGATED in incident.clocks or not incident.active:
+        if Clock.MITIGATED in incident.clocks:
             return
-        since = event.at if isinstance(event, IncidentReopened) else incident.declared_at or tx.now
+        since = incident.began_at or tx.now
         budget = self.budgets.of(incident.severity)
         for part, length in ((HALF, budget / 2), (WHOLE, budget)):
             left = since + length - tx.now
@@ -234,8 +237,15 @@ class Clocks:
         """No time runs any more."""
         for part in (HALF, WHOLE):
             tx.cancel_timer(BUDGET, f"{event.subject}/{part}")
-        if isinstance(event, IncidentResolved) and _owes_message(tx.incident(event.subject)):
-            tx.set_timer(CLOSING, event.subject, after=self.closing_after)
+        if isinstance(event, IncidentResolved):
+            self._owe(tx.incident(event.subject), tx)
+
+    def _owe(self, incident: Incident, tx: Transaction) -> None:
+        """Have whoever led be reminded of the long message, if one is owed and still to be written."""
+        if not (incident.open and _owes_message(incident)):
+            tx.cancel_timer(CLOSING, incident.number)
+        elif not tx.timer_is_set(CLOSING, incident.number):
+            tx.set_timer(CLOSING, incident.number, after=self.closing_after)
 
     def closed(self, event: IncidentClosed, tx: Transaction) -> None:
         """Its rooms are left, a while later."""

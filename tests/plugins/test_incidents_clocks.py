@@ -333,3 +333,40 @@ async def test_what_is_over_was_mitigated_before(tower: Tower) -> None:
         assert told == ["1 is over since 03:10 UTC: when was it mitigated? !mitigated 1 at TIME"]
         await engine.says("alice", "!mitigated 1 at 03:05", room="#ops")
         assert (await times(engine))["mitigated"] == "03:05"
+
+
+async def test_the_long_message_is_owed_by_how_severe_it_was_as_is_known_later(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 all is slow")
+        await declared(engine, "sev3 mail is slow")
+        for number in "12":
+            await engine.says("alice", f"!done {number} x", room="#ops")
+        await engine.says("alice", "!sev 1 sev1 it was all of them", room="#ops")
+        await engine.says("alice", "!sev 2 sev2", room="#ops")
+        before = len(tower.chat.said)
+        await engine.advance(hours=25)
+        reminders = [one.split(": over")[0] for one in said(tower, "person/alice", before)]
+        assert sorted(reminders) == ["1 all is slow", "2 mail is slow"]
+        for number in "12":
+            await engine.says("alice", f"!sev {number} sev3", room="#ops")
+        before = len(tower.chat.said)
+        await engine.advance(hours=49)
+        assert not said(tower, "person/alice", before)
+
+
+async def test_the_time_to_mitigate_runs_anew_once_it_is_reopened(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 all is slow")
+        await engine.says("alice", "!mitigated rolled back", room="#ops")
+        await engine.says("alice", "!done 1 x", room="#ops")
+        await engine.advance(hours=5)
+        await engine.says("alice", "!reopen 1", room="#ops")
+        await engine.says("alice", "!sev 1 sev1", room="#ops")
+        before = len(tower.chat.said)
+        await engine.advance(minutes=31)
+        told = [one for one in said(tower, "room/#ops", before) if "mitigate" in one]
+        assert [one.split(" \u00b7 ")[0] for one in told] == [
+            "1 half of 30m to mitigate is over",
+            "1 not mitigated within 30m",
+        ]
+        assert (await asks(engine, "alice", "!mitigated", room="#ops"))[0].startswith("1 mitigated (alice, ")

@@ -47,7 +47,7 @@ _CLOCK_OF: dict[type[Event], Clock] = {
 class Incident:
     """How an incident stands, by all that happened to it.
 
-    groups: the alert groups that it is about. roles: who has which. people: all who took part, in the order in which they
+    began_at: when it was declared, or reopened last. groups: the alert groups that it is about. roles: who has which. people: all who took part, in the order in which they
     came. clocks: those that were stopped. cause: empty while it is unexplained. update: the last status update.
     scope: question -> answer. pages: alert group that rings since somebody is needed -> what for, as the key of `PageAsked`. own_rooms: those made for it; team_rooms: those of whoever answers for it.
     """
@@ -59,6 +59,7 @@ class Incident:
         self.severity = SEVERITIES[-1]
         self.drill = False
         self.declared_at: datetime | None = None
+        self.began_at: datetime | None = None
         self.declared_by = ""
         self.because = ""
         self.groups: list[str] = []
@@ -212,6 +213,7 @@ class Incident:
             case IncidentDeclared():
                 self.title, self.severity, self.drill = event.title, event.severity, event.drill
                 self.declared_at, self.declared_by, self.because = event.at, event.by, event.because
+                self.began_at = event.at
                 self.groups = list(event.groups)
                 self.team_rooms = [Place.parse(room) for room in event.rooms]
             case AlertsAttached():
@@ -238,6 +240,7 @@ class Incident:
                 self.cause = event.cause
             case IncidentReopened():
                 self.reopened += 1
+                self.began_at, self.how = event.at, ""
                 self.clocks = {clock: at for clock, at in self.clocks.items() if clock is Clock.ACKED}
             case ClockCorrected():
                 self.clocks[event.clock] = event.reads

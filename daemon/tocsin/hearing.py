@@ -72,7 +72,7 @@ class Commands:
         heard = self._read(line)
         command = self._known.find(heard.name)
         if command is not None and command.quotes:
-            heard = replace(heard, quoted=self._lately.meant(line, heard.said.rest))
+            heard = replace(heard, quoted=self._lately.meant(heard.line, heard.said.rest))
         if not heard.name:
             self._lately.add(heard.line)
         if heard.name and self._ignored(heard):

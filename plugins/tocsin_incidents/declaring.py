@@ -38,6 +38,9 @@ DECLARE = "declare [drill] [sev1|\u2026|sev4] [TEXT\u2026] [from ALERT\u2026]"
 
 LONGEST_TITLE = 200
 
+MOST_TOLD = 5
+"""Of so many alerts at most that join an incident by themselves each is told in its room."""
+
 _SEVERITY = re.compile("sev-?[0-9]+")
 
 
@@ -114,12 +117,19 @@ class Declaring:
         return [one for one in call.about.subjects if tx.find_group(one)] if call.about is not None else []
 
     def fired(self, event: GroupOpened | GroupReopened, tx: Transaction) -> None:
-        """See whether a rule makes an incident of it; what is one already goes on."""
+        """See whether a rule makes an incident of it. What that rule declared and is not over is the same: a storm of
+        alerts is one.
+        """
         group = tx.group(event.subject)
         if not group.receiver:  # somebody is paged by name, perhaps for an incident
             return
         rule = next((rule for rule in self.rules if _matches(rule, group)), None)
         if rule is None or tx.incident_of(group.id) is not None:
+            return
+        because = f"by rule {rule.match}"
+        known = [one for one in tx.open_incidents() if one.active and one.because == because]
+        if known:
+            self._join(known[-1], group, tx)
             return
         rooms = tx.rooms(rule.team) if rule.team else []
         incident = self._open(
@@ -129,12 +139,24 @@ class Declaring:
                 title=group.describe(tx.config.severities)[:LONGEST_TITLE],
                 severity=rule.severity,
                 groups=(group.id,),
-                because="by rule",
+                because=because,
                 rooms=tuple(map(str, dict.fromkeys([*rooms, *tx.default_rooms()]))),
             ),
             tx,
         )
         tell_incident(incident, opening(incident, tx), tx)
+
+    def _join(self, incident: Incident, group: AlertGroup, tx: Transaction) -> None:
+        tx.record(AlertsAttached(subject=incident.number, at=tx.now, groups=(group.id,)))
+        number = len(incident.groups)
+        if (
+            not incident.own_rooms or number > MOST_TOLD
+        ):  # the team's rooms hear of it anyway, in a storm in few lines
+            return
+        order = tx.config.severities
+        more = f"; of more {tx.typed(f'incident {incident.number}')} tells" if number == MOST_TOLD else ""
+        text = f"alert {group.id} belongs to it too: {group.describe(order)}{more}"
+        tell_incident(incident, of_incident(incident, text, brief=f"alert {group.id} belongs to it too"), tx)
 
     def attach(self, call: Call, tx: Transaction) -> None:
         """`!attach 42 k7f3 w2x9`: further alerts belong to it."""
@@ -187,7 +209,7 @@ def _matches(rule: Rule, group: AlertGroup) -> bool:
 
 def opening(incident: Incident, tx: Transaction) -> Message:
     """The first that is said of it."""
-    who = f" by {incident.declared_by}" if incident.declared_by else f" {incident.because}"
+    who = f" by {incident.declared_by or 'rule'}"
     order = tx.config.severities
     groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
     alerts = [

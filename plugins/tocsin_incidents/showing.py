@@ -15,12 +15,14 @@ from tocsin.api import (
     listed,
     meant_incident,
     of_incident,
+    rank,
     spelled,
     written,
 )
 from tocsin_incidents.telling import DOT, UTC, alerts_of, zone_of
 
 MOST_LISTED = 10
+MOST_ALERTS = 5
 
 
 def incidents(call: Call, tx: Transaction) -> Message:
@@ -86,9 +88,7 @@ def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
         yield DOT.join([*roles, *([f"also {', '.join(others)}"] if others else [])])
     if incident.scope:
         yield DOT.join(f"{question}: {answer}" for question, answer in incident.scope.items())
-    for group in alerts_of(incident, tx):
-        link = f"{DOT}{group.link}" if group.link else ""
-        yield f"alert {group.id}: {group.describe(tx.config.severities)} ({group.state}){link}"
+    yield from _alerts(incident, tx)
     if Clock.RESOLVED in incident.clocks:
         yield f"cause: {incident.cause or 'unexplained'}"
     if incident.own_rooms:
@@ -101,3 +101,16 @@ def _times(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
     for clock in Clock:
         if (at := incident.clocks.get(clock)) is not None:
             yield f"{clock} {written(at, zone, tx.now)} (+{spelled(max(at - declared, at - at))})"
+
+
+def _alerts(incident: Incident, tx: Transaction) -> Iterator[str]:
+    """What rings first, then the most severe; in a storm they are thousands."""
+    order = tx.config.severities
+    there = sorted(
+        alerts_of(incident, tx), key=lambda group: (not group.rings, rank(group.severity(order), order))
+    )
+    for group in there[:MOST_ALERTS]:
+        link = f"{DOT}{group.link}" if group.link else ""
+        yield f"alert {group.id}: {group.describe(order)} ({group.state}){link}"
+    if len(there) > MOST_ALERTS:
+        yield f"\u2026 and {counted(len(there) - MOST_ALERTS, 'more alert')}{DOT}{tx.typed('alerts')}"

@@ -184,3 +184,19 @@ async def test_strangers_read_how_severe_it_is_and_no_more(tower: Tower) -> None
         assert told == "which one, 1 and 2? Say !incident 2 \u2026"
         refused = await asks(engine, "eve", "!declare sev1 all is lost", room="#ops")
         assert "I don't know" in refused[0]
+
+
+async def test_a_storm_is_one_incident(tower: Tower) -> None:
+    async with tower(TWO_STEPS, INCIDENTS + 'rooms = ["console"]\n' + RULE) as engine:
+        ids = [await engine.report(fires(alert(f"A{n}"), key=f"k{n}")) for n in range(12)]
+        assert (await asks(engine, "alice", "incidents"))[0].startswith("1 incident open")
+        told = [one for one in said(tower, "room/#inc-1") if "belongs to it too" in one]
+        assert len(told) == 4
+        assert told[0] == f"1 alert {ids[1]} belongs to it too: critical A1 db1: 97 % of / used"
+        assert told[-1].endswith("; of more !incident 1 tells")
+        lines = (await asks(engine, "alice", "catchup 1"))[0].splitlines()
+        assert len([line for line in lines if line.startswith("alert ")]) == 5
+        assert "\u2026 and 7 more alerts \u00b7 !alerts" in lines
+        await engine.says("alice", "!done 1 x", room="#ops")
+        await engine.report(fires(alert("Later"), key="later"))
+        assert (await asks(engine, "alice", "incidents"))[0].startswith("2 incidents open, 1 not over")

@@ -187,10 +187,12 @@ async def test_nothing_of_a_storm_is_uncounted_though_daemons_are_killed_in_it(
                 posting = tasks.create_task(poster.post(distinct(COUNT)))
                 await poster.has(COUNT // 2)
                 await asyncio.to_thread(tocsin.ends, SIGKILL)
+            await _gone(readers, 1, began)
             async with stage.daemon() as tocsin:
                 await posting
                 await readers.until(lambda: any(one.digest for one in _told(readers, began)), began)
                 await asyncio.to_thread(tocsin.ends, SIGKILL)  # the other places have not heard of it yet
+            await _gone(readers, 2, began)
             since = time.perf_counter()
             async with stage.daemon() as tocsin:
                 await readers.all_told(COUNT, PAGE, NEWS, since=began)
@@ -199,6 +201,12 @@ async def test_nothing_of_a_storm_is_uncounted_though_daemons_are_killed_in_it(
                 assert len(readers.lines(ROOM, since)) <= MOST_IN_ROOM, readers.story(since)
                 assert _pages(readers, since) <= MOST_PAGES, readers.story(since)
                 assert stage.complaints() == []
+
+
+async def _gone(readers: Readers, times: int, since: float) -> None:
+    """Wait until the server has noticed that often that we are gone: else the next one has another nick for a while."""
+    seen = readers.watcher.seen
+    await readers.until(lambda: sum(" QUIT" in text for _, text in seen) >= times, since)
 
 
 def _told(readers: Readers, since: float) -> Sequence[Told]:

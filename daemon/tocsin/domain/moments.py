@@ -82,12 +82,11 @@ def parse_past(words: Sequence[str], now: datetime, zone: ZoneInfo) -> tuple[dat
     if words and bare(words[0]) == "yesterday":
         words, before = ["today", *words[1:]], now - _DAY
     found, taken = parse_moment(words, before, zone)
-    fixed = {"today", "tomorrow"} & {bare(word) for word in words[:taken]}
-    if found - now <= _SOON:  # who mistypes what was just now does not mean yesterday
-        fixed = fixed or {"soon"}
-    for back in (_DAY, 7 * _DAY):  # the clock showed it yesterday; a weekday means the last one
-        if found > now and not fixed:
-            found, taken = parse_moment(words, now - back, zone)
+    names_day = bool({"today", "tomorrow"} & {bare(word) for word in words[:taken]})
+    if found - now > _SOON and not names_day:  # who mistypes what was just now does not mean yesterday
+        for back in (_DAY, 7 * _DAY):  # the clock showed it yesterday; a weekday means the last one
+            if found > now:
+                found, taken = parse_moment(words, now - back, zone)
     if found > now:
         raise ValueError(f"{' '.join(words[:taken])!r} is yet to come")
     return found, taken

@@ -56,7 +56,7 @@ def say(path: Path, by: str, words: tuple[str, ...]) -> None:
     The daemon that runs with this configuration does what it would do if they had typed that to it in private, and
     answers here. It is written down as said at the command line.
     """
-    _, (config, _) = opened(path, _declared)
+    _, config = opened(path, daemon.read)
     text = " ".join(words).removeprefix(config.prefix)
     try:
         answer: dict[str, Any] = control.ask(daemon.state_folder(config), "say", by=by, text=text)

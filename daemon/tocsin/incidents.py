@@ -52,8 +52,7 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
 
 def incident_in(place: Place, tx: Facts) -> Incident | None:
     """The incident whose own room that is, for as long as we are there; also one that is closed."""
-    open_one = next((one for one in tx.open_incidents() if place in one.own_rooms), None)
-    return open_one or tx.find_incident(tx.made_rooms.get(place, ""))
+    return tx.find_incident(tx.made_rooms.get(place, ""))
 
 
 def _named(number: str, *, ended: bool, tx: Transaction) -> Incident:
@@ -95,15 +94,23 @@ def of_incident(
 def tell_incident(
     incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None, team: bool = False
 ) -> None:
-    """Say something where an incident is talked about. team: in the team's rooms too, if it has others of its own."""
+    """Say something where an incident is talked about; where all alerts are told, if that is nowhere.
+
+    team: in the team's rooms too, if it has others of its own.
+    """
     own = [room for room in incident.own_rooms if room in tx.made_rooms]  # some may have been left
     rooms = [*own, *(incident.team_rooms if team or not own else ())]
-    for room in dict.fromkeys(rooms):
+    for room in dict.fromkeys(rooms or tx.default_rooms()):
         if room != but_not and room.network in tx.config.networks:
             tx.say(room, message, about=incident.number)
 
 
-def answer_there(call: Call, incident: Incident, message: Message, tx: Transaction) -> None:
-    """Tell what somebody did: where they said it, as the answer, and wherever else the incident is talked about."""
+def answer_there(
+    call: Call, incident: Incident, message: Message, tx: Transaction, *, team: bool = False
+) -> None:
+    """Tell what somebody did: where they said it, as the answer, and wherever else the incident is talked about.
+
+    team: as for `tell_incident`.
+    """
     tx.say(call.place, message, about=incident.number, lane=Lane.ANSWER)
-    tell_incident(incident, message, tx, but_not=call.place)
+    tell_incident(incident, message, tx, but_not=call.place, team=team)

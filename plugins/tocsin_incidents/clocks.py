@@ -79,7 +79,7 @@ class Clocks:
         event = tx.record(incident.mitigate(how, call.by, at))
         took = spelled(max(at - (incident.declared_at or at), timedelta(0)))
         text = f"{event.headline()} ({call.by}, {utc(at, tx)}), after {took}"
-        self._tell(call, incident, text, f"mitigated after {took}", tx)
+        answer_there(call, incident, of_incident(incident, text, brief=f"mitigated after {took}"), tx)
 
     def all_clear(self, call: Call, tx: Transaction) -> None:
         """`!allclear the queue is empty again`: it is as it was before, and why that is sure."""
@@ -88,7 +88,8 @@ class Clocks:
         if not because:
             raise UsageError(f"how do you know? say {tx.typed(ALL_CLEAR)}")
         tx.record(incident.clear(because, call.by, at))
-        self._tell(call, incident, f"all clear ({call.by}): {because}", "all clear", tx)
+        message = of_incident(incident, f"all clear ({call.by}): {because}", brief="all clear")
+        answer_there(call, incident, message, tx)
 
     def done(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
         """`!done the disk was full`: it is over; what is not said is asked for."""
@@ -117,7 +118,8 @@ class Clocks:
         if not words:
             raise UsageError(f"say {tx.typed(CAUSE)}")
         tx.record(CauseFound(subject=incident.number, at=tx.now, by=call.by, cause=words[:LONGEST_TEXT]))
-        self._tell(call, incident, f"cause: {words} ({call.by})", "the cause is known", tx)
+        message = of_incident(incident, f"cause: {words} ({call.by})", brief="the cause is known")
+        answer_there(call, incident, message, tx)
 
     def close(self, call: Call, tx: Transaction) -> None:
         """`!close 42 TEXT`: the long message, and nothing is left to do."""
@@ -134,7 +136,8 @@ class Clocks:
                 f"{tx.typed(f'close {incident.number} TEXT')}"
             )
         tx.record(event)
-        self._tell(call, incident, f"{event.headline()} ({call.by})", "closed", tx, team=True)
+        message = of_incident(incident, f"{event.headline()} ({call.by})", brief="closed")
+        answer_there(call, incident, message, tx, team=True)
 
     def reopen(self, call: Call, tx: Transaction) -> None:
         """`!reopen 42 it is back`."""
@@ -144,7 +147,8 @@ class Clocks:
         tx.record(incident.reopen(words, call.by, tx.now))
         incident = tx.incident(incident.number)
         why = f": {words}" if words else ""
-        self._tell(call, incident, f"reopened by {call.by}{why}", "reopened", tx, team=True)
+        message = of_incident(incident, f"reopened by {call.by}{why}", brief="reopened")
+        answer_there(call, incident, message, tx, team=True)
 
     def correct(self, call: Call, tx: Transaction) -> None:
         """`!clock 42 resolved 14:05`."""
@@ -160,24 +164,8 @@ class Clocks:
             raise UsageError(f"say {tx.typed(CLOCK)}")
         tx.record(incident.correct(clock, at, call.by, tx.now))
         text = f"{clock} at {utc(at, tx)} ({call.by} put it right)"
-        self._tell(call, tx.incident(incident.number), text, f"{clock} at {utc(at, tx)}", tx)
-
-    def _tell(
-        self,
-        call: Call,
-        incident: Incident,
-        text: str,
-        brief: str,
-        tx: Transaction,
-        *,
-        team: bool = False,
-    ) -> None:
-        message = of_incident(incident, text, brief=brief)
-        if team and incident.own_rooms:
-            tell_incident(incident, message, tx, but_not=call.place, team=True)
-            tx.say(call.place, message, about=incident.number)
-        else:
-            answer_there(call, incident, message, tx)
+        incident = tx.incident(incident.number)
+        answer_there(call, incident, of_incident(incident, text, brief=f"{clock} at {utc(at, tx)}"), tx)
 
     # Which one `!done` means.
 

@@ -24,7 +24,7 @@ from tocsin_reminders.audiences import Audiences
 from tocsin_reminders.events import OverdueTold, Stage, UpdatePromised
 from tocsin_reminders.promise import PAGE_KEY, due_after, late, owner, promise_of
 from tocsin_reminders.settings import StagesBySeverity, UpdateEvery
-from tocsin_reminders.telling import clock, tell_everywhere, tell_privately
+from tocsin_reminders.telling import clock, tell_privately
 
 DUE = "reminders.update_due"
 STAGE = "reminders.overdue"
@@ -77,7 +77,7 @@ class Overdue:
             self._promise(incident, next_at, tx)
             if was_given:
                 text = f"now {incident.severity}: next update by {clock(next_at, tx)}"
-                tell_everywhere(incident, of_incident(incident, text, brief=text), tx)
+                tell_incident(incident, of_incident(incident, text, brief=text), tx, team=True)
 
     def look(self, timer: Timer, tx: Transaction) -> None:  # noqa: ARG002 (one timer for all)
         """Updates are due of what was declared before anybody looked after that, too."""
@@ -201,8 +201,5 @@ class Overdue:
         return ""
 
     def _tell_room(self, incident: Incident, text: str, command: str, tx: Transaction) -> None:
-        message = of_incident(incident, text, brief=text, command=command)
-        if incident.rooms:
-            tell_incident(incident, message, tx)  # where people work on it, and not the team's rooms besides
-        else:
-            tx.tell(message, about=incident.number)
+        # Where people work on it, and not in the team's rooms besides.
+        tell_incident(incident, of_incident(incident, text, brief=text, command=command), tx)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from tocsin.api import Incident, Message, Place, Transaction, of_incident, tell_incident, written
+from tocsin.api import Incident, Message, Place, Transaction, of_incident, written
 
 _UTC = ZoneInfo("UTC")
 
@@ -33,13 +33,3 @@ def tell_privately(incident: Incident, person: str, message: Message, tx: Transa
     for place in places:
         tx.say(place, message, about=incident.number)
     return bool(places)
-
-
-def tell_everywhere(
-    incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None
-) -> None:
-    """In its own rooms and those of the team; without any in the default ones."""
-    if incident.rooms:
-        tell_incident(incident, message, tx, but_not=but_not, team=True)
-    else:
-        tx.tell(message, about=incident.number, but_not=but_not)

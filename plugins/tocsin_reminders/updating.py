@@ -17,12 +17,13 @@ from tocsin.api import (
     meant_incident,
     of_incident,
     spelled,
+    tell_incident,
 )
 from tocsin_reminders.asked import Asked
 from tocsin_reminders.events import BystanderPointed
 from tocsin_reminders.overdue import Overdue
 from tocsin_reminders.promise import due_after, late, promise_of
-from tocsin_reminders.telling import DOT, clock, tell_everywhere, with_next
+from tocsin_reminders.telling import DOT, clock, with_next
 
 MOST_NAMED = 5
 
@@ -46,7 +47,7 @@ class Updating:
         asked = Asked.read(words, tx.now, tx.person(call.by).timezone)
         next_at = self._next(incident, asked, tx)
         update = tx.record(incident.tell(asked.text, next_at, call.by, tx.now))
-        tell_everywhere(incident, _told(incident, update, None, tx), tx, but_not=call.place)
+        tell_incident(incident, _told(incident, update, None, tx), tx, but_not=call.place, team=True)
         return _told(incident, update, call.place, tx)
 
     def _next(self, incident: Incident, asked: Asked, tx: Transaction) -> datetime | None:

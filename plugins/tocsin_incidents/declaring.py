@@ -30,7 +30,7 @@ from tocsin.api import (
 )
 from tocsin_incidents.settings import Rule
 from tocsin_incidents.severity import Severities
-from tocsin_incidents.telling import DOT, alerts_of
+from tocsin_incidents.telling import alert_line, alerts_of
 
 ATTACH = "attach [INCIDENT] ALERT\u2026"
 RENAME = "rename [INCIDENT] TEXT\u2026"
@@ -212,10 +212,7 @@ def opening(incident: Incident, tx: Transaction) -> Message:
     who = f" by {incident.declared_by or 'rule'}"
     order = tx.config.severities
     groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
-    alerts = [
-        DOT.join(filter(None, (f"alert {group.id}: {group.describe(order)}", group.link)))
-        for group in groups[:3]
-    ]
+    alerts = [alert_line(group, tx) for group in groups[:3]]
     return of_incident(
         incident,
         f"{incident.severity} declared{who}: {incident.title}",

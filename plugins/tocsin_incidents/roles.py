@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tocsin.api import (
@@ -116,7 +116,7 @@ class Roles:
             return self.shown(incident, tx)
         if bare(words[0]) != "pass" or len(words) < 2:
             raise UsageError(f"say {tx.typed(PASS)}")
-        incident, who = meant_incident(_with(call, " ".join(words[1:])), tx)
+        incident, who = meant_incident(replace(call, words={"WORDS": " ".join(words[1:])}), tx)
         incident.refuse_if_over()
         if incident.commander not in ("", call.by):
             lead = tx.typed(f"lead {incident.number}")
@@ -174,17 +174,11 @@ class Roles:
         incident = incident_in(call.place, tx)
         if incident is None or call["ALERT"].strip() or call.about is not None:
             return []
-        offers = [(one, offer_of(one, tx)) for one in tx.all_open(HAT)]
-        return [
-            one
-            for one, offered in offers
-            if offered is not None and (offered.incident, offered.to) == (incident.number, call.by)
-        ]
+        return [one.subject for one in _offers(tx, to=call.by) if one.incident == incident.number]
 
     def waiting(self, call: Call, tx: Transaction) -> Sequence[str]:
         """What the speaker was asked and has not answered. Raises Refused if that is nothing."""
-        open_offers = [(one, offer_of(one, tx)) for one in tx.all_open(HAT)]
-        theirs = [one for one, offered in open_offers if offered is not None and offered.to == call.by]
+        theirs = [one.subject for one in _offers(tx, to=call.by)]
         if not theirs:
             raise Refused("nothing waits for your answer")
         return theirs
@@ -260,9 +254,8 @@ class Roles:
             tx.record(PageUnneeded(subject=incident.number, at=tx.now, key=COORDINATOR, because=why))
         tx.cancel_timer(SECOND, incident.number)
         tx.cancel_timer(NAG, incident.number)
-        for subject in tx.all_open(HAT):
-            offered = offer_of(subject, tx)
-            if offered is not None and offered.incident == incident.number:
+        for offered in _offers(tx):
+            if offered.incident == incident.number:
                 self._answer(offered, "", tx, accepted=False)
                 if offered.to != incident.commander:
                     tell_person(incident, offered.to, f"{why}: you need not", tx)
@@ -327,6 +320,12 @@ def offer_of(subject: str, tx: Transaction) -> LeadOffered | None:
     return story[0] if len(story) == 1 and isinstance(story[0], LeadOffered) else None
 
 
+def _offers(tx: Transaction, *, to: str = "") -> list[LeadOffered]:
+    """What was offered and nobody has answered yet. to: to that person alone."""
+    offers = [offer_of(subject, tx) for subject in tx.all_open(HAT)]
+    return [one for one in offers if one is not None and to in ("", one.to)]
+
+
 def _offered(subject: str, person: str, tx: Transaction) -> LeadOffered:
     offered = offer_of(subject, tx)
     if offered is None:
@@ -360,10 +359,6 @@ def _person(text: str, call: Call, tx: Transaction) -> str:
     if name not in tx.config.people:
         raise Refused(f"nobody is called {name!r}{did_you_mean(name, tx.config.people)}")
     return name
-
-
-def _with(call: Call, words: str) -> Call:
-    return Call(call.by, call.line, call.name, {"WORDS": words}, call.about)
 
 
 def _has(role: Role, person: str) -> str:

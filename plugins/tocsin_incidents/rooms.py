@@ -1,7 +1,7 @@
 """A room of its own for each severe incident, in which those are who work on it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -123,12 +123,7 @@ class Rooms:
         links = [f"{name}: {link.replace('{number}', incident.number)}" for name, link in self.links]
         words = ("status TEXT", "note TEXT", "role ROLE NAME", "mitigated", "done CAUSE")
         typed = " \u00b7 ".join(tx.typed(one) for one in words)
-        return Message(
-            first.text,
-            subject=first.subject,
-            brief=first.brief,
-            lines=(*first.lines, *links, typed),
-        )
+        return replace(first, lines=(*first.lines, *links, typed))
 
     def invite_them(self, event: ResponderJoined | RoleAssigned, tx: Transaction) -> None:
         """Whoever takes part is to be there."""

@@ -19,7 +19,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.events import ScopeAsked
-from tocsin_incidents.telling import plainly
+from tocsin_incidents.telling import plainly, who_leads
 
 QUESTIONS = {
     "heard": "how did we hear of it?",
@@ -81,7 +81,6 @@ def ask(timer: Timer, tx: Transaction) -> None:
         return
     tx.record(ScopeAsked(subject=incident.number, at=tx.now))
     people = listed(list(incident.people)) or "nobody"
-    lead = f"{incident.commander} leads" if incident.commander else "nobody leads yet"
     take = f"hat pass {incident.number} NAME" if incident.commander else f"lead {incident.number}"
     missing = [name for name in QUESTIONS if name not in incident.scope]
     form = f"who knows? {tx.typed(f'scope {incident.number}')} " + " | ".join(
@@ -89,6 +88,11 @@ def ask(timer: Timer, tx: Transaction) -> None:
     )
     tell_incident(
         incident,
-        plainly(incident, f"{lead}; here: {people}", command=tx.typed(take), lines=[form] if missing else []),
+        plainly(
+            incident,
+            f"{who_leads(incident)}; here: {people}",
+            command=tx.typed(take),
+            lines=[form] if missing else [],
+        ),
         tx,
     )

@@ -19,7 +19,7 @@ from tocsin.api import (
     spelled,
     written,
 )
-from tocsin_incidents.telling import DOT, UTC, alerts_of, zone_of
+from tocsin_incidents.telling import DOT, UTC, alert_line, alerts_of, who_leads, zone_of
 
 MOST_LISTED = 10
 MOST_ALERTS = 5
@@ -66,12 +66,8 @@ def catch_up(call: Call, tx: Transaction) -> Message:
 
 def caught_up(incident: Incident, tx: Transaction, zone: ZoneInfo = UTC) -> Message:
     """How it stands, to be read in that zone."""
-    lead = f"{incident.commander} leads" if incident.commander else "nobody leads yet"
-    return of_incident(
-        incident,
-        f"{incident.called}: {incident.stands}; {lead}",
-        lines=list(_facts(incident, zone, tx)),
-    )
+    text = f"{incident.called}: {incident.stands}; {who_leads(incident)}"
+    return of_incident(incident, text, lines=list(_facts(incident, zone, tx)))
 
 
 def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]:
@@ -110,7 +106,6 @@ def _alerts(incident: Incident, tx: Transaction) -> Iterator[str]:
         alerts_of(incident, tx), key=lambda group: (not group.rings, rank(group.severity(order), order))
     )
     for group in there[:MOST_ALERTS]:
-        link = f"{DOT}{group.link}" if group.link else ""
-        yield f"alert {group.id}: {group.describe(order)} ({group.state}){link}"
+        yield alert_line(group, tx, f" ({group.state})")
     if len(there) > MOST_ALERTS:
         yield f"\u2026 and {counted(len(there) - MOST_ALERTS, 'more alert')}{DOT}{tx.typed('alerts')}"

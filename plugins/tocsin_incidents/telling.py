@@ -26,6 +26,16 @@ def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:
     return [group for group in map(tx.find_group, incident.groups) if group is not None]
 
 
+def alert_line(group: AlertGroup, tx: Transaction, stands: str = "") -> str:
+    """An alert in a line, with where to look. stands: how it does."""
+    described = f"alert {group.id}: {group.describe(tx.config.severities)}{stands}"
+    return DOT.join(filter(None, (described, group.link)))
+
+
+def who_leads(incident: Incident) -> str:
+    return f"{incident.commander} leads" if incident.commander else "nobody leads yet"
+
+
 def plainly(incident: Incident, text: str, *, command: str = "", lines: Sequence[str] = ()) -> Message:
     """A message that holds nothing that somebody typed, and so is said as it is where all the world may read."""
     return of_incident(incident, text, brief=text, command=command, lines=lines)

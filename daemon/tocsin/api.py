@@ -116,7 +116,14 @@ from tocsin.errors import (
 from tocsin.facts import GROUP
 from tocsin.feeds import Feed
 from tocsin.hookspecs import hookimpl
-from tocsin.incidents import answer_there, incident_in, meant_incident, of_incident, tell_incident
+from tocsin.incidents import (
+    answer_there,
+    incident_in,
+    meant_incident,
+    number_first,
+    of_incident,
+    tell_incident,
+)
 from tocsin.intake import Route
 from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.mail import Smtp, is_mail_address, send_mail
@@ -266,6 +273,7 @@ __all__ = [
     "listed",
     "meant",
     "meant_incident",
+    "number_first",
     "of_incident",
     "on",
     "on_the_wall",

@@ -14,27 +14,40 @@ from tocsin.transaction import Transaction
 
 MOST_NAMED = 5
 
-_NUMBER = re.compile(r"(?P<sure>#|inc-?|incident-)?(?P<number>[0-9]{1,9})", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<sure>#?(?:inc-?|incident-)|#)?(?P<number>[0-9]{1,9})", re.IGNORECASE)
+
+
+def number_first(words: str, place: Place, tx: Facts) -> tuple[str, str]:
+    """The number of an incident with which words begin, whether there is one or not, and the words behind it; empty if
+    they begin with none. In an incident's own room a number that begins a text is part of that, unless `#` stands before it.
+    """
+    first, _, rest = words.partition(" ")
+    named = _NUMBER.fullmatch(first.strip(".,:;"))
+    if named is None:
+        return "", words
+    number = named["number"].lstrip("0") or "0"
+    here = incident_in(place, tx)
+    if named["sure"] or here is None or not rest or number == here.number:
+        return number, rest.strip()
+    return "", words
 
 
 def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple[Incident, str]:
     """The incident that a call means, and the words behind its number, if it begins with one.
 
     It is named, or what the line replies to is about it, or it is said in its own room, or it is the only one that is
-    talked about there. In its own room a number that begins a text is part of that, unless `#` stands before it.
+    talked about there.
     ended: whether one that is closed can be meant too, if it is named. Raises Refused if it is not clear which.
     """
-    words = call["WORDS"]
-    first, _, rest = words.partition(" ")
-    named = _NUMBER.fullmatch(first.strip(".,:;"))
-    here = incident_in(call.place, tx)
-    if named is not None and (named["sure"] or here is None or not rest or named["number"] == here.number):
-        return _named(named["number"], ended=ended, tx=tx), rest.strip()
+    number, words = number_first(call["WORDS"], call.place, tx)
+    if number:
+        return _named(number, ended=ended, tx=tx), words
     if call.about is not None:
         for subject in call.about.subjects:
             incident = tx.find_incident(subject) or tx.incident_of(subject)
             if incident is not None:
                 return incident, words
+    here = incident_in(call.place, tx)
     if here is not None:
         return _named(here.number, ended=ended, tx=tx), words
     there = _candidates(call, tx)
@@ -56,7 +69,7 @@ def incident_in(place: Place, tx: Facts) -> Incident | None:
 
 
 def _named(number: str, *, ended: bool, tx: Transaction) -> Incident:
-    incident = tx.incident(number.lstrip("0") or "0")
+    incident = tx.incident(number)
     if not incident.open and not ended:
         raise Refused(f"{number} is closed: {tx.typed(f'reopen {number}')} opens it again")
     return incident

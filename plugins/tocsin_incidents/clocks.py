@@ -25,6 +25,7 @@ from tocsin.api import (
     did_you_mean,
     incident_in,
     meant_incident,
+    number_first,
     of_incident,
     parse_past,
     spelled,
@@ -95,7 +96,7 @@ class Clocks:
         """`!done the disk was full`: it is over; what is not said is asked for."""
         (number,) = ids[:1]
         incident = tx.incident(number)
-        words = _behind_number(call["ALERT"], number)
+        _, words = number_first(call["ALERT"], call.place, tx)
         at, cause = _when(words, call, tx)
         tx.record(incident.resolve(call.by, at))
         if cause and bare(cause) not in _UNEXPLAINED:
@@ -173,10 +174,10 @@ class Clocks:
         """It is named first, or the line answers what is about it; or it names no alert, and is said in its own room, or says
         why where nothing else is talked about.
         """
-        words = call["ALERT"].split()
-        number = words[0].strip("#.,:;").lower().removeprefix("inc-") if words else ""
-        if number.isdigit() and tx.find_incident(number) is not None:
+        number, _ = number_first(call["ALERT"], call.place, tx)
+        if tx.find_incident(number) is not None:
             return [number]
+        words = call["ALERT"].split()
         about = call.about.subjects[0] if call.about is not None else ""
         if tx.find_incident(about) is not None:
             return [about]
@@ -293,11 +294,6 @@ def _when(words: str, call: Call, tx: Transaction) -> tuple[datetime, str]:
     except ValueError as error:
         raise UsageError(f"the time {error}") from None
     return at, " ".join(split[1 + taken :])
-
-
-def _behind_number(words: str, number: str) -> str:
-    first, _, rest = words.partition(" ")
-    return rest.strip() if first.strip("#.,:;").lower().removeprefix("inc-") == number else words
 
 
 def _owes_message(incident: Incident) -> bool:

@@ -212,3 +212,14 @@ async def test_what_is_noted_elsewhere_is_read_there(tower: Tower) -> None:
         await engine.says("bob", "!note moved the rest", room="#inc-1")
         assert said(tower, "room/#inc-1", before) == ["1 noted"]
         assert not said(tower, "room/#ops", before)
+
+
+async def test_a_cause_that_begins_with_a_number_ends_no_other_incident(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        for title in ("the disks are full", "the mail is slow"):
+            await declared(engine, f"sev2 {title}")
+        told = await asks(engine, "bob", "!done 2 disks had failed", room="#inc-1")
+        assert told[0].startswith("1 resolved by bob after 0s; cause: 2 disks had failed")
+        assert (await asks(engine, "bob", "incidents"))[0].startswith("2 incidents open, 1 not over")
+        told = await asks(engine, "bob", "!done #inc-2 it was the net", room="#inc-1")
+        assert told[0].startswith("2 resolved by bob after 0s; cause: it was the net")

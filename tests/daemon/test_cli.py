@@ -76,6 +76,7 @@ def test_plugins_are_listed_without_a_configuration() -> None:
         "schedules",
         "silence",
         "timeline",
+        "verification",
     ]
 
 

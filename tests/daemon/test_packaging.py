@@ -82,6 +82,7 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         "schedules",
         "silence",
         "timeline",
+        "verification",
     ]
     assert "Tells of each deploy while an alert is open." in ran.stdout
 

@@ -96,6 +96,7 @@ def test_what_is_installed_is_listed_and_how_to_enable_it(install: Install, writ
         "schedules",
         "silence",
         "timeline",
+        "verification",
     ]
     assert lines[2].endswith("tocsin-extra 1.2   not enabled: add [plugins.extra]")
     lines = run("plugins", write_config(MINIMAL + "[plugins.extra]\nevery = '5m'\n")).stdout.splitlines()

@@ -1,0 +1,76 @@
+"""How likely it is that something of an incident is left, by Bayes' rule: the proof of equivalence.
+
+That no difference can be proven is no proof that there is none. So the question is put the other way round: of a mean that
+was measured, how likely is it under each size of leftover, against how likely if nothing is left?
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+OF_LEVEL = 2.0
+"""The smallest leftover that is looked for, in tolerances of the level: half of that is where people would draw the line.
+1.6: misses rise from 4 to 5 %."""
+
+OF_NOISE = 1.0
+"""The smallest leftover in deviations of single bins' noise: what is smaller no one can see before an hour is over."""
+
+OF_SIZE = 0.03
+"""The smallest leftover as part of the incident's size: where the level is nearly nothing, nearly all must be gone. None at
+all: a third more misses among incidents that people labelled."""
+
+LARGEST = 0.6
+"""The largest leftover as part of the incident's size; what is more is the incident itself."""
+
+PRIOR = 0.25
+"""Before anything is known, how likely it is, as odds, that a metric that came down has stopped half-way. Of 3,659 incidents
+nobody has counted that; from 0.15 to 0.3 it trades misses for false all-clears as THRESHOLD does."""
+
+MODEL = 0.25
+"""No mean is surer than this part of the smallest leftover."""
+
+_SIZES = (np.arange(10) + 0.5) / 10
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What could be left of an incident.
+
+    sides: 1 above, -1 below the baseline, where it does harm. level: that is expected. size: of the incident. bias: the
+    standard deviation of the expectation's error. noise: that of single bins.
+    """
+
+    sides: tuple[int, ...]
+    level: float
+    size: float
+    bias: float
+    noise: float
+    tolerance: float
+
+    @property
+    def smallest(self) -> float:
+        return max(
+            OF_LEVEL * self.tolerance * abs(self.level), OF_NOISE * self.noise, OF_SIZE * self.size, 1e-15
+        )
+
+    def probability(self, off: float, bins: float) -> float:
+        """That something is left, given a mean that is so far off, over so many bins. Sizes are taken as equally likely on a
+        logarithmic scale, since small leftovers are more common than large ones.
+        """
+        least = self.smallest
+        most = max(LARGEST * self.size, 1.5 * least)
+        error = math.sqrt(self.bias**2 + self.noise**2 / max(bins, 0.2) + (MODEL * least) ** 2)
+        sizes = least * (most / least) ** _SIZES
+        worst = 0.0
+        for side in self.sides:
+            mean = side * off
+            if mean < 0 and len(self.sides) == 1:
+                mean = 0.0  # on the side that does no harm it is as good as at the baseline
+            if mean > most:
+                logs = 0.0
+            else:
+                logs = math.log(float(np.mean(np.exp(-0.5 * ((mean - sizes) / error) ** 2))) + 1e-300)
+            odds = math.log(PRIOR) + logs + 0.5 * (mean / error) ** 2
+            worst = max(worst, 1.0 / (1.0 + math.exp(min(-odds, 700.0))))
+        return worst

@@ -76,7 +76,7 @@ def spread(values: Floats) -> float:
 
 
 def tidy(at: Floats, values: Floats, question: Question) -> tuple[Floats, Floats]:
-    """The samples that can be used: finite and in order of time; of a counter its growth in a second.
+    """The samples that can be used, of those in order of time: the finite ones; of a counter its growth in a second.
 
     The step in which a counter falls is dropped, for nobody knows what it counted before it began anew; so is one across
     a long gap.
@@ -84,9 +84,6 @@ def tidy(at: Floats, values: Floats, question: Question) -> tuple[Floats, Floats
     known = np.isfinite(values) & np.isfinite(at)
     if not known.all():
         at, values = at[known], values[known]
-    if len(at) > 1 and not (np.diff(at) > 0).all():
-        at, first = np.unique(at, return_index=True)
-        values = values[first]
     if question.kind is not Kind.COUNTER:
         return at, values
     if len(at) < 2:
@@ -121,7 +118,9 @@ class Bins:
 
     def starts(self, begin: int, end: int) -> Floats:
         """When the bins at these places begin."""
-        return self.alert_at + (np.arange(begin, end) + self.first) * self.width
+        return np.arange(begin, end, dtype=np.float64) * self.width + (
+            self.alert_at + self.first * self.width
+        )
 
 
 def binned(at: Floats, values: Floats, question: Question) -> Bins:

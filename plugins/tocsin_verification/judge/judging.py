@@ -27,16 +27,17 @@ class Judge:
     _state: State | None = field(default=None, init=False)
 
     def look(self, at: Floats, values: Floats, now: float, accepted_since: float | None = None) -> Judgement:
-        """How the series stands. at, values: all samples up to now, oldest first. now: seconds since 1970.
+        """How the series stands. at, values: all samples up to now. now: seconds since 1970.
 
         accepted_since: from when on the present level is the intended one, by the word of a person or of a deploy.
         """
+        at, values = _in_order(at, values)
         ground, state = self._go_on(at, values, now, accepted_since)
         return explained(ground, state, *tidy(at, values, self.question), now)
 
     def verdict(self, at: Floats, values: Floats, now: float, accepted_since: float | None = None) -> Verdict:
         """The same without its reasons."""
-        return self._go_on(at, values, now, accepted_since)[1].verdict
+        return self._go_on(*_in_order(at, values), now, accepted_since)[1].verdict
 
     def _go_on(
         self, at: Floats, values: Floats, now: float, accepted_since: float | None
@@ -63,3 +64,11 @@ class Judge:
         if self._ground is None or before > self._ground.samples * 1.05 + 2:
             self._ground, self._state = Ground.learnt(self.question, at[:before], values[:before]), None
         return self._ground
+
+
+def _in_order(at: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """The samples by time, each time once."""
+    if (at[1:] > at[:-1]).all():
+        return at, values
+    at, first = np.unique(at, return_index=True)
+    return at, values[first]

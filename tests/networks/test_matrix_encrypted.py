@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.domain.message import Message, Place
+from tocsin.domain.message import Message, Picture, Place
 from tocsin.errors import NetworkError
 from tocsin.networks.matrix import devices, hearing, reading, sending
 from tocsin.networks.matrix.network import Matrix
@@ -18,7 +18,7 @@ from tests.networks.contract import PAGE
 from tests.networks.ears import Ear, on
 from tests.networks.matrix_account import account_of, connected, logs_in
 from tests.networks.matrix_peers import now, private, say
-from tests.pictures import picture
+from tests.pictures import picture, png
 from tests.processes import PATIENCE
 from tests.servers.js_client import Client, Heard, clients
 from tests.servers.matrix_proxy import Answers, Proxy, Request
@@ -148,14 +148,18 @@ async def test_what_was_said_long_ago_is_found_in_an_encrypted_room(
         assert await say(network, world.ops, tried=now().replace(year=2020)) == receipt
 
 
-async def test_a_picture_is_encrypted_like_what_it_goes_with(world: World) -> None:
+LARGE = Picture.of("errors.png", png(1080, 756, more=60_000), "as large as any that Tocsin draws")
+
+
+@pytest.mark.parametrize("shown", [picture(), LARGE], ids=["small", "large"])
+async def test_a_picture_is_encrypted_like_what_it_goes_with(world: World, shown: Picture) -> None:
     network = world.network()
     async with on(network) as ear:
         await ear.is_up()
-        await say(network, world.ops, Message("DiskFull", picture=picture()))
+        await say(network, world.ops, Message("DiskFull", picture=shown))
         [event] = await world.alice.sees(lambda event: event.content.get("msgtype") == "m.image")
         assert event.encrypted
-        assert await world.alice.media(event) == picture().png
+        assert await world.alice.media(event) == shown.png
 
 
 async def test_what_is_said_in_the_clear_in_an_encrypted_room_is_nobodys(world: World) -> None:

@@ -66,7 +66,7 @@ from tocsin.domain.incident_events import (
     TitleChanged,
 )
 from tocsin.domain.labels import Matcher, Matchers, parse_labels
-from tocsin.domain.message import Message, Place, safe_link
+from tocsin.domain.message import Message, Picture, Place, clean, safe_link
 from tocsin.domain.moments import (
     full_minute,
     parse_end,
@@ -217,6 +217,7 @@ __all__ = [
     "PersonCame",
     "PersonPaged",
     "PersonReleased",
+    "Picture",
     "Place",
     "PluginError",
     "Problem",
@@ -260,6 +261,7 @@ __all__ = [
     "announce_all",
     "answer_there",
     "bare",
+    "clean",
     "counted",
     "did_you_mean",
     "digest_of",

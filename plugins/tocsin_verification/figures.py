@@ -1,6 +1,6 @@
 """Numbers of a metric as people read them in a hurry: few digits, and the same for those that are compared. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from statistics import median_low
@@ -64,7 +64,7 @@ class Scale:
     ) -> Self:
         known = [float(value) for value in values if is_number(value)]
         usual = median_low([abs(value) for value in known if value] or [0.0])
-        step = _fitting(steps, usual)
+        step = _fitting(steps, usual) if usual else _own(steps)
         pairs = [(a, b) for a, b in apart if a != b and is_number(a) and is_number(b)]
         if step.name == "%":  # 99.97 % is not 100 %: what is lacking is the point
             whole = 100 * step.size
@@ -72,33 +72,39 @@ class Scale:
         fewest = (
             0 if all((value / step.size).is_integer() for value in known) else _decimals(usual / step.size)
         )
-        for decimals in range(fewest, fewest + _MORE_DIGITS):
-            scale = cls(steps, step, decimals)
-            if all(scale._number(a) != scale._number(b) for a, b in pairs):
-                return scale
-        return cls(steps, step, fewest)
+        choices = [cls(steps, step, decimals) for decimals in range(fewest, fewest + _MORE_DIGITS)]
+        return max(choices, key=lambda one: sum(one.number(a) != one.number(b) for a, b in pairs))
+
+    def beside_axis(self, values: Sequence[float]) -> list[str]:
+        """Values at equal distances, as numbers alone in this scale's unit, with as many digits as all of them need."""
+        sizes = [value / self.step.size for value in values]
+        exact = next(
+            (n for n in range(_FINEST) if all(abs(round(one, n) - one) < 1e-9 for one in sizes)), _FINEST
+        )
+        return [_written(one, exact) for one in sizes]
 
     def said(self, value: float | None) -> str:
         """A value with its unit: `0.3 %`. One that is far larger or smaller than the others has a unit of its own."""
         if not is_number(value):
             return NO_NUMBER
         if not value:
-            return _with_unit("0", next((step for step in self.steps if step.size == 1), self.step).name)
+            return _with_unit("0", _own(self.steps).name)
         if not 0.1 <= abs(value) / self.step.size < 10_000:
             own = self._for(self.steps, [value])
             if own.step != self.step:
                 return own.said(value)
-        return _with_unit(self._number(value), self.step.name)
+        return _with_unit(self.number(value), self.step.name)
 
     def between(self, low: float, high: float) -> str:
         """Two values as a range: `0.2–0.4 %`; only one if they are written alike."""
-        first, last = self._number(low), self._number(high)
+        first, last = self.number(low), self.number(high)
         if first == last:
             return _with_unit(first, self.step.name)
         dash = " to " if "-" in first + last else "–"
         return _with_unit(f"{first}{dash}{last}", self.step.name)
 
-    def _number(self, value: float) -> str:
+    def number(self, value: float) -> str:
+        """A value without its unit."""
         return _written(value / self.step.size, self.decimals)
 
 
@@ -156,6 +162,11 @@ def _steps(unit: str) -> tuple[_Step, ...]:
         _Step(unit, 1),
         *(_Step(f"{prefix}{joint}{unit}", 1000.0**n) for n, prefix in enumerate("kMGTPE", 1)),
     )
+
+
+def _own(steps: tuple[_Step, ...]) -> _Step:
+    """The metric's own unit."""
+    return next((step for step in steps if step.size == 1), steps[0])
 
 
 def _fitting(steps: tuple[_Step, ...], value: float) -> _Step:

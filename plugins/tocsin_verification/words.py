@@ -23,10 +23,12 @@ class Lines:
 
     fact: `error rate 2.1 % → 0.3 %, normally 0.2–0.4 % at this hour: back for 12 of 25 min`.
     why: the comparisons that people trust: just before, this time yesterday, this time last week.
+    state: the end of the fact by itself, as for the title of a picture: `back for 12 of 25 min`.
     """
 
     fact: str
     why: str
+    state: str
 
 
 def lines(
@@ -43,7 +45,7 @@ def lines(
     who read it.
     """
     told = _Told(name, judgement, unit, direction, zone)
-    return Lines(told.standing(), told.comparisons())
+    return Lines(told.standing(), told.comparisons(), told.state())
 
 
 def reported(
@@ -80,8 +82,8 @@ class _Told:
     def standing(self) -> str:
         if self._lacking:
             worst = f" (at worst {self._said(self._worst)})" if self._worst is not None else ""
-            return f"{self._name}{worst}: cannot verify: {self._lacking}"
-        return f"{self._change}{self._normally}{self._harmless}: {self._state()}"
+            return f"{self._name}{worst}: {self.state()}"
+        return f"{self._change}{self._normally}{self._harmless}: {self.state()}"
 
     def comparisons(self) -> str:
         then = {
@@ -99,7 +101,7 @@ class _Told:
     def report(self) -> str:
         it = self._it
         if self._lacking:
-            return f"{self._name}: cannot verify: {self._lacking}"
+            return f"{self._name}: {self.state()}"
         fact = f"{self._name} {self._said(self._value)}{self._normally}"
         worst = ""
         if self._worst is not None and self._said(self._worst) != self._said(self._value):
@@ -168,8 +170,10 @@ class _Told:
             return f", normally about {self._said(self._expected)} at this hour"
         return ", what is normal is not known"
 
-    def _state(self) -> str:
+    def state(self) -> str:
         it = self._it
+        if self._lacking:
+            return f"cannot verify: {self._lacking}"
         bad_since = self._at("bad since", it.onset)
         if it.verdict is Verdict.ALL_CLEAR:
             return _joined("clear", self._at("back since", it.back_since))

@@ -1,0 +1,193 @@
+"""The picture of a metric: that it shows what the numbers say, to anybody, whatever they are."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from io import BytesIO
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tocsin.api import Picture
+from tocsin_verification import chart, sheet
+from tocsin_verification.chart import Chart
+from tocsin_verification.judge.verdict import Floats, Judgement, Verdict
+from tocsin_verification.plot import NoPictures, plot
+from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH
+
+from tests.plugins.verification_shapes import BACK, HIGH, LOW, NOW, ONSET, WORST, flat, noisy, silent
+
+UTC = ZoneInfo("UTC")
+LARGEST = 60_000
+
+
+class Drawn:
+    """A picture, and which colours there are where."""
+
+    def __init__(self, judgement: Judgement, at: Floats, values: Floats) -> None:
+        one = Chart(judgement, at, values, unit="ratio", zone=UTC, marks={"alert": ONSET + 240, "back": BACK})
+        self.frame = one.frame
+        self._dots = np.asarray(Image.open(BytesIO(one.drawn("error rate", "x"))).convert("RGB")).astype(int)
+
+    def like(self, colour: str, *, x: float, y: float) -> bool:
+        """Whether that place, in points, has nearly this colour."""
+        red, green, blue = self._dots[round((HEIGHT - y) * SHARPNESS), round(x * SHARPNESS)]
+        return (
+            max(abs(int(have) - want) for have, want in zip((red, green, blue), rgb(colour), strict=True))
+            < 16
+        )
+
+    def at(self, colour: str, time: float, value: float) -> bool:
+        return self.like(colour, x=float(self.frame.x(time)), y=float(self.frame.y(value)))
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def test_the_series_the_band_and_the_trouble_are_where_the_numbers_say() -> None:
+    drawn = Drawn(*flat())
+    usual = ONSET - 1234
+    assert drawn.at(chart.INK, usual, 0.003)
+    for value in (LOW * 1.15, HIGH * 0.9):
+        assert drawn.at(chart.BAND, usual, value)
+    for value in (LOW * 0.8, HIGH * 1.9):
+        assert drawn.at(sheet.PAPER, usual, value)
+    during = (ONSET + BACK) / 2
+    assert drawn.at(chart.INK, during, WORST)
+    assert not drawn.at(chart.INK, during, 0.003)
+    assert drawn.at(chart.TROUBLE, during, 0.012)
+    assert drawn.at(sheet.PAPER, BACK + 120, 0.012)
+
+
+def test_where_samples_are_lacking_there_is_no_line() -> None:
+    judgement, at, values = flat()
+    kept = (at < NOW - 6000) | (at > NOW - 4500)
+    assert not Drawn(judgement, at[kept], values[kept]).at(chart.INK, NOW - 5250, 0.003)
+
+
+def test_what_has_stopped_is_hatched_until_now() -> None:
+    judgement, at, values = flat()
+    kept = at < NOW - 900
+    drawn = Drawn(silent(judgement, "no sample since 15:45 UTC"), at[kept], values[kept])
+    frame = drawn.frame
+    x = [float(frame.x(time)) for time in (NOW - 800, NOW - 100, ONSET - 6000, ONSET - 5300)]
+    up = np.arange(frame.bottom + 2, frame.top - 2, 1 / SHARPNESS)
+
+    def seen(left: float, right: float) -> int:
+        return sum(
+            drawn.like(chart.BAD, x=across, y=float(y))
+            for y in up
+            for across in np.arange(left, right, 1 / SHARPNESS)
+        )
+
+    assert seen(x[0], x[1]) > 200
+    assert seen(x[2], x[3]) == 0
+
+
+def test_how_long_it_must_stay_is_shown_as_time_that_is_yet_to_come() -> None:
+    drawn = Drawn(*flat())
+    assert drawn.frame.until == NOW + 780
+    y = drawn.frame.bottom - 9.5
+    for time, colour in (
+        (BACK + 60, chart.GOOD),
+        (NOW - 60, chart.GOOD),
+        (NOW + 120, sheet.PAPER),
+        (BACK - 60, sheet.PAPER),
+    ):
+        x = float(drawn.frame.x(time))
+        assert any(drawn.like(colour, x=x + aside, y=y) for aside in (-2, 0, 2)), time
+    assert Drawn(*flat(Verdict.ALL_CLEAR)).frame.until < NOW + 300
+
+
+def test_it_fits_a_phone_and_a_message() -> None:
+    for judgement, at, values in (flat(), noisy(20_000)):
+        file = plot(judgement, at, values, title="error rate", unit="ratio", zone=UTC)
+        picture = Picture.of("errors.png", file, "error rate")
+        assert picture.size == (WIDTH * SHARPNESS, HEIGHT * SHARPNESS)
+        assert len(file) <= LARGEST
+
+
+def test_the_same_numbers_give_the_same_bytes_in_any_thread() -> None:
+    judgement, at, values = noisy(3000)
+
+    def draw(_: int) -> bytes:
+        return plot(judgement, at, values, title="error rate", unit="ratio", zone=UTC, alert_at=ONSET + 240)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(draw, range(8)))) == 1
+    assert draw(0) != plot(judgement, at, values, title="error rate", unit="ratio", zone=UTC)
+
+
+NAN = float("nan")
+BARE = Judgement(Verdict.CANT_TELL, NOW)
+JUDGEMENT, AT, VALUES = flat()
+HOSTILE: dict[str, tuple[Judgement, list[float] | Floats, list[float] | Floats, str]] = {
+    "nothing": (BARE, [], [], "error rate"),
+    "nothing but a range": (replace(BARE, low=1, high=2), [], [], "error rate"),
+    "one point": (BARE, [NOW - 60], [5], "error rate"),
+    "one point now": (replace(JUDGEMENT, band=None), [NOW], [0.003], "error rate"),
+    "no number at all": (JUDGEMENT, AT, np.full(len(AT), NAN), "error rate"),
+    "numbers and none": (JUDGEMENT, AT, np.where(AT % 180 == 0, NAN, VALUES), "error rate"),
+    "infinite": (replace(JUDGEMENT, worst=float("inf"), high=float("inf")), AT, VALUES * np.inf, "x"),
+    "constant": (
+        replace(JUDGEMENT, band=None, low=7, high=7, value=7, worst=7),
+        AT,
+        np.full(len(AT), 7.0),
+        "x",
+    ),
+    "zero": (replace(BARE, verdict=Verdict.NOT_YET, value=0.0), AT, np.zeros(len(AT)), "x"),
+    "huge": (replace(JUDGEMENT, value=1e299, worst=1e299), AT, VALUES * 1e300, "x"),
+    "tiny": (replace(JUDGEMENT, value=1e-310, band=None, low=0, high=5e-324), AT, VALUES * 1e-310, "x"),
+    "negative": (replace(JUDGEMENT, band=None, low=-3, high=-1, value=-2, worst=-40), AT, VALUES - 40, "x"),
+    "no title": (JUDGEMENT, AT, VALUES, " \n"),
+    "long title": (JUDGEMENT, AT, VALUES, "error rate of " * 10_000),
+    "control characters": (JUDGEMENT, AT, VALUES, "a\x00b\x1b[31m\u202ec\ud800\r\n"),
+    "markup": (JUDGEMENT, AT, VALUES, r"$\frac{1}{0}$ \LaTeX{} <b>x</b> ${x} $$ %s {0}"),
+    "letters of all the world": (JUDGEMENT, AT, VALUES, "错误率 エラー 오류 שגיאה خطأ 🚨 ﷽"),
+    "ages ago": (replace(JUDGEMENT, onset=NOW - 5 * 365 * 86400, back_since=NOW - 86400), AT, VALUES, "x"),
+    "in a future": (replace(JUDGEMENT, onset=NOW + 99, back_since=NOW + 999, hold=1e9), AT, VALUES, "x"),
+    "backwards": (JUDGEMENT, AT[::-1], VALUES, "x"),
+    "at one time": (JUDGEMENT, np.full(50, NOW - 60), VALUES[:50], "x"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("unit", ["ratio", "s", "customers who wait for long $"])
+def test_whatever_comes_is_drawn(name: str, unit: str) -> None:
+    judgement, at, values, title = HOSTILE[name]
+    file = plot(
+        judgement, at, values, title=title, unit=unit, zone=ZoneInfo("Asia/Kathmandu"), alert_at=NOW - 60
+    )
+    assert Picture.of("x.png", file, "").size == (WIDTH * SHARPNESS, HEIGHT * SHARPNESS)
+    assert len(file) <= LARGEST
+
+
+def test_colours_stand_out() -> None:
+    def light(colour: str) -> float:
+        parts = [one / 255 for one in rgb(colour)]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(first: str, second: str) -> float:
+        low, high = sorted((light(first), light(second)))
+        return (high + 0.05) / (low + 0.05)
+
+    for text in (chart.INK, chart.SOFT, chart.NORMAL, chart.BAD, chart.GOOD):
+        for below in (sheet.PAPER, chart.TROUBLE):
+            assert contrast(text, below) >= 4.5
+    for line in (chart.INK, chart.NORMAL):
+        for below in (sheet.PAPER, chart.TROUBLE, chart.BAND):
+            assert contrast(line, below) >= 3
+
+
+@pytest.mark.parametrize("absent", ["matplotlib", "PIL"])
+def test_without_what_draws_it_is_said_what_to_install(absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name in ("tocsin_verification.chart", "tocsin_verification.sheet") or name.split(".")[0] == absent:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, absent, None)
+    with pytest.raises(NoPictures, match=r"pip install 'tocsin\[plots\]'"):
+        plot(JUDGEMENT, AT, VALUES, title="error rate", zone=UTC)

@@ -40,7 +40,7 @@ class Sheet:
     def __init__(self) -> None:
 
         self._figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72 * SHARPNESS, facecolor=PAPER)
-        FigureCanvasAgg(self._figure)
+        self._canvas = FigureCanvasAgg(self._figure)
         self._points = Affine2D().scale(SHARPNESS)
         self._labels = list[tuple[float, float, float, float]]()
         self._busy = list[tuple[Floats, Floats]]()
@@ -153,6 +153,10 @@ class Sheet:
 
         dots = BytesIO()
         self._figure.savefig(dots, format="raw", dpi="figure", facecolor=PAPER)
+        # All of it knows one another, and the canvas its dots: else 3 MB wait for the garbage collector.
+        for artist in list(self._figure.artists):
+            artist.remove()
+        vars(self._canvas).clear()
         size = (WIDTH * SHARPNESS, HEIGHT * SHARPNESS)
         image = Image.frombytes("RGBA", size, dots.getvalue()).convert("RGB")
         few = image.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -1,5 +1,6 @@
 """The picture of a metric: that it shows what the numbers say, to anybody, whatever they are."""
 
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import RendererAgg
 from PIL import Image
 
 from tocsin.api import Picture
@@ -191,3 +193,13 @@ def test_without_what_draws_it_is_said_what_to_install(absent: str, monkeypatch:
     monkeypatch.setitem(sys.modules, absent, None)
     with pytest.raises(NoPictures, match=r"pip install 'tocsin\[plots\]'"):
         plot(JUDGEMENT, AT, VALUES, title="error rate", zone=UTC)
+
+
+def test_no_picture_waits_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        plot(JUDGEMENT, AT, VALUES, title="error rate", zone=UTC)
+        assert not [one for one in gc.get_objects() if isinstance(one, RendererAgg)]
+    finally:
+        gc.enable()

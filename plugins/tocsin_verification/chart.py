@@ -11,6 +11,7 @@ from tocsin_verification.frame import Frame, limits, round_times, round_values, 
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 from tocsin_verification.series import late, samples, thinned, window
 from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH, Sheet
+from tocsin_verification.words import scale
 
 # Those of a text stand out from the paper by 4.5 to 1 (WCAG 2.2, 1.4.3), those of a line by 3 to 1 (1.4.11). Nothing is
 # told by a colour alone.
@@ -52,9 +53,8 @@ class Chart:
         }
         self._sheet = Sheet()
         low, high = limits(self._samples.values, self._band)
-        it = judgement
-        compared = [one for one in (it.value, it.worst, it.low, it.high, it.expected) if is_number(one)]
-        self._scale = Scale.of(unit, compared or [high])
+        known = (judgement.value, judgement.worst, judgement.high)
+        self._scale = scale(judgement, unit) if any(map(is_number, known)) else Scale.of(unit, [high])
         self._ticks = self._written(low, high)
         left = (
             _EDGE + max((self._sheet.width_of(text, _SMALL) for text in self._ticks.values()), default=0) + 6
@@ -72,9 +72,8 @@ class Chart:
 
     def drawn(self, title: str, state: str) -> bytes:
         sheet, width = self._sheet, WIDTH - 2 * _EDGE
-        colour = BAD if state.startswith("cannot") else _COLOURS[self._it.verdict]
         sheet.text(title, _EDGE, HEIGHT - 24, size=_TITLE, colour=INK, bold=True, within=width)
-        sheet.text(state, _EDGE, HEIGHT - 41, size=_TEXT, colour=colour, within=width)
+        sheet.text(state, _EDGE, HEIGHT - 41, size=_TEXT, colour=_COLOURS[self._it.verdict], within=width)
         self._draw_trouble()
         self._draw_axis_of_values()
         self._draw_normal()

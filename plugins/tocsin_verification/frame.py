@@ -10,7 +10,7 @@ import numpy as np
 
 from tocsin_verification.judge.verdict import Band, Floats
 
-_NARROWEST = 1 / 16  # of the height; what is normal is never drawn narrower, however far off the worst is
+_NARROWEST = 1 / 36  # of the height; what is normal is never drawn narrower, however far off the worst is
 _PADDING = 0.06
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 from zoneinfo import ZoneInfo
 
 from tocsin.api import TocsinError
-from tocsin_verification.judge.verdict import Direction, Floats, Judgement
+from tocsin_verification.judge.verdict import Direction, Floats, Judgement, Verdict
 from tocsin_verification.words import lines
 
 _one_at_a_time = Lock()  # bounds memory, and what reads the font is made for one thread
@@ -34,7 +35,11 @@ def plot(
     whomever. unit, direction: as for `words.lines`. zone: of those who look. The same arguments give the same bytes. It
     takes some tenths of a second of a processor, in any thread but one that must not wait. Raises NoPictures.
     """
-    state = lines(title, judgement, unit=unit, direction=direction, zone=zone).state
+    told = lines(title, judgement, unit=unit, direction=direction, zone=zone)
+    if not told.known:  # whatever was known before, nothing in it says that it is back
+        judgement = replace(judgement, verdict=Verdict.CANT_TELL)
+    if judgement.verdict not in (Verdict.RECOVERING, Verdict.ALL_CLEAR):
+        judgement = replace(judgement, back_since=None)
     marks = {"alert": alert_at, "mitigated": mitigated_at, "back": judgement.back_since}
     with _one_at_a_time:
         # It warns where it has no folder for its list of fonts; ours are named by file.
@@ -45,4 +50,4 @@ def plot(
             if (missing.name or "").split(".")[0] not in {"matplotlib", "PIL"}:
                 raise
             raise NoPictures("pictures need matplotlib: pip install 'tocsin[plots]'") from None
-        return Chart(judgement, at, values, unit=unit, zone=zone, marks=marks).drawn(title, state)
+        return Chart(judgement, at, values, unit=unit, zone=zone, marks=marks).drawn(title, told.state)

@@ -24,11 +24,13 @@ class Lines:
     fact: `error rate 2.1 % → 0.3 %, normally 0.2–0.4 % at this hour: back for 12 of 25 min`.
     why: the comparisons that people trust: just before, this time yesterday, this time last week.
     state: the end of the fact by itself, as for the title of a picture: `back for 12 of 25 min`.
+    known: whether that rests on data; without them it says what is missing.
     """
 
     fact: str
     why: str
     state: str
+    known: bool
 
 
 def lines(
@@ -45,7 +47,7 @@ def lines(
     who read it.
     """
     told = _Told(name, judgement, unit, direction, zone)
-    return Lines(told.standing(), told.comparisons(), told.state())
+    return Lines(told.standing(), told.comparisons(), told.state(), told.known)
 
 
 def reported(
@@ -60,6 +62,18 @@ def reported(
     return _Told(name, judgement, unit, direction, zone).report()
 
 
+def scale(judgement: Judgement, unit: str) -> Scale:
+    """How the numbers of a judgement are written, in a line and in a picture."""
+    it = judgement
+    known = [one for one in (it.value, it.worst, it.low, it.high, it.expected) if is_number(one)]
+    bounds = [one for one in (it.low, it.high) if is_number(one)]
+    apart = [(bounds[0], bounds[-1])] if bounds else []
+    if is_number(it.value) and bounds and not bounds[0] <= it.value <= bounds[-1]:
+        # In the digits, too, it is to be beyond what is normal.
+        apart += [(it.value, bound) for bound in bounds]
+    return Scale.of(unit, known, apart=apart)
+
+
 class _Told:
     def __init__(
         self, name: str, judgement: Judgement, unit: str, direction: Direction, zone: ZoneInfo
@@ -71,13 +85,7 @@ class _Told:
         self._value, self._worst = _number(judgement.value), _number(judgement.worst)
         self._low, self._high = _number(judgement.low), _number(judgement.high)
         self._expected = _number(judgement.expected)
-        bounds = [bound for bound in (self._low, self._high) if bound is not None]
-        apart = [(bounds[0], bounds[-1])] if bounds else []
-        if self._value is not None and (self._below or self._above):
-            # In the digits, too, it is to be beyond what is normal.
-            apart += [(self._value, bound) for bound in bounds]
-        compared = (self._value, self._worst, self._low, self._high, self._expected)
-        self._scale = Scale.of(unit, compared, apart=apart)
+        self._scale = scale(judgement, unit)
 
     def standing(self) -> str:
         if self._lacking:
@@ -112,6 +120,10 @@ class _Told:
             return f"{fact}: as usual, no trouble seen so far"
         now = self._at("back since", it.back_since) or "better"
         return f"{fact}: {_joined(now, self._at('was bad since', it.onset), worst)}"
+
+    @property
+    def known(self) -> bool:
+        return not self._lacking
 
     @property
     def _lacking(self) -> str:

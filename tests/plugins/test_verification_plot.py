@@ -1,6 +1,7 @@
 """The picture of a metric: that it shows what the numbers say, to anybody, whatever they are."""
 
 import gc
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -87,6 +88,25 @@ def test_what_has_stopped_is_hatched_until_now() -> None:
 
     assert seen(x[0], x[1]) > 200
     assert seen(x[2], x[3]) == 0
+
+
+def test_nothing_in_it_says_that_it_is_back_when_data_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list[str]()
+
+    def heard(_: sheet.Sheet, text: str, *__: object, **___: object) -> None:
+        said.append(text)
+
+    monkeypatch.setattr(sheet.Sheet, "text", heard)
+    for verdict in Verdict:
+        for judgement in (
+            replace(JUDGEMENT, verdict=verdict, value=None),
+            replace(JUDGEMENT, missing="2 series"),
+        ):
+            said.clear()
+            plot(judgement, AT, VALUES, title="error rate", unit="ratio", zone=UTC, alert_at=ONSET + 240)
+            assert any(text.startswith("cannot verify: ") for text in said)
+            assert "alert 15:04" in said
+            assert not [text for text in said if re.search(r"back|clear|^now|of 25", text)]
 
 
 def test_how_long_it_must_stay_is_shown_as_time_that_is_yet_to_come() -> None:

@@ -189,6 +189,8 @@ def test_nothing_is_well_unless_the_judge_said_so_from_data(
     report = reported("x", judgement, unit=unit, direction=direction)
     assert len(told.fact) < 260
     assert len(told.why) < 130
+    assert told.fact.endswith(f": {told.state}")
+    assert told.known is ("cannot verify: " not in told.fact)
     for line in (told.fact, report):
         assert "nan" not in line
         assert "inf" not in line

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.numbers import number
+from benchmarks.figures import number
 
 QUIET = "ngIRCd"
 """Where the peers were measured with nobody throttling."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from benchmarks.numbers import number
+from benchmarks.figures import number
 from benchmarks.peers import tables
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin_verification.judge.bins import Bins, centred, leading, spread, trailing
+from tocsin_verification.judge.bins import Bins, centred, leading, medians, spread, trailing
 from tocsin_verification.judge.verdict import Floats
 
 MEAN_OF = 5
@@ -122,8 +122,11 @@ class _Habits:
 
     def _lag(self, bins: int) -> Floats:
         """What was so many bins before."""
+        return self._before(self._smooth, bins)
+
+    def _before(self, values: Floats, bins: int) -> Floats:
         place = self.at - bins
-        return np.where(place >= 0, self._smooth[np.maximum(place, 0)], np.nan)
+        return np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
 
     def _profiles(self) -> list[Floats]:
         """The same time of day: yesterday, of the last three days, of the last week; a week ago, and in the last weeks."""
@@ -174,8 +177,8 @@ class _Habits:
         if self._size <= self.day * 2.2:
             return
         hours = max(int(LIKE_TODAY * 3600 / self.width), 3)
-        backs = [back for back in range(1, 29) if self._size > self.day * (back + 0.3)]
-        self.lags = np.array([self._lag(self.day * back) for back in backs])
+        self._backs = [back for back in range(1, 29) if self._size > self.day * (back + 0.3)]
+        self.lags = np.array([self._lag(self.day * back) for back in self._backs])
         now = self.values[: self.known]
         then = self.lags[:, : self.known]
         both = np.isfinite(then) & np.isfinite(now)
@@ -223,7 +226,8 @@ class _Habits:
     def prepare_trials(self) -> None:
         self._means = [leading(profile, MEAN_OF) for profile in self.profiles]
         if self.lags is not None:
-            self._lag_means = np.array([leading(lag, MEAN_OF) for lag in self.lags])
+            means = leading(self._smooth, MEAN_OF)
+            self._lag_means = np.array([self._before(means, self.day * back) for back in self._backs])
 
     def _by_likeness(self, lags: Floats, origins: NDArray[np.int64]) -> list[Floats]:
         known = np.isfinite(lags)
@@ -315,10 +319,7 @@ def _weights(
     off: Floats, usable: NDArray[np.bool_], known_truth: NDArray[np.bool_], counts: Floats
 ) -> Floats:
     many = max(int(known_truth.sum()), 1)
-    middle = np.full(len(off), np.nan)
-    for row in range(len(off)):
-        if usable[row].any():
-            middle[row] = np.median(np.abs(off[row, usable[row]]))
+    middle = medians(np.where(usable, np.abs(off), np.nan))
     cap = (6 * middle) ** 2
     square = np.where(usable, np.minimum(np.where(usable, off, 0.0) ** 2, cap[:, None] + 1e-30), 0.0)
     by = np.where(usable, counts, 0.0)

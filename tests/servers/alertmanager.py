@@ -20,7 +20,7 @@ Alert = dict[str, Any]
 """As its API takes it."""
 
 USER, PASSWORD = "tocsin", "0123456789abcdef0123456789abcdef"
-_HASH = "$2b$04$abcdefghijklmnopqrstuuyKB7PfxDWSFbFy.F2ttv21Vr/lmdnbO"  # bcrypt's of that
+HASH = "$2b$04$abcdefghijklmnopqrstuuyKB7PfxDWSFbFy.F2ttv21Vr/lmdnbO"  # bcrypt's of that
 
 
 def program(name: str) -> str:
@@ -86,7 +86,7 @@ class Alertmanager:
             pair = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
             self._credential = {"Authorization": f"Basic {pair}"}
             web = folder / "web.yml"
-            web.write_text(json.dumps({"basic_auth_users": {USER: _HASH}}))
+            web.write_text(json.dumps({"basic_auth_users": {USER: HASH}}))
             command.append(f"--web.config.file={web}")
         self._child = programs.Child(command, folder / "log")
         self.log = self._child.log

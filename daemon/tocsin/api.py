@@ -132,6 +132,7 @@ from tocsin.oncall import end_override, set_override
 from tocsin.postmortems import Reading, Section
 from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
+from tocsin.sources import Series, Source, Unreadable
 from tocsin.store.timers import Timer
 from tocsin.timelines import timeline
 from tocsin.tls import tls_context
@@ -238,10 +239,12 @@ __all__ = [
     "ScopeAnswered",
     "Secret",
     "Section",
+    "Series",
     "SeverityChanged",
     "Shift",
     "SilenceEnded",
     "Smtp",
+    "Source",
     "StatusUpdated",
     "Table",
     "Team",
@@ -254,6 +257,7 @@ __all__ = [
     "Told",
     "Transaction",
     "UnknownSubject",
+    "Unreadable",
     "UsageError",
     "about_all",
     "alerts_of",

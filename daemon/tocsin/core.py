@@ -21,6 +21,7 @@ from tocsin.facts import Known
 from tocsin.networks.base import Network
 from tocsin.people import People
 from tocsin.rules import Rules
+from tocsin.sources import Source, Sources
 from tocsin.store import Database, State, Writer, inbox
 from tocsin.store.timers import Now, microseconds
 from tocsin.transaction import Transaction
@@ -132,6 +133,11 @@ class Tocsin:
     @property
     def rules(self) -> Rules:
         return self.setup.rules
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Where metrics can be read, by name; another object once another configuration holds."""
+        return self.setup.rules.of(Sources)
 
     async def turn(self, run: Callable[[Transaction], T]) -> T:
         """Run a turn: all that it does is kept in one commit, or none of it.

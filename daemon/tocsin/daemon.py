@@ -58,6 +58,7 @@ from tocsin.postmortems import Sections
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.rules import Rules, by_event
+from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
@@ -172,6 +173,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
         Proofs: Proofs(config.receivers),
         Sections: Sections(declared.sections),
+        Sources: Sources(declared.sources),
     }
     return Setup(
         config,

@@ -19,6 +19,7 @@ from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.postmortems import Section
 from tocsin.rules import Reaction, TimerKind
+from tocsin.sources import Source
 
 hookspec = pluggy.HookspecMarker("tocsin")
 hookimpl = pluggy.HookimplMarker("tocsin")
@@ -71,6 +72,11 @@ def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
 @hookspec
 def register_feeds() -> Iterable[Feed]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people's programs may fetch, at `/PATH/TEXT.SIGNATURE`."""
+
+
+@hookspec
+def register_sources() -> Mapping[str, Source]:  # type: ignore[empty-body]
+    """Asked once, at start. Return where metrics can be read, by the names that people give these sources."""
 
 
 @hookspec

@@ -23,6 +23,7 @@ from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.postmortems import Section
 from tocsin.rules import Owned, Reaction, TimerKind, owned
+from tocsin.sources import Source
 
 GROUP = "tocsin"
 
@@ -92,7 +93,7 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
 class Declared:
     """What plugins brought: the daemon dispatches from these tables.
 
-    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. reactions, sections: each with its plugin's name.
+    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. sources: by name. reactions, sections: each with its plugin's name.
     """
 
     events: Mapping[str, type[Event]] = field(default_factory=dict)
@@ -104,6 +105,7 @@ class Declared:
     buttons: Sequence[Button] = ()
     feeds: Sequence[Feed] = ()
     sections: Sequence[tuple[str, Section]] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 class Plugins:
@@ -156,6 +158,7 @@ class Plugins:
             self._signed("register_buttons", Button, ("ask", "press"), paths),
             self._signed("register_feeds", Feed, ("find", "write"), paths),
             list(self._sections()),
+            self._sources(),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -211,6 +214,18 @@ class Plugins:
                 _check_handler(name, section.write)
                 yield name, section
 
+    def _sources(self) -> Mapping[str, Source]:
+        sources: dict[str, Source] = {}
+        claims: dict[str, str] = {}
+        for plugin, found in self._ask("register_sources", tuple):
+            for name, source in found:
+                if name in claims:
+                    raise PluginError(plugin, f"source {name!r} is claimed by {claims[name]} and by {plugin}")
+                if not inspect.iscoroutinefunction(getattr(source, "read", None)):
+                    raise PluginError(plugin, f"source {name!r} has no `async def read`")
+                claims[name], sources[name] = plugin, source
+        return sources
+
     def _commands(self) -> list[Command]:
         claims = dict.fromkeys(OWN_WORDS, "Tocsin itself")
         own = [
@@ -264,7 +279,8 @@ class Plugins:
         caller = getattr(self._manager.hook, hook)
         for one in sorted(caller.get_hookimpls(), key=lambda one: one.plugin_name):
             try:
-                answer = list(one.function(*(arguments[name] for name in one.argnames)))
+                found = one.function(*(arguments[name] for name in one.argnames))
+                answer = list(found.items() if kind is tuple else found)
             except Exception as error:
                 raise PluginError(
                     one.plugin_name, f"{hook} failed: {type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import threading
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -14,9 +15,12 @@ from urllib.parse import urlencode
 
 from tests.processes import PATIENCE, until
 from tests.servers import programs
-from tests.servers.alertmanager import HASH, USER
+from tests.servers.alertmanager import HASH, PASSWORD, USER
 
 PACKAGE = "prometheus"
+
+_CREDENTIAL = {"Authorization": f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"}
+"""Asked for by a locked one; others look over it."""
 
 _Labels = tuple[tuple[str, str], ...]
 
@@ -176,8 +180,8 @@ class Prometheus(programs.Server):
     def _answers(self) -> bool:
         link = HTTPConnection(programs.HOST, self.port, timeout=PATIENCE)
         try:
-            link.request("GET", "/-/ready")
-            return link.getresponse().status in (200, 401)
+            link.request("GET", "/-/ready", headers=_CREDENTIAL)
+            return link.getresponse().status == 200
         except OSError:
             return False
         finally:

@@ -1,0 +1,1 @@
+"""Where the numbers of checks come from: Prometheus, Graphite, and probes of our own."""

@@ -19,7 +19,9 @@ SECRET = "correct horse battery staple"
 
 @dataclass
 class Peer:
-    """A server that answers as it is told to. asked: path, form and credential of all that it was asked."""
+    """A server that answers as it is told to. asked: path, form and credential of all that it was asked. waits: for this it
+    waits before it answers a question in which `heavy` stands.
+    """
 
     status: int = 200
     text: str | bytes = ""
@@ -27,6 +29,7 @@ class Peer:
     url: str = ""
     asked: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     waits: asyncio.Event | None = None
+    heavy: str = ""
     endless: bool = False
     at_once: int = 0
     most_at_once: int = 0
@@ -37,7 +40,7 @@ class Peer:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            if self.waits is not None:
+            if self.waits is not None and self.heavy in str(form):
                 await self.waits.wait()
             if self.endless:
                 return await self._endless(request)

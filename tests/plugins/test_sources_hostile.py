@@ -169,7 +169,15 @@ async def test_an_answer_that_swells_is_not_unpacked(peer: Peer) -> None:
 
 async def test_one_that_is_slow_is_left(peer: Peer) -> None:
     peer.waits = asyncio.Event()
-    error = await refused(peer.url, answers_within=timedelta(seconds=0.3) + timedelta(seconds=0.7))
+    error = await refused(peer.url, answers_within=timedelta(seconds=1))
+    assert str(error) == "source main did not answer within 1 s"
+    assert error.down
+    assert [form["query"] for _, form, _ in peer.asked] == ["up", "1"]
+
+
+async def test_one_that_is_slow_with_one_question_is_not_down(peer: Peer) -> None:
+    peer.waits, peer.heavy = asyncio.Event(), "'up'"
+    error = await refused(peer.url, answers_within=timedelta(seconds=1))
     assert str(error) == "source main did not answer within 1 s"
     assert not error.down
 

@@ -31,6 +31,9 @@ AT_ONCE = 4
 LONGEST_ANSWER = 4 * 1024 * 1024
 """In bytes: twenty series of 5,000 samples are 2.6 MB, and take 30 ms to read."""
 
+SIMPLY_WITHIN = 2
+"""So many seconds the simplest question may take, once another took too long."""
+
 _LONGEST_WORDS = 200
 
 
@@ -45,20 +48,29 @@ class Answer:
 
 @dataclass(frozen=True)
 class Server:
-    """One that is asked. name: as people know the source."""
+    """One that is asked. name: as people know the source. path: the only one there that is. simplest: a question that it
+    answers at once, if it answers at all.
+    """
 
     name: str
     settings: SourceSettings
+    path: str
+    simplest: Mapping[str, str]
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), compare=False)
 
-    async def ask(self, path: str, form: Mapping[str, str]) -> Answer:
-        """Post a form to one of its paths. Raises Unreadable."""
+    async def ask(self, form: Mapping[str, str]) -> Answer:
+        """Post a form. Raises Unreadable."""
+        within = self.settings.answers_within.total_seconds()
         async with self._turn:
-            return await self._ask(path, form)
+            try:
+                return await self._post(form, within)
+            except TimeoutError:
+                down = not await self._lives(min(within, SIMPLY_WITHIN))
+                self.fails(f"did not answer within {within:g} s", down=down)
 
     def fails(self, what: str, *, down: bool = True) -> NoReturn:
         """Raise Unreadable. down: it is the server's fault, and not the expression's."""
-        raise Unreadable(f"source {self.name} {what}", down=down)
+        raise Unreadable(f"source {self.name} {what}", down=down) from None
 
     def misplaced(self, what: str) -> NoReturn:
         """As `fails`, for what is probably not the server that was meant."""
@@ -87,10 +99,18 @@ class Server:
             return ""
         return plain if len(plain) <= _LONGEST_WORDS else plain[:_LONGEST_WORDS] + "\u2026"
 
-    async def _ask(self, path: str, form: Mapping[str, str]) -> Answer:
+    async def _lives(self, within: float) -> bool:
+        """Whether it answers the simplest question: then it is what was asked that takes long."""
+        try:
+            await self._post(self.simplest, within)
+        except (TimeoutError, Unreadable):
+            return False
+        return True
+
+    async def _post(self, form: Mapping[str, str], within: float) -> Answer:
+        """Raises TimeoutError or Unreadable."""
         settings, sockets = self.settings, Sockets()
-        within = settings.answers_within.total_seconds()
-        url = f"{settings.url.rstrip('/')}/{path}"
+        url = f"{settings.url.rstrip('/')}/{self.path}"
         headers = {"Accept-Encoding": "identity", **self._credential()}
         try:
             trusted = await tls_context(settings.tls_ca) if url.startswith("https:") else True
@@ -112,7 +132,7 @@ class Server:
                         self.fails(f"answers with more than {most}: ask for less", down=False)
                 return Answer(answer.status, answer.content_type, bytes(body))
         except TimeoutError:
-            self.fails(f"did not answer within {within:g} s", down=False)
+            raise
         except NetworkError as error:  # of who signs certificates
             self.fails(f"can't be asked: {error}")
         except (ClientError, OSError) as error:

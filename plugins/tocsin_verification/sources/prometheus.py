@@ -11,6 +11,10 @@ from tocsin.api import Series
 from tocsin_verification.sources.http import Answer, Server
 from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
 
+PATH = "api/v1/query_range"
+
+SIMPLEST = {"query": "1", "start": "0", "end": "0", "step": "60"}
+
 MOST_POINTS = 5000
 """So many points of time are asked at once. Prometheus answers 11,000 at most; less keeps an answer short, which is read in
 one go."""
@@ -38,7 +42,7 @@ class Prometheus:
                 "step": f"{step:g}",
                 "timeout": f"{self.server.settings.answers_within.total_seconds():g}",
             }
-            answer = await self.server.ask("api/v1/query_range", form)
+            answer = await self.server.ask(form)
             most = MOST_AT_ONE_TIME if first == last else MOST_SERIES
             # In a thread, since it takes long for much, and others wait for the event loop.
             part = await asyncio.to_thread(self._read, answer, first, last, most)

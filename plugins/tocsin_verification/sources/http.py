@@ -31,6 +31,9 @@ AT_ONCE = 4
 LONGEST_ANSWER = 4 * 1024 * 1024
 """In bytes: twenty series of 5,000 samples are 2.6 MB, and take 30 ms to read."""
 
+MOST_SERIES = 20
+"""So many series an expression may give: each is watched by itself, and more are nothing that people look at."""
+
 SIMPLY_WITHIN = 2
 """So many seconds the simplest question may take, once another took too long."""
 

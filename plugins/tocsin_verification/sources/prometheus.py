@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.api import Series
-from tocsin_verification.sources.http import Answer, Server
+from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
 from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
 
 PATH = "api/v1/query_range"
@@ -18,9 +18,6 @@ SIMPLEST = {"query": "1", "start": "0", "end": "0", "step": "60"}
 MOST_POINTS = 5000
 """So many points of time are asked at once. Prometheus answers 11,000 at most; less keeps an answer short, which is read in
 one go."""
-
-MOST_SERIES = 20
-"""So many series an expression may give: each is a check of its own, and more are nothing that people look at."""
 
 MOST_AT_ONE_TIME = 5000
 """So many if they are asked for at a single point of time, as when one of them is looked for."""

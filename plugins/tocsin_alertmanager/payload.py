@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -26,6 +27,9 @@ MOST_TEXTS = 5000
 
 SUMMARIES = ("summary", "message", "description", "title")
 """The annotations in which people write what is wrong, the best first."""
+
+LONGEST_LINK = 12_000
+"""In characters; one that is longer is not looked into."""
 
 LINKS = ("runbook_url", "runbook", "dashboard_url")
 
@@ -111,7 +115,19 @@ def _firing(fingerprint: str, alert: _Alert) -> Alert:
         summary=next((alert.annotations[name] for name in SUMMARIES if alert.annotations.get(name)), ""),
         link=next(filter(None, map(safe_link, links)), ""),
         starts_at=_time(alert.starts_at),
+        expression=_expression(alert.link),
     )
+
+
+def _expression(link: str) -> str:
+    """What Prometheus evaluates for the alert, as stands in the link that it gives to it: `…/graph?g0.expr=up+%3D%3D+0`."""
+    if "g0.expr=" not in link or len(link) > LONGEST_LINK:
+        return ""
+    try:
+        found = parse_qs(urlsplit(link).query, max_num_fields=20)
+    except ValueError:
+        return ""
+    return found.get("g0.expr", [""])[0]
 
 
 def _fingerprint(alert: _Alert) -> str:

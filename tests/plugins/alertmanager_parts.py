@@ -77,7 +77,7 @@ def without(each: Json, *names: str) -> Json:
 
 def taken(service: str = "checkout", **changes: Any) -> Alert:
     labels = {"alertname": "ErrorRatioHigh", "service": service, "severity": "critical"}
-    return replace(Alert(f"fp-{service}", labels, f"{service} fails", GRAPH, AT), **changes)
+    return replace(Alert(f"fp-{service}", labels, f"{service} fails", GRAPH, AT, "up"), **changes)
 
 
 @dataclass

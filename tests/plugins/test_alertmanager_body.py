@@ -53,7 +53,7 @@ from tests.plugins.alertmanager_parts import (
         ),
         (
             body(without(alert(), "annotations", "startsAt", "endsAt", "generatorURL")),
-            Report("prod", KEY, [taken(summary="", link="", starts_at=None)]),
+            Report("prod", KEY, [taken(summary="", link="", starts_at=None, expression="")]),
         ),
         (body(x={"y": [None, 1.5]}), Report("prod", KEY, [taken()])),
         (
@@ -106,6 +106,29 @@ def test_without_a_fingerprint_the_labels_are_one() -> None:
 )
 def test_a_time_is_an_instant_or_none(text: str, at: datetime | None) -> None:
     assert read("prod", body(alert(startsAt=text))).firing[0].starts_at == at
+
+
+@pytest.mark.parametrize(
+    ("link", "expression"),
+    [
+        ("http://prometheus.test/graph?g0.expr=a+%2F+b+%3E+0.05&g0.tab=1", "a / b > 0.05"),
+        (
+            "http://p.test/x/graph?g0.tab=1&g0.expr=up%7Bjob%3D%22d%C3%BC%22%7D+%3D%3D+0",
+            'up{job="d\u00fc"} == 0',
+        ),
+        ("not even a link?g0.expr=up", "up"),
+        ("http://p.test/graph?g0.expr=up&g0.expr=down", "up"),
+        ("http://p.test/graph?g0.expr=%00%ED%A0%80", "\ufffd\ufffd\ufffd\ufffd"),
+        ("http://[::1/graph?g0.expr=up", ""),
+        ("http://vmalert.test/vmalert/alert?group_id=1", ""),
+        ("http://p.test/graph?" + "&" * 100 + "g0.expr=up", ""),
+        ("http://p.test/graph?g0.expr=" + "a" * 3001, ""),
+        ("http://p.test/graph?g0.expr=" + "a" * 100_000, ""),
+        ("", ""),
+    ],
+)
+def test_what_it_fires_by_stands_in_the_link_that_prometheus_gives_to_it(link: str, expression: str) -> None:
+    assert read("prod", body(alert(generatorURL=link))).firing[0].expression == expression
 
 
 MARK = "Zq9"

@@ -189,7 +189,7 @@ class Prometheus(programs.Server):
 
 
 def _series(name: str, labels: _Labels) -> str:
-    inside = ",".join(f"{label}={json.dumps(value)}" for label, value in labels)
+    inside = ",".join(f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels)
     return f"{name}{{{inside}}}" if inside else name
 
 

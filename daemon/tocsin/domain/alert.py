@@ -10,13 +10,16 @@ from tocsin.domain.message import identity, safe_link, storable
 
 MOST_LABELS = 250
 
+LONGEST_EXPRESSION = 3000
+"""In characters; a part of one would say something else."""
+
 
 @dataclass(frozen=True)
 class Alert:
     """One thing that fires, known by the sender's fingerprint and never by its text.
 
     starts_at: since when it fires, as the sender says. link: where to look; one that is unfit to be clicked is
-    left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped,
+    left out. expression: what it fires by, in the language of whoever evaluates it; one that is too long is left out. All of it comes from outside; it is made storable here, and labels beyond `MOST_LABELS` are dropped,
     but for those in `TELLING`, which say what it is.
     """
 
@@ -27,11 +30,14 @@ class Alert:
     summary: str = ""
     link: str = ""
     starts_at: datetime | None = None
+    expression: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fingerprint", identity(self.fingerprint))
         object.__setattr__(self, "summary", storable(self.summary))
         object.__setattr__(self, "link", safe_link(self.link))
+        shown = self.expression if len(self.expression) <= LONGEST_EXPRESSION else ""
+        object.__setattr__(self, "expression", storable(shown, LONGEST_EXPRESSION))
         given = self.labels
         if len(given) > MOST_LABELS:
             given = {name: given[name] for name in self.TELLING if name in given} | dict(given)

@@ -1,12 +1,13 @@
 """Verification: whether metrics are back at their baseline of before the incident, from their own history."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tocsin.api import Name, Source, hookimpl
+from tocsin.api import Command, Name, Source, TimerKind, hookimpl
 from tocsin_verification.sources.making import source
 from tocsin_verification.sources.probe import ProbeSettings
 from tocsin_verification.sources.settings import SourceSettings
+from tocsin_verification.trials import TRY, Trials
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,15 @@ class Verification:
     @hookimpl
     def register_sources(self) -> Mapping[str, Source]:
         return {name: source(name, settings) for name, settings in self.sources.items()}
+
+    @property
+    def _trials(self) -> Trials:
+        return Trials(self.sources, self.probes)
+
+    @hookimpl
+    def register_commands(self) -> Iterable[Command]:
+        return [Command("sources", self._trials.ask, "whether metrics can be read")]
+
+    @hookimpl
+    def register_timers(self) -> Iterable[TimerKind]:
+        return [TimerKind(TRY, self._trials.run, at_start=True)]

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tocsin.api import Series, Source
 from tocsin_verification.expressions import LONGEST, Own, Unfit, choose, narrowed, take_apart
+from tocsin_verification.finding import find
 from tocsin_verification.judge.verdict import Direction
+from tocsin_verification.reading import Reader
 
 from tests.plugins.source_parts import reads
 from tests.plugins.test_sources_prometheus import NOW
@@ -262,3 +264,31 @@ async def test_a_series_that_no_label_tells_from_another_is_left(prometheus: Pro
     assert await reads(prometheus.url).read(narrowed("twins", other, found), NOW, NOW, 60) == [other]
     with pytest.raises(Unfit, match="gives 2 series now, and the alert's can't be told from the others"):
         narrowed("twins", one, found)
+
+
+async def test_what_an_alert_watches_is_found_at_the_source(prometheus: Prometheus) -> None:
+    source = reads(prometheus.url)
+    labels = {"alertname": "DiskFull", "disk": "disk7", "severity": "critical"}
+    found = await find(source, "used / size > 0.9", labels, NOW - 7)
+    assert (found.labels, found.own.threshold) == ({"disk": "disk7"}, 0.9)
+    (one,) = await Reader({"main": source}).read("main", found.own.expression, NOW)
+    assert one.labels == found.labels
+    bare = await find(source, "used > 0.9", labels, NOW)
+    (one,) = await Reader({"main": source}).read("main", bare.own.expression, NOW)
+    assert one.labels == bare.labels == {"__name__": "used", "disk": "disk7"}
+    few = await find(source, "sum(used) > 5", labels, NOW)
+    assert (few.own.expression, few.labels) == ("sum(used)", {})
+    plain = await find(source, 'used{disk=~"disk[12]"} > 5', {"disk": "disk2"}, NOW)
+    assert plain.own.expression == 'used{disk=~"disk[12]"}'
+    assert plain.labels == {"__name__": "used", "disk": "disk2"}
+
+
+async def test_what_is_not_found_is_told(prometheus: Prometheus) -> None:
+    source = reads(prometheus.url)
+    for expression, reason in (
+        ("a > 1 and b > 2", "has two conditions"),
+        ("nosuch > 1", "gives nothing now"),
+        ("used > 1", "gives 51 series now, and 51 of them may be the alert's"),
+    ):
+        with pytest.raises(Unfit, match=f"^{reason}"):
+            await find(source, expression, {"alertname": "X"}, NOW)

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 from tocsin.api import Series
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
 from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
+from tocsin_verification.sources.settings import SourceSettings
 
 PATH = "render"
 
@@ -30,6 +31,16 @@ class Graphite:
     """
 
     server: Server
+
+    @classmethod
+    def of(cls, name: str, settings: SourceSettings) -> Self:
+        """The one that these settings name."""
+        return cls(Server(name, settings, PATH, SIMPLEST))
+
+    async def answers(self) -> None:
+        """Ask it the simplest that there is. Raises Unreadable."""
+        answer = await self.server.ask(SIMPLEST)
+        self._read(answer, 0, 60, 60)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         since = math.floor(start - _BEFORE)

@@ -5,11 +5,12 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tocsin.api import Series
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
 from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
+from tocsin_verification.sources.settings import SourceSettings
 
 PATH = "api/v1/query_range"
 
@@ -28,6 +29,16 @@ class Prometheus:
     """Read by its HTTP API. The expression is sent as the value that it is, whatever stands in it."""
 
     server: Server
+
+    @classmethod
+    def of(cls, name: str, settings: SourceSettings) -> Self:
+        """The one that these settings name."""
+        return cls(Server(name, settings, PATH, SIMPLEST))
+
+    async def answers(self) -> None:
+        """Ask it the simplest that there is. Raises Unreadable."""
+        answer = await self.server.ask(SIMPLEST)
+        self._read(answer, 0, 0, MOST_SERIES)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         found: dict[Labels, Pairs] = {}

@@ -69,6 +69,7 @@ async def test_it_is_asked_at_one_path_with_the_expression_as_a_value(peer: Peer
         (422, '{"error": 7}', "refuses the question (it answers 422)", False),
         (401, SECRET, "does not take our credential (it answers 401)", True),
         (404, "", "answers 404: is plugins.verification.sources.main.url right?", True),
+        (501, "", "answers 501: is plugins.verification.sources.main.url right?", True),
         (200, "<html>", "answers with something else than Prometheus does: is plugins.", True),
         (200, b"\xff\xfe\x00", "answers with something else than Prometheus does", True),
         (200, "[" * 100_000, "answers with something else than Prometheus does", True),
@@ -212,6 +213,13 @@ async def test_one_that_hangs_up_in_the_middle_is_told() -> None:
 async def test_a_host_that_nobody_knows_is_told() -> None:
     error = await refused("http://nosuch.invalid")
     assert str(error) == "source main can't be reached: its host's name is not known"
+
+
+async def test_where_no_tls_is_spoken_that_is_told(peer: Peer) -> None:
+    error = await refused(peer.url.replace("http://", "https://"))
+    assert (
+        str(error) == "source main can't be reached: no TLS is spoken there: should url begin with http://?"
+    )
 
 
 async def test_a_certificate_is_verified(certificates: Certificates) -> None:

@@ -86,7 +86,7 @@ class Server:
             self.misplaced(f"answers {status}, which leads elsewhere, and is not followed")
         if status in (401, 403):
             self.fails(f"does not take our credential (it answers {status})")
-        if status in (404, 405):
+        if status in (404, 405, 501):
             self.misplaced(f"answers {status}")
 
     def words(self, text: object) -> str:
@@ -166,6 +166,6 @@ def why(error: Exception, sockets: Sockets) -> str:
         said = getattr(error.certificate_error, "verify_message", "") or "it can't be verified"
         return f"its certificate is not good ({said}): tls_ca names who signs it"
     if isinstance(error, ClientSSLError):
-        return "no TLS is spoken there as we speak it"
+        return "no TLS is spoken there: should url begin with http://?"
     number = error.os_error.errno if isinstance(error, ClientConnectorError) else getattr(error, "errno", 0)
     return os.strerror(number).lower() if number and number > 0 else type(error).__name__

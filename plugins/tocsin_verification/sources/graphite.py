@@ -5,12 +5,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Self
+
+import numpy as np
 
 from tocsin.api import Series
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
-from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
+from tocsin_verification.sources.samples import Labels, Samples, kept, labels_of, numbers, series
 from tocsin_verification.sources.settings import SourceSettings
 
 PATH = "render"
@@ -69,14 +70,14 @@ class Graphite:
         except (TypeError, LookupError, ValueError, RecursionError):
             self.server.misplaced("answers with something else than Graphite does")
         if start == end:
-            shown = {labels: pairs[-1:] for labels, pairs in shown.items()}
+            shown = {labels: samples[:, -1:] for labels, samples in shown.items()}
         elif len(shown) > MOST_SERIES:
             self.server.fails(
                 f"has {len(shown)} series for this target, and {MOST_SERIES} can be watched: "
                 "name fewer, or add them up by sumSeries(…)",
                 down=False,
             )
-        return series(shown)
+        return series([shown])
 
     def _complain(self, answer: Answer) -> None:
         """Raise Unreadable. Of what is wrong with a target it answers 400 with a sentence, or 500 with a page."""
@@ -96,9 +97,10 @@ def _labels(one: Any) -> Labels:
     return labels_of({**tags, "target": one["target"]})
 
 
-def _whole(points: Any, since: float, until: float, step: float) -> Pairs:
+def _whole(points: Any, since: float, until: float, step: float) -> Samples:
     """Those of the buckets that are filled: the newest may have seen a few seconds of its minute so far."""
-    times = [number(at) for _, at in points]
-    gaps = [later - at for at, later in pairwise(times)]
-    width = min((gap for gap in gaps if gap > 0), default=step)
-    return kept(((number(at), number(value)) for value, at in points), since, until - width)
+    pairs = [(at, value) for value, at in points]
+    at = [at for at, _ in pairs]
+    gaps = np.diff(numbers(at))
+    width = float(min(gaps[gaps > 0], default=step))
+    return kept(at, [value for _, value in pairs], since, until - width)

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from tocsin.api import Series
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
-from tocsin_verification.sources.samples import Labels, Pairs, kept, labels_of, number, series
+from tocsin_verification.sources.samples import Labels, Samples, kept, labels_of, series
 from tocsin_verification.sources.settings import SourceSettings
 
 PATH = "api/v1/query_range"
@@ -41,7 +41,7 @@ class Prometheus:
         self._read(answer, 0, 0, MOST_SERIES)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
-        found: dict[Labels, Pairs] = {}
+        parts = list[Mapping[Labels, Samples]]()
         for first, last in _parts(start, end, step):
             form = {
                 "query": expression,
@@ -53,14 +53,13 @@ class Prometheus:
             answer = await self.server.ask(form)
             most = MOST_AT_ONE_TIME if first == last else MOST_SERIES
             # In a thread, since it takes long for much, and others wait for the event loop.
-            part = await asyncio.to_thread(self._read, answer, first, last, most)
-            for labels, pairs in part.items():
-                found.setdefault(labels, []).extend(pairs)
+            parts.append(await asyncio.to_thread(self._read, answer, first, last, most))
+        found = await asyncio.to_thread(series, parts)
         if len(found) > MOST_SERIES and start < end:
             self._too_many(len(found))
-        return series(found)
+        return found
 
-    def _read(self, answer: Answer, since: float, until: float, most: int) -> dict[Labels, Pairs]:
+    def _read(self, answer: Answer, since: float, until: float, most: int) -> Mapping[Labels, Samples]:
         """What an answer holds. Raises Unreadable."""
         self.server.judge(answer)
         try:
@@ -73,7 +72,7 @@ class Prometheus:
             found = body["data"]["result"]
             if len(found) > most:
                 self._too_many(len(found))
-            return {labels_of(one["metric"]): _pairs(one["values"], since, until) for one in found}
+            return {labels_of(one["metric"]): _samples(one["values"], since, until) for one in found}
         except (TypeError, LookupError, ValueError):
             self.server.misplaced("answers with something else than Prometheus does")
 
@@ -106,5 +105,6 @@ def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float
         yield begin * step, min(begin + MOST_POINTS - 1, last) * step
 
 
-def _pairs(values: Any, since: float, until: float) -> Pairs:
-    return kept(((number(at), number(value)) for at, value in values), since, until)
+def _samples(values: Any, since: float, until: float) -> Samples:
+    pairs = [(at, value) for at, value in values]
+    return kept([at for at, _ in pairs], [value for _, value in pairs], since, until)

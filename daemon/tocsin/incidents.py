@@ -104,17 +104,23 @@ def of_incident(
     )
 
 
-def tell_incident(
-    incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None, team: bool = False
-) -> None:
-    """Say something where an incident is talked about; where all alerts are told, if that is nowhere.
+def incident_rooms(incident: Incident, tx: Facts, *, team: bool = False) -> Sequence[Place]:
+    """Where an incident is talked about; where all alerts are told, if that is nowhere.
 
-    team: in the team's rooms too, if it has others of its own.
+    team: the team's rooms too, if it has others of its own.
     """
     own = [room for room in incident.own_rooms if room in tx.made_rooms]  # some may have been left
     rooms = [*own, *(incident.team_rooms if team or not own else ())]
-    for room in dict.fromkeys(rooms or tx.default_rooms()):
-        if room != but_not and room.network in tx.config.networks:
+    found = dict.fromkeys(rooms or tx.default_rooms())
+    return [room for room in found if room.network in tx.config.networks]
+
+
+def tell_incident(
+    incident: Incident, message: Message, tx: Transaction, *, but_not: Place | None = None, team: bool = False
+) -> None:
+    """Say something where an incident is talked about. team: as for `incident_rooms`."""
+    for room in incident_rooms(incident, tx, team=team):
+        if room != but_not:
             tx.say(room, message, about=incident.number)
 
 

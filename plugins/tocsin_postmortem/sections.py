@@ -7,6 +7,7 @@ from tocsin.api import (
     AlertGroup,
     AlertsAttached,
     AllClearGiven,
+    AllClearWithdrawn,
     Blank,
     Block,
     Bullets,
@@ -40,7 +41,7 @@ NOTED = "timeline.noted"
 """The kind of what people wrote down."""
 
 _TRIAGE = (SeverityChanged, TitleChanged, AlertsAttached)
-_END = (AllClearGiven, IncidentResolved, CauseFound, IncidentReopened)
+_END = (AllClearGiven, AllClearWithdrawn, IncidentResolved, CauseFound, IncidentReopened)
 
 
 def description(reading: Reading) -> Iterator[Block | str]:

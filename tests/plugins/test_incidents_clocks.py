@@ -2,11 +2,12 @@
 
 import pytest
 
-from tocsin.api import Clock
+from tocsin.api import Clock, Refused
 
 from tests.daemon.hands import CHECK, THUMB, Hands
 from tests.engine import Engine, fires
 from tests.plugins.incident_parts import TABLES, declared, said
+from tests.plugins.reminder_parts import happens
 from tests.tower import Tower, asks
 
 
@@ -41,6 +42,21 @@ async def test_an_incident_from_its_beginning_to_its_end(tower: Tower) -> None:
             "resolved": "03:20",
             "closed": "03:25",
         }
+
+
+async def test_an_all_clear_that_is_taken_back_stops_no_clock(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        await declared(engine, "sev2 mail is slow")
+        await engine.says("alice", "!mitigated", room="#ops")
+        await engine.says("alice", "!allclear the queue is empty", room="#ops")
+        await happens(engine, "1", "withdraw_clear", "the queue grows", by="")
+        assert sorted(await times(engine)) == ["acked", "mitigated"]
+        [shown] = await asks(engine, "alice", "incident 1")
+        assert "mail is slow: mitigated" in shown
+    async with tower(*TABLES) as engine:
+        assert sorted(await times(engine)) == ["acked", "mitigated"]
+        with pytest.raises(Refused, match="has no all-clear"):
+            await happens(engine, "1", "withdraw_clear", "the queue grows", by="")
 
 
 async def test_without_a_cause_it_is_unexplained_until_somebody_says(tower: Tower) -> None:

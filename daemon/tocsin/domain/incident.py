@@ -9,6 +9,7 @@ from tocsin.domain.incident_events import (
     SEVERITIES,
     AlertsAttached,
     AllClearGiven,
+    AllClearWithdrawn,
     CauseFound,
     Clock,
     ClockCorrected,
@@ -163,6 +164,12 @@ class Incident:
         self.refuse_if_closed()
         return AllClearGiven(subject=self.number, at=self._since_declared(at), by=by, because=because)
 
+    def withdraw_clear(self, because: str, by: str, at: datetime) -> AllClearWithdrawn:
+        self.refuse_if_closed()
+        if Clock.ALL_CLEAR not in self.clocks:
+            raise Refused(f"{self.number} has no all-clear")
+        return AllClearWithdrawn(subject=self.number, at=at, by=by, because=because)
+
     def resolve(self, by: str, at: datetime) -> IncidentResolved:
         if not self.active:
             raise Refused(f"{self.number} is {self.stands} already")
@@ -238,6 +245,8 @@ class Incident:
                 self.how = event.how
             case CauseFound():
                 self.cause = event.cause
+            case AllClearWithdrawn():
+                self.clocks.pop(Clock.ALL_CLEAR, None)
             case IncidentReopened():
                 self.reopened += 1
                 self.began_at, self.how = event.at, ""

@@ -192,6 +192,17 @@ class AllClearGiven(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AllClearWithdrawn(Event):
+    """It is not back after all. because: what shows it."""
+
+    kind: ClassVar[str] = "incident.all_clear_withdrawn"
+    because: str
+
+    def headline(self) -> str:
+        return f"not clear after all: {self.because}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentResolved(Event):
     """It is over."""
 
@@ -259,6 +270,7 @@ EVENTS: tuple[type[Event], ...] = (
     IncidentAcknowledged,
     IncidentMitigated,
     AllClearGiven,
+    AllClearWithdrawn,
     IncidentResolved,
     CauseFound,
     IncidentClosed,

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from tocsin import daemon
 from tocsin.config import Document
 from tocsin.domain.message import Message, Place
+from tocsin.doubts import Doubt
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Rank
 from tocsin.testing import HandClock, Loudspeaker, Said, running
@@ -113,6 +114,7 @@ class Tower:
         self.chat = Chat("console", clock=self.clock)
         self.radio = Chat("radio", clock=self.clock)
         self.others = list[Chat]()
+        self.doubts = list[tuple[str, Doubt]]()
 
     def joined(self, name: str, alice: str) -> Chat:
         """A further network, where alice has that account; she is paged there last."""
@@ -129,7 +131,7 @@ class Tower:
         async with running(
             prepared.config,
             self.folder,
-            declared=prepared.declared,
+            declared=replace(prepared.declared, doubts=[*prepared.declared.doubts, *self.doubts]),
             networks={network.name: network for network in (self.chat, self.radio, *self.others)},
             clock=self.clock,
             path=prepared.document.path,

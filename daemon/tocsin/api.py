@@ -102,6 +102,7 @@ from tocsin.domain.words import (
     spelled,
     time_of_day,
 )
+from tocsin.doubts import Doubt, doubts_about
 from tocsin.each import each, together
 from tocsin.errors import (
     BadPayload,
@@ -173,6 +174,7 @@ __all__ = [
     "Command",
     "Config",
     "Count",
+    "Doubt",
     "Duration",
     "Event",
     "Feed",
@@ -272,6 +274,7 @@ __all__ = [
     "counted",
     "did_you_mean",
     "digest_of",
+    "doubts_about",
     "each",
     "end_override",
     "first_few",

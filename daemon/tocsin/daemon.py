@@ -38,6 +38,7 @@ from tocsin.domain import bridge, digest, duty, group, incident_events, page, ro
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
 from tocsin.domain.words import did_you_mean
+from tocsin.doubts import Doubts
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.errors import ConfigError, PluginError, Problem, Refused
@@ -173,6 +174,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
         Proofs: Proofs(config.receivers),
         Sections: Sections(declared.sections),
+        Doubts: Doubts(declared.doubts),
         Sources: Sources(declared.sources),
     }
     return Setup(

@@ -14,6 +14,7 @@ from tocsin.buttons import Button
 from tocsin.commands import Command
 from tocsin.config import Config
 from tocsin.domain.event import Event
+from tocsin.doubts import Doubt
 from tocsin.errors import Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
@@ -82,6 +83,11 @@ def register_sources() -> Mapping[str, Source]:  # type: ignore[empty-body]
 @hookspec
 def postmortem_sections() -> Iterable[Section]:  # type: ignore[empty-body]
     """Asked once, at start. Return the sections of an incident's postmortem that this plugin writes."""
+
+
+@hookspec
+def register_doubts() -> Iterable[Doubt]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what this plugin asks whenever an incident is to be resolved."""
 
 
 @hookspec

@@ -18,6 +18,7 @@ from tocsin.commands import OWN_WORDS, Command
 from tocsin.config import Config, shape_problem, unknown_name
 from tocsin.domain.event import Event
 from tocsin.domain.words import did_you_mean, listed
+from tocsin.doubts import Doubt
 from tocsin.errors import PluginError, Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
@@ -93,7 +94,7 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
 class Declared:
     """What plugins brought: the daemon dispatches from these tables.
 
-    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. sources: by name. reactions, sections: each with its plugin's name.
+    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. sources: by name. reactions, sections, doubts: each with its plugin's name.
     """
 
     events: Mapping[str, type[Event]] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class Declared:
     buttons: Sequence[Button] = ()
     feeds: Sequence[Feed] = ()
     sections: Sequence[tuple[str, Section]] = ()
+    doubts: Sequence[tuple[str, Doubt]] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
 
@@ -158,6 +160,7 @@ class Plugins:
             self._signed("register_buttons", Button, ("ask", "press"), paths),
             self._signed("register_feeds", Feed, ("find", "write"), paths),
             list(self._sections()),
+            list(self._doubts()),
             self._sources(),
         )
 
@@ -213,6 +216,12 @@ class Plugins:
             for section in sections:
                 _check_handler(name, section.write)
                 yield name, section
+
+    def _doubts(self) -> Iterator[tuple[str, Doubt]]:
+        for name, doubts in self._ask("register_doubts", Doubt):
+            for doubt in doubts:
+                _check_handler(name, doubt.why)
+                yield name, doubt
 
     def _sources(self) -> Mapping[str, Source]:
         sources: dict[str, Source] = {}

@@ -1,7 +1,7 @@
 """How far an incident has come: mitigated, all clear, resolved, closed, and reopened; each time can be put right."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tocsin.api import (
@@ -31,6 +31,7 @@ from tocsin.api import (
     spelled,
     tell_incident,
 )
+from tocsin_incidents.ending import End, ask_why
 from tocsin_incidents.events import BudgetSpent
 from tocsin_incidents.settings import Budgets
 from tocsin_incidents.severity import asking
@@ -93,18 +94,22 @@ class Clocks:
         answer_there(call, incident, message, tx)
 
     def done(self, call: Call, ids: Sequence[str], tx: Transaction) -> str:
-        """`!done the disk was full`: it is over; what is not said is asked for."""
+        """`!done the disk was full`: it is over; what is not said is asked for, and why, if something speaks against it."""
         (number,) = ids[:1]
         incident = tx.incident(number)
         _, words = number_first(call["ALERT"], call.place, tx)
-        at, cause = _when(words, call, tx)
-        tx.record(incident.resolve(call.by, at))
-        if cause and bare(cause) not in _UNEXPLAINED:
-            tx.record(CauseFound(subject=number, at=tx.now, by=call.by, cause=cause))
+        at, said = _when(words, call, tx)
+        over = incident.resolve(call.by, at)
+        end = End.read(incident, said[:LONGEST_TEXT], call.by, tx)
+        if end.cause and bare(end.cause) not in _UNEXPLAINED and end.cause != incident.cause:
+            tx.record(CauseFound(subject=number, at=tx.now, by=call.by, cause=end.cause))
+        if end.asks:
+            return ask_why(incident, end.despite, call.by, tx)
+        tx.record(replace(over, despite=end.despite, because=end.because))
         took = spelled(max(at - (incident.declared_at or at), timedelta(0)))
         known = f"cause: {incident.cause}" if incident.cause else "unexplained"
         command = "" if incident.cause else tx.typed(f"cause {number} TEXT")
-        text = f"resolved by {call.by} after {took}; {known}"
+        text = f"resolved by {call.by} after {took}{end.told}; {known}"
         message = of_incident(incident, text, brief=f"resolved after {took}", command=command)
         tell_incident(incident, message, tx, but_not=call.place, team=True)
         missing = []

@@ -77,6 +77,17 @@ class BudgetSpent(Event):
         return f"{self.part} of the time until mitigation is over"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EndDoubted(Event):
+    """Somebody said that it is over, and was asked why, since something speaks against that. why: what does."""
+
+    kind: ClassVar[str] = "incidents.end_doubted"
+    why: str
+
+    def headline(self) -> str:
+        return f"{self.by} was asked why it is over: {self.why}"
+
+
 EVENTS: Iterable[type[Event]] = (
     SeverityAsked,
     ScopeAsked,
@@ -84,4 +95,5 @@ EVENTS: Iterable[type[Event]] = (
     LeadOffered,
     OfferAnswered,
     BudgetSpent,
+    EndDoubted,
 )

@@ -204,12 +204,15 @@ class AllClearWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class IncidentResolved(Event):
-    """It is over."""
+    """It is over. despite: what spoke against that, if anything did. because: why it is over all the same, if that was said."""
 
     kind: ClassVar[str] = "incident.resolved"
+    despite: str = ""
+    because: str = ""
 
     def headline(self) -> str:
-        return "resolved"
+        why = f": {self.because}" if self.because else ""
+        return f"resolved all the same{why} ({self.despite})" if self.despite else "resolved"
 
 
 @dataclass(frozen=True, kw_only=True)

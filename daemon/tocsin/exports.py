@@ -71,6 +71,7 @@ def data(reading: Reading) -> Mapping[str, Any]:
         "declared_by": reading.who(incident.declared_by, declared),
         "because": reading.text(incident.because, declared),
         "clocks": {clock.value: _time(incident.clocks.get(clock)) for clock in Clock},
+        "recovered_at": _time(incident.recovered_at),
         "reopened": incident.reopened,
         "how": reading.text(incident.how),
         "cause": reading.text(incident.cause),

@@ -97,6 +97,8 @@ def _times(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
     for clock in Clock:
         if (at := incident.clocks.get(clock)) is not None:
             yield f"{clock} {written(at, zone, tx.now)} (+{spelled(max(at - declared, at - at))})"
+    if incident.recovered_at is not None:
+        yield f"as before since {written(incident.recovered_at, zone, tx.now)}"
 
 
 def _alerts(incident: Incident, tx: Transaction) -> Iterator[str]:

@@ -23,6 +23,8 @@ def chart(reading: Reading) -> Chart:
     incident = reading.incident
     marks = [("declared", declared(incident))]
     marks += [(clock.value, incident.clocks[clock]) for clock in Clock if clock in incident.clocks]
+    if incident.recovered_at is not None:
+        marks.append(("as before", incident.recovered_at))
     updates = tuple(one.at for one in reading.moments if isinstance(one.event, StatusUpdated))
     notes = tuple(one.at for one in reading.moments if one.kind == _NOTED)
     ticks = (("status updates", updates), ("notes", notes))

@@ -34,7 +34,7 @@ from tocsin.api import (
 )
 from tocsin_postmortem import picture
 from tocsin_postmortem.hints import went_badly, went_well
-from tocsin_postmortem.times import between, clock_of, declared, utc
+from tocsin_postmortem.times import between, clock_of, declared, recovery, utc
 
 NOT_RECORDED = "not recorded"
 NOTED = "timeline.noted"
@@ -91,6 +91,8 @@ def clocks(reading: Reading) -> Iterator[Block | str]:
         before = at
     yield _times(reading)
     yield Table(("clock", "time", "from start", "from last"), tuple(rows))
+    if recovered := recovery(reading):
+        yield recovered
     again = [_line(moment, reading) for moment in _all(reading, IncidentReopened)]
     if again:
         yield "All but the first are those since it was reopened last:"

@@ -15,7 +15,7 @@ from tocsin.api import (
 )
 from tocsin_postmortem.hints import went_badly, went_well
 from tocsin_postmortem.sections import cause
-from tocsin_postmortem.times import declared, utc
+from tocsin_postmortem.times import declared, took, utc
 
 POSTMORTEM = "postmortem [INCIDENT]"
 
@@ -42,6 +42,8 @@ def _lines(reading: Reading) -> Iterator[str]:
         else f"{clock} not recorded"
         for clock in Clock
     ]
+    if incident.recovered_at is not None:
+        times.append(f"as before {took(began, incident.recovered_at)} it was declared")
     yield DOT.join([f"declared {utc(began)}", *times])
     yield f"cause: {reading.text(cause(incident))}"
     for title, hints in (("well", went_well(reading)), ("badly", went_badly(reading))):

@@ -46,6 +46,22 @@ def between(since: datetime, until: datetime) -> str:
     return spelled(until - since) if until >= since else f"{spelled(since - until)} before"
 
 
+def recovery(reading: Reading) -> str:
+    """When all that is measured was as before, and how long that took; empty if nobody measured it."""
+    incident, at = reading.incident, reading.incident.recovered_at
+    if at is None:
+        return ""
+    times = [f"{took(declared(incident), at)} it was declared"]
+    if (mitigated := incident.clocks.get(Clock.MITIGATED)) is not None:
+        times.append(f"{took(mitigated, at)} it was mitigated")
+    return f"What is measured was as before from {clock_of(at, reading)} on, {' and '.join(times)}."
+
+
+def took(since: datetime, until: datetime) -> str:
+    """`5m after`, or `5m before`."""
+    return f"{spelled(abs(until - since))} {'after' if until >= since else 'before'}"
+
+
 def over_at(reading: Reading) -> datetime:
     """When it was over; if it is not, when something of it happened last."""
     return reading.incident.clocks.get(Clock.RESOLVED, reading.end)

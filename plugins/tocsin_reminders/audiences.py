@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tocsin.api import (
+    AllClearGiven,
+    AllClearWithdrawn,
     Event,
     Incident,
     IncidentClosed,
@@ -42,10 +44,14 @@ _MOMENTS: Mapping[type[Event], Moment] = {
     SeverityChanged: Moment.DECLARED,
     StatusUpdated: Moment.UPDATED,
     IncidentMitigated: Moment.MITIGATED,
+    AllClearGiven: Moment.ALL_CLEAR,
+    AllClearWithdrawn: Moment.WITHDRAWN,
     IncidentResolved: Moment.RESOLVED,
     IncidentClosed: Moment.CLOSED,
     IncidentReopened: Moment.REOPENED,
 }
+_ON_THE_WAY = (Moment.MITIGATED, Moment.ALL_CLEAR, Moment.WITHDRAWN)
+
 MOMENTS = tuple(_MOMENTS)
 """The events by which audiences are told."""
 
@@ -60,14 +66,12 @@ class Audiences:
         """Something happened of which audiences are told."""
         incident = tx.incident(event.subject)
         moment = _MOMENTS[type(event)]
-        if moment is Moment.MITIGATED and not incident.active:
+        if moment in _ON_THE_WAY and not incident.active:
             return  # only when that was is put right: they were told that it is over
         for name, audience in self.all.items():
             if last_told(incident.number, name, tx) is not None:
                 # Who was told that it began is told how it ends, whatever it is by then.
-                due = not isinstance(event, SeverityChanged) and not (
-                    moment is Moment.MITIGATED and _told_mitigated(incident.number, name, tx)
-                )
+                due = not isinstance(event, SeverityChanged) and _is_news(moment, incident.number, name, tx)
             else:
                 due = incident.active and audience.wants(incident)
             if due:
@@ -199,12 +203,18 @@ def last_told(number: str, audience: str, tx: Transaction) -> AudienceTold | Non
     return next(reversed(heard(number, audience, tx)), None)
 
 
-def _told_mitigated(number: str, audience: str, tx: Transaction) -> bool:
-    """Whether they were told so already: said once more it only puts right when that was."""
-    for told in reversed(heard(number, audience, tx)):
-        if told.moment in (Moment.MITIGATED, Moment.REOPENED):
-            return told.moment is Moment.MITIGATED
-    return False
+def _is_news(moment: Moment, number: str, audience: str, tx: Transaction) -> bool:
+    """Whether they were not told so already: said once more it only puts right when that was."""
+    match moment:
+        case Moment.MITIGATED:
+            turns = {Moment.MITIGATED, Moment.REOPENED}
+        case Moment.ALL_CLEAR | Moment.WITHDRAWN:
+            turns = {Moment.ALL_CLEAR, Moment.WITHDRAWN, Moment.REOPENED}
+        case _:
+            return True
+    told = (one.moment for one in reversed(heard(number, audience, tx)))
+    last = next((one for one in told if one in turns), None)
+    return last is Moment.ALL_CLEAR if moment is Moment.WITHDRAWN else last is not moment
 
 
 def _text(event: Event) -> str:
@@ -214,6 +224,6 @@ def _text(event: Event) -> str:
             return event.text
         case IncidentMitigated():
             return event.how
-        case IncidentReopened():
+        case IncidentReopened() | AllClearGiven() | AllClearWithdrawn():
             return event.because
     return ""

@@ -24,6 +24,8 @@ class Moment(StrEnum):
     DECLARED = "declared"
     UPDATED = "updated"
     MITIGATED = "mitigated"
+    ALL_CLEAR = "all_clear"
+    WITHDRAWN = "withdrawn"
     RESOLVED = "resolved"
     CLOSED = "closed"
     LATE = "late"

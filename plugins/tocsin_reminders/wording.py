@@ -23,6 +23,8 @@ class Wording:
     declared: str = ""
     updated: str = ""
     mitigated: str = ""
+    all_clear: str = ""
+    withdrawn: str = ""
     resolved: str = ""
     closed: str = ""
     late: str = ""
@@ -39,6 +41,8 @@ USUAL = Wording(
     declared=f"{{{{ severity }}}} declared: {{{{ title }}}}{_NEXT}",
     updated=f"{{{{ severity }}}} {{{{ title }}}}: {{{{ text }}}}{_NEXT}",
     mitigated=f"{{{{ severity }}}} {{{{ title }}}}: mitigated, users are hurt no more{_NEXT}",
+    all_clear=f"{{{{ severity }}}} {{{{ title }}}}: all clear{{% if text %}}: {{{{ text }}}}{{% endif %}}{_NEXT}",
+    withdrawn=f"{{{{ severity }}}} {{{{ title }}}}: not clear after all{{% if text %}}: {{{{ text }}}}{{% endif %}}{_NEXT}",
     resolved="{{ severity }} {{ title }}: it is over",
     closed="{{ severity }} {{ title }}: closed{% if text %}: {{ text }}{% endif %}",
     late="{{ severity }} {{ title }}: the promised update is late; the next one comes as soon as possible",
@@ -49,12 +53,15 @@ USUAL = Wording(
 _PUBLIC_NEXT = "{% if next %} Next update by {{ next }}.{% endif %}"
 
 _PUBLIC_MITIGATED = "You should not notice the problem any more; we are still working on its cause."
+_PUBLIC_CLEAR = "Everything works as before; we keep watching it."
 _PUBLIC_OVER = "The problem is over."
 
 # What an update says is not told: how it stands by then is, lest somebody read that what is over goes on.
 _PUBLIC_UPDATED = (
-    "{% if state in ('mitigated', 'all-clear') %}"
+    "{% if state == 'mitigated' %}"
     f"{_PUBLIC_MITIGATED}"
+    "{% elif state == 'all-clear' %}"
+    f"{_PUBLIC_CLEAR}"
     "{% elif state in ('resolved', 'closed') %}"
     f"{_PUBLIC_OVER}"
     "{% else %}We are working on it.{% endif %}"
@@ -64,6 +71,8 @@ PUBLIC = Wording(
     declared=f"We are looking into a problem.{_PUBLIC_NEXT}",
     updated=f"{_PUBLIC_UPDATED}{_PUBLIC_NEXT}",
     mitigated=f"{_PUBLIC_MITIGATED}{_PUBLIC_NEXT}",
+    all_clear=f"{_PUBLIC_CLEAR}{_PUBLIC_NEXT}",
+    withdrawn=f"The problem is not over after all; we are working on it.{_PUBLIC_NEXT}",
     resolved=_PUBLIC_OVER,
     closed="All that was to be done about it is done.",
     late="The update that we promised is late. The next one comes as soon as possible.",

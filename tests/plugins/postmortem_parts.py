@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from tocsin.domain.event import Event
 from tocsin.domain.incident_events import (
     AllClearGiven,
+    AllClearWithdrawn,
     CauseFound,
     Clock,
     ClockCorrected,
@@ -89,7 +90,14 @@ def story(
         IncidentMitigated(subject=number, at=after(30), by=carol, how=said("old logs were removed")),
         ClockCorrected(subject=number, at=after(31), by=bob, clock=Clock.MITIGATED, reads=after(29)),
         AllClearGiven(subject=number, at=after(40), by=bob, because=said("the disks stay at 40 %")),
-        IncidentResolved(subject=number, at=after(41), by=bob),
+        AllClearWithdrawn(subject=number, at=after(40), because=said("one is at 90 %")),
+        IncidentResolved(
+            subject=number,
+            at=after(41),
+            by=bob,
+            despite=said("one is at 90 %"),
+            because=said("it is an old one"),
+        ),
         CauseFound(subject=number, at=after(42), by=carol, cause=said("a loop that logs")),
         IncidentReopened(subject=number, at=after(43), by=bob, because=said("full again")),
         IncidentMitigated(subject=number, at=after(44), by=bob, how=said("the loop was stopped")),

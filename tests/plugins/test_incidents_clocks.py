@@ -1,8 +1,10 @@
 """How far an incident has come: its five times, the budget, the two steps of its end, and what brings it back."""
 
+from datetime import timedelta
+
 import pytest
 
-from tocsin.api import Clock, Refused
+from tocsin.api import Clock, Refused, Transaction
 
 from tests.daemon.hands import CHECK, THUMB, Hands
 from tests.engine import Engine, fires
@@ -42,6 +44,44 @@ async def test_an_incident_from_its_beginning_to_its_end(tower: Tower) -> None:
             "resolved": "03:20",
             "closed": "03:25",
         }
+
+
+async def clears(engine: Engine, because: str = "errors at 0.3 %", *, minutes_ago: int = 5) -> None:
+    """Nobody but Tocsin gives the all-clear: what is measured is as before since then."""
+
+    def record(tx: Transaction) -> None:
+        since = tx.now - timedelta(minutes=minutes_ago)
+        tx.record(tx.incident("1").clear(because, "", tx.now, recovered_at=since))
+
+    await engine.run.tocsin.turn(record)
+    await engine.run.settled()
+
+
+async def recovered(engine: Engine) -> str:
+    found = await engine.run.tocsin.turn(lambda tx: tx.incident("1").recovered_at)
+    return f"{found:%H:%M}" if found else ""
+
+
+async def test_since_when_it_is_as_before_is_kept_until_it_is_not(tower: Tower) -> None:
+    async with tower(*TABLES, "[plugins.timeline]\n") as engine:
+        await declared(engine, "sev2 mail is slow")
+        await engine.advance(minutes=20)
+        await clears(engine)
+        [shown] = await asks(engine, "alice", "incident 1")
+        assert "all-clear 03:20 UTC (+20m) \u00b7 as before since 03:15 UTC" in shown
+        await engine.says("bob", "!allclear it looks well", room="#ops")
+        assert await recovered(engine) == "03:15"
+        [told] = await asks(engine, "alice", "timeline 1")
+        assert "all clear: errors at 0.3 % (back since 03:15 UTC)" in told
+    async with tower(*TABLES) as engine:
+        assert await recovered(engine) == "03:15"
+        await happens(engine, "1", "withdraw_clear", "the queue grows", by="")
+        assert await recovered(engine) == ""
+        await clears(engine)
+        await engine.says("alice", "!done 1 x", room="#ops")
+        assert await recovered(engine) == "03:15"
+        await engine.says("alice", "!reopen 1 it is back", room="#ops")
+        assert await recovered(engine) == ""
 
 
 async def test_an_all_clear_that_is_taken_back_stops_no_clock(tower: Tower) -> None:

@@ -11,7 +11,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tocsin.domain.document import Bullets
-from tocsin.domain.incident_events import EVENTS, IncidentDeclared, IncidentResolved, StatusUpdated
+from tocsin.domain.incident_events import (
+    EVENTS,
+    IncidentDeclared,
+    IncidentMitigated,
+    IncidentReopened,
+    IncidentResolved,
+    StatusUpdated,
+)
 from tocsin.domain.veil import ORDINARY
 from tocsin.errors import Refused, UnknownSubject
 from tocsin.exports import export
@@ -43,6 +50,32 @@ def chapter(document: str, title: str) -> list[str]:
     found = re.search(rf"(?ms)^## {re.escape(title)}\n(.*?)(?=^## |\Z)", document)
     assert found, document
     return [line for line in found[1].splitlines() if line]
+
+
+async def test_since_when_it_was_as_before_stands_with_the_clocks(tower: Tower) -> None:
+    async with tower(TWO_STEPS, *TABLES) as engine:
+        number = await whole(engine)
+        assert json.loads(await exported(engine, number, "json"))["recovered_at"] is None
+        assert "as before" not in await exported(engine, number, "html")
+
+        def clears(tx: Transaction) -> None:
+            tx.record(IncidentReopened(subject=number, at=after(61), because="errors at 3 % again"))
+            tx.record(IncidentMitigated(subject=number, at=after(63), by="bob"))
+            at = after(70)
+            tx.record(tx.incident(number).clear("errors at 0.3 %", "", at, recovered_at=after(65)))
+
+        await engine.run.tocsin.turn(clears)
+        lines = chapter(await exported(engine, number, "md"), "The five clocks")
+        assert (
+            "What is measured was as before from 04:05:00 on, 1h after it was declared and 2m after it was mitigated."
+        ) in lines
+        assert (
+            json.loads(await exported(engine, number, "json"))["recovered_at"] == "2026-11-21T04:05:00+00:00"
+        )
+        assert "as before 04:05" in await exported(engine, number, "html")
+        [told] = await asks(engine, "alice", "postmortem 1")
+        assert "all-clear +1h5m" in told
+        assert "as before 1h after it was declared" in told
 
 
 async def test_a_whole_one(tower: Tower) -> None:
@@ -97,7 +130,8 @@ async def test_a_whole_one(tower: Tower) -> None:
         "- 03:44:00 mitigated: the loop was stopped (the commander)",
         "Resolution:",
         "- 03:40:00 all clear: the disks stay at 40 % (the commander)",
-        "- 03:41:00 resolved (the commander)",
+        "- 03:40:00 not clear after all: one is at 90 %",
+        "- 03:41:00 resolved all the same: it is an old one (one is at 90 %) (the commander)",
         "- 03:42:00 cause: a loop that logs (responder 3)",
         "- 03:43:00 reopened: full again (the commander)",
         "- 03:45:00 all clear: stable (the commander)",
@@ -170,6 +204,7 @@ async def test_its_json_is_complete(tower: Tower) -> None:
             "resolved": "2026-11-21T03:46:00+00:00",
             "closed": "2026-11-21T04:00:00+00:00",
         },
+        "recovered_at": None,
         "reopened": 1,
         "how": "the loop was stopped",
         "cause": "a loop that logs",
@@ -280,7 +315,7 @@ async def test_the_essential_of_it_is_told_in_chat(tower: Tower) -> None:
                 "badly: its first alert was acknowledged only 6m after it fired; "
                 "1 of 1 promised updates came late, or not at all; it was reopened 1 time"
             ),
-            "timeline: 31 entries \u00b7 !timeline 1",
+            "timeline: 32 entries \u00b7 !timeline 1",
             "the whole: tocsin export 1 --format md|html|json",
         ]
         [told] = await asks(engine, "carol", "!postmortem 1", room="#ops")

@@ -92,6 +92,36 @@ async def test_that_the_time_was_another_is_no_news_to_them(tower: Tower) -> Non
         assert heard(tower, since=before) == []
 
 
+async def test_they_are_told_that_it_is_clear_and_if_it_is_not_after_all(tower: Tower) -> None:
+    async with tower(*WITH, EXECS) as engine:
+        number = await led(engine)
+        before = len(tower.chat.said)
+        await engine.says("alice", "!allclear errors are as before", room="#ops")
+        await engine.says("alice", "!allclear at 03:00 errors are as before, really", room="#ops")
+        await happens(engine, number, "withdraw_clear", "errors at 3 % again", by="")
+        await happens(engine, number, "clear", "errors are gone", by="")
+        assert heard(tower, since=before) == [
+            "03:00 1 sev2 the disks are full: all clear: errors are as before \u00b7 next by 04:00 UTC",
+            "03:00 1 sev2 the disks are full: not clear after all: errors at 3 % again \u00b7 next by 04:00 UTC",
+            "03:00 1 sev2 the disks are full: all clear: errors are gone \u00b7 next by 04:00 UTC",
+        ]
+        await engine.says("alice", "!done 1 a leak", room="#ops")
+        before = len(tower.chat.said)
+        await engine.says("alice", "!allclear 1 at 03:00 errors are gone", room="#ops")
+        await happens(engine, number, "withdraw_clear", "errors at 3 % again", by="")
+        assert heard(tower, since=before) == []
+
+
+async def test_that_it_is_not_clear_is_told_to_who_heard_that_it_is(tower: Tower) -> None:
+    async with tower(*WITH, EXECS) as engine:
+        number = await declared(engine, "sev3 the disks are full")
+        await engine.says("alice", "!allclear errors are as before", room="#ops")
+        await engine.says("alice", "!sev 1 sev2 worse", room="#ops")
+        before = len(tower.chat.said)
+        await happens(engine, number, "withdraw_clear", "errors at 3 % again", by="")
+        assert heard(tower, since=before) == []
+
+
 async def test_who_is_alone_keeps_the_promise_to_others_too(tower: Tower) -> None:
     async with tower(*WITH, EXECS) as engine:
         await declared(engine, "sev2 the disks are full")

@@ -116,11 +116,13 @@ async def test_an_update_is_told_as_it_stands_by_then(tower: Tower, folder: Path
             await engine.says("alice", line, room="#ops")
         await engine.says("alice", "!status g", room="#ops")
         hardly = "You should not notice the problem any more; we are still working on its cause."
+        clear = "Everything works as before; we keep watching it."
         assert [update["text"] for update in shown(folder)[0]["updates"]][::-1][1:] == [
             "We are working on it. Next update by 04:00 UTC.",
             f"{hardly} Next update by 04:00 UTC.",
             f"{hardly} Next update by 03:30 UTC.",
-            f"{hardly} Next update by 03:30 UTC.",
+            f"{clear} Next update by 03:30 UTC.",
+            f"{clear} Next update by 03:30 UTC.",
             "The problem is over.",
             "The problem is over.",
         ]

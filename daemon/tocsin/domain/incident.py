@@ -50,6 +50,7 @@ class Incident:
 
     began_at: when it was declared, or reopened last. groups: the alert groups that it is about. roles: who has which. people: all who took part, in the order in which they
     came. clocks: those that were stopped. cause: empty while it is unexplained. update: the last status update.
+    recovered_at: from when on what is measured was as before, of one that is clear.
     scope: question -> answer. pages: alert group that rings since somebody is needed -> what for, as the key of `PageAsked`. own_rooms: those made for it; team_rooms: those of whoever answers for it.
     """
 
@@ -74,6 +75,7 @@ class Incident:
         self.own_rooms: list[Place] = []
         self.pages: dict[str, str] = {}
         self.reopened = 0
+        self.recovered_at: datetime | None = None
         self.team_rooms: list[Place] = []
 
     # How it stands.
@@ -160,9 +162,13 @@ class Incident:
         self.refuse_if_closed()
         return IncidentMitigated(subject=self.number, at=self._since_declared(at), by=by, how=how or self.how)
 
-    def clear(self, because: str, by: str, at: datetime) -> AllClearGiven:
+    def clear(
+        self, because: str, by: str, at: datetime, *, recovered_at: datetime | None = None
+    ) -> AllClearGiven:
+        """recovered_at: from when on it is as before, if that was measured."""
         self.refuse_if_closed()
-        return AllClearGiven(subject=self.number, at=self._since_declared(at), by=by, because=because)
+        at = self._since_declared(at)
+        return AllClearGiven(subject=self.number, at=at, by=by, because=because, recovered_at=recovered_at)
 
     def withdraw_clear(self, because: str, by: str, at: datetime) -> AllClearWithdrawn:
         self.refuse_if_closed()
@@ -245,10 +251,14 @@ class Incident:
                 self.how = event.how
             case CauseFound():
                 self.cause = event.cause
+            case AllClearGiven():
+                self.recovered_at = event.recovered_at or self.recovered_at
             case AllClearWithdrawn():
                 self.clocks.pop(Clock.ALL_CLEAR, None)
+                self.recovered_at = None
             case IncidentReopened():
                 self.reopened += 1
+                self.recovered_at = None
                 self.began_at, self.how = event.at, ""
                 self.clocks = {clock: at for clock, at in self.clocks.items() if clock is Clock.ACKED}
             case ClockCorrected():

@@ -182,13 +182,18 @@ class IncidentMitigated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AllClearGiven(Event):
-    """It is back to what it was before. because: what proves it, or why somebody says so."""
+    """It is back to what it was before. because: what proves it, or why somebody says so.
+
+    recovered_at: from when on it was so, which is known only a while later; None if nobody measured it.
+    """
 
     kind: ClassVar[str] = "incident.all_clear"
     because: str
+    recovered_at: datetime | None = None
 
     def headline(self) -> str:
-        return f"all clear: {self.because}"
+        since = f" (back since {self.recovered_at:%H:%M} UTC)" if self.recovered_at else ""
+        return f"all clear: {self.because}{since}"
 
 
 @dataclass(frozen=True, kw_only=True)

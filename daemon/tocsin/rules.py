@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tocsin.domain.event import Event
@@ -24,15 +25,19 @@ LEFT_OUT_FOR = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Reaction(Generic[E]):
-    """What a plugin does in the same turn in which an event is recorded."""
+    """What a plugin does in the same turn in which an event is recorded. early: before those that are not."""
 
     event: type[E]
     handler: Callable[[E, "Transaction"], None]
+    early: bool = False
 
 
-def on(event: type[E], handler: Callable[[E, "Transaction"], None]) -> Reaction[E]:
-    """Call `handler(event, tx)` whenever such an event is recorded, in the same turn."""
-    return Reaction(event, handler)
+def on(event: type[E], handler: Callable[[E, "Transaction"], None], *, early: bool = False) -> Reaction[E]:
+    """Call `handler(event, tx)` whenever such an event is recorded, in the same turn.
+
+    early: before all that do not ask for that, since these look at what it does.
+    """
+    return Reaction(event, handler, early)
 
 
 @dataclass(frozen=True)
@@ -133,9 +138,10 @@ class Rules:
 
 def by_event(reactions: Iterable[tuple[str, Reaction[Any]]]) -> Mapping[type[Event], Sequence[Owned]]:
     """The plugins' reactions by the event that they wait for."""
-    found: dict[type[Event], list[Owned]] = defaultdict(list)
+    found: dict[type[Event], list[tuple[bool, Owned]]] = defaultdict(list)
     for owner, reaction in reactions:
         one, others = owned(owner, reaction.handler), found[reaction.event]
-        same = sum(other.name.partition("#")[0] == one.name for other in others)
-        others.append(replace(one, name=f"{one.name}#{same + 1}") if same else one)
-    return found
+        same = sum(other.name.partition("#")[0] == one.name for _, other in others)
+        one = replace(one, name=f"{one.name}#{same + 1}") if same else one
+        others.append((not reaction.early, one))
+    return {event: [one for _, one in sorted(some, key=itemgetter(0))] for event, some in found.items()}

@@ -120,8 +120,10 @@ from tocsin.feeds import Feed
 from tocsin.hookspecs import hookimpl
 from tocsin.incidents import (
     answer_there,
+    group_before,
     incident_in,
     incident_rooms,
+    incidents_with,
     meant_incident,
     number_first,
     of_incident,
@@ -279,9 +281,11 @@ __all__ = [
     "end_override",
     "first_few",
     "full_minute",
+    "group_before",
     "hookimpl",
     "incident_in",
     "incident_rooms",
+    "incidents_with",
     "is_mail_address",
     "listed",
     "meant",

@@ -158,16 +158,6 @@ class Facts:
         """The open incident that an alert group belongs to."""
         return next((one for one in self.open_incidents() if group in one.groups), None)
 
-    def group_before(self, group: str, since: datetime) -> str:
-        """The alert group of the same key that ended last before another one was opened for it, if that was after that
-        time; else empty.
-        """
-        kept = subjects.find(self.connection, group)
-        if kept is None or kept.kind != GROUP:
-            return ""
-        before = subjects.last_closed(self.connection, GROUP, kept.key, since)
-        return before.id if before is not None and before.id != group else ""
-
     def follow(self, event: Event) -> None:
         """What is remembered goes on by an event that was recorded."""
         if self._follow_what_is_one(event):

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from tocsin.commands import Call
 from tocsin.domain.incident import Incident
+from tocsin.domain.incident_events import INCIDENT, AlertsAttached, IncidentDeclared
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import first_few
 from tocsin.errors import Refused
 from tocsin.facts import Facts
+from tocsin.store import subjects
 from tocsin.store.outbox import Lane
 from tocsin.transaction import Transaction
 
@@ -66,6 +69,28 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
 def incident_in(place: Place, tx: Facts) -> Incident | None:
     """The incident whose own room that is, for as long as we are there; also one that is closed."""
     return tx.find_incident(tx.made_rooms.get(place, ""))
+
+
+def incidents_with(group: str, since: datetime, tx: Facts) -> Sequence[Incident]:
+    """The incidents that an alert group belongs to, and that are open or were closed after that time, the oldest first.
+
+    What is closed is not replayed to find that out.
+    """
+    found = [incident for incident in tx.open_incidents() if group in incident.groups]
+    for subject in subjects.closed_since(tx.connection, INCIDENT, since):
+        attached = (entry.event for entry in tx.story(subject.id, (IncidentDeclared, AlertsAttached)))
+        if any(
+            isinstance(one, IncidentDeclared | AlertsAttached) and group in one.groups for one in attached
+        ):
+            found.append(tx.incident(subject.id))
+    return sorted(found, key=lambda one: int(one.number))
+
+
+def group_before(group: str, since: datetime, tx: Facts) -> str:
+    """The alert group with the same key that ended last before this one was opened; empty if that was before that time."""
+    kept = subjects.find(tx.connection, group)
+    before = kept and subjects.last_closed(tx.connection, kept.kind, kept.key, since)
+    return before.id if before and before.id != group else ""
 
 
 def _named(number: str, *, ended: bool, tx: Transaction) -> Incident:

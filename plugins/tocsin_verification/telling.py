@@ -1,0 +1,184 @@
+"""What people read of the checks of an incident, and where."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from tocsin.api import (
+    Incident,
+    Message,
+    Place,
+    Transaction,
+    counted,
+    incident_rooms,
+    of_incident,
+    written,
+)
+from tocsin_verification.events import CannotVerify
+from tocsin_verification.figures import length, part_of, said
+from tocsin_verification.judge.verdict import Judgement, Verdict
+from tocsin_verification.judging import Found
+from tocsin_verification.verified import Checked, Verified
+from tocsin_verification.words import Lines, lines, reported
+
+_UTC = ZoneInfo("UTC")
+
+_BETTER = {
+    None: 0,
+    Verdict.CANT_TELL: 1,
+    Verdict.NOT_YET: 2,
+    Verdict.RECOVERING: 3,
+    Verdict.ALL_CLEAR: 4,
+}
+
+
+def line_of(check: Checked, judgement: Judgement, zone: ZoneInfo = _UTC) -> Lines:
+    """How a check stands, and what explains it."""
+    if check.added.probe:
+        known = judgement.verdict is not Verdict.CANT_TELL
+        return Lines(_probed(check, judgement, zone), "", "", known)
+    added = check.added
+    if judgement.verdict is Verdict.ALL_CLEAR and judgement.onset is None:
+        return Lines(report_of(check, judgement, zone), "", "", known=True)
+    return lines(check.name, judgement, unit=added.unit, direction=added.direction, zone=zone)
+
+
+def report_of(check: Checked, judgement: Judgement, zone: ZoneInfo = _UTC) -> str:
+    """What a check says of an incident that was just declared."""
+    if check.added.probe:
+        return _probed(check, judgement, zone)
+    added = check.added
+    return reported(check.name, judgement, unit=added.unit, direction=added.direction, zone=zone)
+
+
+def _probed(check: Checked, judgement: Judgement, zone: ZoneInfo) -> str:
+    within = f" within {said(judgement.value, 's')}" if judgement.value is not None else ""
+    answers = f"{check.name} answers{within}"
+    match judgement.verdict:
+        case Verdict.CANT_TELL:
+            return f"{check.name}: cannot verify: {judgement.missing}"
+        case Verdict.NOT_YET:
+            return f"{check.name} {judgement.missing}: not back yet"
+        case Verdict.RECOVERING:
+            return f"{answers}: back for {part_of(judgement.held, judgement.hold)}"
+    since = judgement.back_since
+    if not check.seen or since is None:
+        return f"{answers}: nothing is seen there"
+    return f"{answers}: all clear, back since {_clock(since, zone, judgement.at)}"
+
+
+def _clock(at: float, zone: ZoneInfo, now: float) -> str:
+    return written(datetime.fromtimestamp(at, UTC), zone, datetime.fromtimestamp(now, UTC))
+
+
+def progress(incident: Incident, facts: Sequence[str], state: Verified) -> Message:
+    """How all checks stand. facts: each in a line."""
+    return message(incident, facts, summary(state))
+
+
+def summary(state: Verified) -> str:
+    """`1 of 3 checks is back`: nothing that not everybody may know."""
+    checks = list(state.checks.values())
+    back = sum(one.verdict is Verdict.ALL_CLEAR for one in checks)
+    unknown = sum(one.verdict in (None, Verdict.CANT_TELL) for one in checks)
+    text = f"{back} of {counted(len(checks), 'check')} back"
+    return f"{text}, {unknown} cannot be verified" if unknown else text
+
+
+def message(incident: Incident, facts: Sequence[str], text: str, *, command: str = "") -> Message:
+    if len(facts) == 1:
+        return of_incident(incident, facts[0], brief=text, command=command)
+    return of_incident(incident, text, brief=text, command=command, lines=facts)
+
+
+def show(incident: Incident, message: Message, tx: Transaction, *, anew: bool) -> None:
+    """Put right the line that shows how the checks stand, where the network can do that.
+
+    anew: where it does not stand yet it is said.
+    """
+    for room in incident_rooms(incident, tx):
+        if tx.edits(room) and not tx.amend(room, message, about=incident.number) and anew:
+            tx.news(room, message, about=incident.number, anew=True)
+
+
+def show_anew(incident: Incident, message: Message, tx: Transaction, lasting: Message | None = None) -> None:
+    """Say how the checks stand; it is put right from then on where the network can do that.
+
+    lasting: what is said instead where it can't.
+    """
+    for room in incident_rooms(incident, tx):
+        told = message if lasting is None or tx.edits(room) else lasting
+        tx.news(room, told, about=incident.number, anew=True)
+
+
+def tell_changes(incident: Incident, facts: Sequence[str], text: str, tx: Transaction) -> None:
+    """Say what changed where nothing can be put right."""
+    told = message(incident, facts, text)
+    for room in incident_rooms(incident, tx):
+        if not tx.edits(room):
+            tx.say(room, told, about=incident.number)
+
+
+def with_spark(fact: str, found: Found | None) -> str:
+    """A fact with the last hours of its metric behind it."""
+    return f"{fact} {found.spark}" if found is not None and found.spark else fact
+
+
+def worst_first(checks: Iterable[Checked]) -> list[Checked]:
+    """What keeps from the all-clear stands first."""
+    return sorted(checks, key=lambda one: (not one.added.must, _BETTER[one.verdict]))
+
+
+def lacking(
+    state: Verified, found: Mapping[str, Found], before: datetime
+) -> Sequence[tuple[Checked, CannotVerify]]:
+    """The checks that can't be verified since that time or longer, and were not told to be so; with what is to be kept of it."""
+    lacks = []
+    for check in state.checks.values():
+        judged, one = check.judged, found.get(check.name)
+        if judged is None or one is None or judged.verdict is not Verdict.CANT_TELL:
+            continue
+        if one.judgement.verdict is Verdict.CANT_TELL and check.cannot is None and judged.at <= before:
+            at = datetime.fromtimestamp(one.judgement.at, UTC)
+            missing = one.judgement.missing
+            told = CannotVerify(
+                subject=judged.subject, at=at, check=check.name, missing=missing, since=judged.at
+            )
+            lacks.append((check, told))
+    return lacks
+
+
+def cannot_line(check: Checked, missing: str, tx: Transaction) -> str:
+    """`cannot verify errors: no data (since 13:52 UTC)`."""
+    since = check.judged.at if check.judged is not None else tx.now
+    return f"cannot verify {check.name}: {missing} (since {written(since, _UTC, tx.now)})"
+
+
+def clear_text(since: datetime | None, what: str, now: datetime, facts: Sequence[str]) -> str:
+    """`all clear, 42 min after it was mitigated`, with the fact behind it if there is one alone."""
+    after = f", {length((now - since).total_seconds())} after {what}" if since is not None else ""
+    behind = f": {facts[0]}" if len(facts) == 1 else ""
+    return f"all clear{after}{behind}"
+
+
+def answer(
+    incident: Incident,
+    state: Verified,
+    found: Mapping[str, Found],
+    place: Place,
+    tx: Transaction,
+) -> Message:
+    """How all checks stand, with what explains it, for somebody who asks."""
+    facts = []
+    for check in worst_first(state.checks.values()):
+        one = found.get(check.name)
+        if one is None:
+            facts.append(f"{check.name}: not looked at yet")
+            continue
+        line = line_of(check, one.judgement)
+        fact = line.fact if tx.edits(place) else with_spark(line.fact, one)
+        facts.append(fact if check.added.must else f"{fact} (nice to have)")
+        if line.why and one.judgement.verdict is not Verdict.CANT_TELL:
+            facts.append(line.why)
+    text = summary(state)
+    return of_incident(incident, text, brief=text, lines=facts)

@@ -1,0 +1,242 @@
+"""An incident with checks, from its declaration to the all-clear, and what is told of it."""
+
+import pytest
+
+from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
+from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
+
+from tests.plugins.incident_parts import TABLES, declared
+from tests.plugins.verification_parts import CHECKS, Metrics, happened
+from tests.shown import edits, shown
+from tests.tower import Tower, asks
+
+SECOND = """\
+[plugins.verification.checks.latency]
+expression = "latency"
+source = "scripted"
+"""
+
+
+@pytest.fixture
+def metrics(tower: Tower) -> Metrics:
+    return Metrics(tower)
+
+
+def of_checks(lines: list[str]) -> list[str]:
+    """What was said of checks alone."""
+    words = ("errors", "latency", "check", "clear")
+    return [line for line in lines if any(word in line for word in words)]
+
+
+async def test_from_the_report_to_the_all_clear(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        (report,) = of_checks(metrics.said())
+        assert report.startswith("03:00 1 errors 30")
+        assert "normally" in report
+        assert ", since 02:" in report
+        await engine.advance(minutes=20)
+        metrics.source.heals()
+        await engine.says("alice", "!mitigated rolled back", room="#ops")
+        before = len(metrics.chat.said)
+        await engine.advance(hours=3)
+        *_, recovering, clear = of_checks(metrics.said(before))
+        assert ": back for " in recovering
+        assert " all clear, " in clear
+        assert " after it was mitigated: errors " in clear
+        assert "back since 03:" in clear
+        assert clear.endswith("!done 1 CAUSE")
+        held = await engine.run.tocsin.turn(lambda tx: tx.incident("1").clocks[Clock.ALL_CLEAR])
+        assert f"{held:%H:%M}" == clear[:5]
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_where_what_was_said_can_be_put_right_there_is_one_line_of_it(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    metrics.chat.edits = True
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=20)
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        line, clear = of_checks(shown(metrics.chat))
+        assert line.startswith("1 errors ")
+        assert "back since 03:" in line
+        assert clear.startswith("1 all clear, ")
+        progress = [text for text in edits(metrics.chat) if ": back for " in text]
+        assert len(progress) >= 10
+        assert progress == list(dict.fromkeys(progress))
+
+
+async def test_without_checks_nothing_is_another_than_before(metrics: Metrics) -> None:
+    async with metrics(*TABLES, "[plugins.verification]\n") as engine:
+        await declared(engine, "sev3 logins fail")
+        await engine.says("alice", "!mitigated", room="#ops")
+        await engine.advance(hours=3)
+        assert of_checks(metrics.said()) == []
+        assert metrics.source.asked == []
+        [told] = await asks(engine, "alice", "!verify 1")
+        assert (
+            told
+            == "1 nothing is checked, so nothing tells by itself when it is over \u00b7 !verify 1 add EXPR"
+        )
+
+
+async def test_what_never_showed_it_does_not_say_that_it_is_over(metrics: Metrics) -> None:
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(hours=2)
+        assert "all clear" not in "\n".join(metrics.said())
+        await engine.says("alice", "!mitigated rolled back", room="#ops")
+        await engine.advance(hours=2)
+        told = [line for line in metrics.said() if "no check shows this incident" in line]
+        assert len(told) == 1
+        assert told[0].endswith("!verify 1 add EXPR")
+        assert await happened(engine, "1", AllClearGiven) == []
+
+
+async def test_all_that_must_be_back_must_be(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    metrics.source.breaks("latency")
+    async with metrics(*TABLES, CHECKS, SECOND) as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=4)
+        assert await happened(engine, "1", AllClearGiven) == []
+        metrics.source.heals("latency")
+        await engine.advance(hours=4)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_what_is_only_nice_to_have_keeps_nothing_from_the_all_clear(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    metrics.source.breaks("latency")
+    async with metrics(*TABLES, CHECKS, SECOND + "must = false\n") as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=4)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+        [told] = await asks(engine, "alice", "!verify 1")
+        assert "latency" in told
+        assert "(nice to have)" in told
+
+
+async def test_half_way_back_is_not_back(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=20)
+        metrics.source.heals(left=60)
+        await engine.says("alice", "!mitigated half of it", room="#ops")
+        await engine.advance(hours=6)
+        assert await happened(engine, "1", AllClearGiven) == []
+        assert not [line for line in metrics.said() if "back for" in line or "back since" in line]
+
+
+async def test_a_source_that_is_down_is_told_once_and_never_taken_for_over(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=20)
+        metrics.source.heals()
+        await engine.advance(minutes=12)
+        before = len(metrics.chat.said)
+        metrics.source.down = "source main can't be reached: connection refused"
+        await engine.advance(minutes=1)
+        assert of_checks(metrics.said(before)) == []
+        await engine.advance(hours=3)
+        (told,) = of_checks(metrics.said(before))
+        assert told.startswith("03:3")
+        assert "cannot verify errors: source main can't be reached: connection refused (since 03:3" in told
+        assert await happened(engine, "1", AllClearGiven) == []
+        assert len(await happened(engine, "1", CannotVerify)) == 1
+        metrics.source.down = ""
+        await engine.advance(hours=2)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_samples_that_stop_are_told_with_what_is_missing(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=20)
+        metrics.source.vanishes()
+        await engine.advance(hours=3)
+        told = [line for line in metrics.said() if "cannot verify errors" in line]
+        assert len(told) == 1
+        assert not [line for line in metrics.said() if "back" in line and "not back" not in line]
+        metrics.source.comes_back()
+        await engine.advance(minutes=5)
+        assert [line for line in metrics.said() if "can be verified again: errors" in line]
+
+
+async def test_what_can_not_be_read_at_the_report_is_said_there(metrics: Metrics) -> None:
+    metrics.source.down = "source main does not answer"
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        assert of_checks(metrics.said()) == ["03:00 1 errors: cannot verify: source main does not answer"]
+        await engine.advance(hours=3)
+        assert len(of_checks(metrics.said())) == 1
+
+
+async def test_an_all_clear_is_taken_back_at_once(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+        before = len(metrics.chat.said)
+        metrics.source.breaks(ago=0)
+        await engine.advance(minutes=30)
+        told = [line for line in metrics.said(before) if "not clear after all: errors " in line]
+        assert len(told) == 1
+        assert len(await happened(engine, "1", AllClearWithdrawn)) == 1
+        assert Clock.ALL_CLEAR not in await engine.run.tocsin.turn(lambda tx: dict(tx.incident("1").clocks))
+        metrics.source.heals()
+        await engine.advance(hours=8)
+        assert len(await happened(engine, "1", AllClearGiven)) == 2
+
+
+async def test_a_relapse_after_the_end_reopens_it(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        await engine.says("alice", "!done 1 a bug", room="#ops")
+        await engine.advance(minutes=20)
+        metrics.source.breaks(ago=0)
+        await engine.advance(minutes=30)
+        (why,) = await happened(engine, "1", IncidentReopened)
+        assert "errors " in why
+        assert await engine.run.tocsin.turn(lambda tx: tx.incident("1").active)
+
+
+async def test_the_watch_comes_to_an_end(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev3 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        await engine.says("alice", "!done 1 a bug", room="#ops")
+        before = len(metrics.chat.said)
+        await engine.advance(hours=25)
+        assert of_checks(metrics.said(before)) == []
+        assert await happened(engine, "1", VerificationEnded) == [
+            "checks end: no relapse while it was watched"
+        ]
+        asked = len(metrics.source.asked)
+        await engine.advance(hours=2)
+        assert len(metrics.source.asked) == asked
+        assert await engine.sql("select key from timers where kind like 'verification.%'") == []
+
+
+async def test_not_each_minute_is_written_down(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(hours=2)
+        assert len(metrics.source.asked) >= 120
+        assert len(await happened(engine, "1", CheckJudged)) <= 4

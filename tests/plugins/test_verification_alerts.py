@@ -1,0 +1,161 @@
+"""An alert that nobody declared an incident for: once it is called resolved, its checks say whether that is so."""
+
+from dataclasses import replace
+
+import pytest
+
+from tocsin.api import Alert, AllClearGiven
+from tocsin_verification.adding import MOST_OWN
+from tocsin_verification.events import CheckAdded, VerificationEnded, VerificationStarted
+
+from tests.engine import alert, fires, over
+from tests.plugins.incident_parts import TABLES
+from tests.plugins.verification_parts import CHECKS, Metrics, happened
+from tests.tower import Tower
+
+OF_DISKS = (*TABLES, CHECKS, "match = 'alertname=\"DiskFull\"'\n")
+
+
+@pytest.fixture
+def metrics(tower: Tower) -> Metrics:
+    return Metrics(tower)
+
+
+def told(metrics: Metrics) -> list[str]:
+    return [line for line in metrics.said() if "errors" in line]
+
+
+async def test_what_is_called_resolved_and_is_not_back_is_told_until_it_is(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=0)
+    async with metrics(*OF_DISKS) as engine:
+        subject = await engine.report(fires())
+        await engine.says("alice", f"!ack {subject}", room="#ops")
+        await engine.advance(minutes=20)
+        assert metrics.source.asked == []
+        metrics.source.heals(left=60)
+        await engine.report(over())
+        await engine.advance(minutes=30)
+        (bad,) = told(metrics)
+        assert bad.startswith(f"03:22 {subject} called resolved, but it is not back: errors ")
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        assert told(metrics)[-1].split(" ", 2)[2].startswith("resolved, and back: errors ")
+        assert len(told(metrics)) == 2
+        assert await happened(engine, subject, VerificationEnded) == ["checks end: it is back"]
+        assert await engine.sql("select key from timers where kind like 'verification.%'") == []
+
+
+async def test_what_is_really_over_is_told_once(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=0)
+    async with metrics(*OF_DISKS, crash=True) as engine:
+        subject = await engine.report(fires())
+        await engine.advance(minutes=20)
+        metrics.source.heals()
+        await engine.advance(minutes=8)
+        await engine.report(over())
+        await engine.advance(minutes=5)
+    async with metrics(*OF_DISKS) as engine:
+        await engine.advance(hours=3)
+        (back,) = told(metrics)
+        assert f" {subject} resolved, and back: errors " in back
+
+
+async def test_what_never_comes_back_is_left_to_people(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=0)
+    async with metrics(*OF_DISKS) as engine:
+        subject = await engine.report(fires())
+        await engine.advance(minutes=20)
+        await engine.report(over())
+        await engine.advance(hours=9)
+        assert len(told(metrics)) == 2
+        assert "not back since: no longer watched: errors " in told(metrics)[-1]
+        assert len(await happened(engine, subject, VerificationEnded)) == 1
+
+
+async def test_one_that_fires_again_says_so_itself(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=0)
+    async with metrics(*OF_DISKS) as engine:
+        subject = await engine.report(fires())
+        await engine.advance(minutes=20)
+        await engine.report(over())
+        await engine.advance(minutes=5)
+        await engine.report(fires())
+        await engine.advance(hours=1)
+        assert await happened(engine, subject, VerificationEnded) == ["checks end: it fires again"]
+        assert len(told(metrics)) == 1
+
+
+async def test_others_have_none(metrics: Metrics) -> None:
+    async with metrics(*OF_DISKS) as engine:
+        subject = await engine.report(fires(alert("Slow")))
+        await engine.report(over())
+        await engine.advance(hours=1)
+        assert await happened(engine, subject, VerificationStarted) == []
+    async with metrics() as engine:  # where the check is one of incidents alone
+        subject = await engine.report(fires())
+        await engine.report(over())
+        await engine.advance(hours=1)
+        assert await happened(engine, subject, VerificationStarted) == []
+
+
+async def test_the_alert_of_an_incident_is_the_incidents(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=0)
+    async with metrics(*OF_DISKS) as engine:
+        subject = await engine.report(fires())
+        await engine.says("alice", f"!declare sev2 the disks are full from {subject}", room="#ops")
+        await engine.advance(minutes=10)
+        await engine.report(over())
+        await engine.advance(minutes=20)
+        assert await happened(engine, subject, VerificationStarted) == []
+        assert "called resolved" not in "\n".join(told(metrics))
+
+
+def watching(expression: str, **labels: str) -> Alert:
+    """An alert that fires by an expression."""
+    return replace(
+        alert("TooManyErrors"),
+        labels={"alertname": "TooManyErrors", "severity": "critical", **labels},
+        expression=expression,
+    )
+
+
+OWN = (*TABLES, '[plugins.verification]\nreceivers.prod = "scripted"\n')
+
+
+async def test_what_an_alert_watches_is_a_check_of_its_incident(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN) as engine:
+        subject = await engine.report(fires(watching("errors > 200", job="web")))
+        await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
+        (report,) = [line for line in metrics.said() if "normally" in line]
+        assert report.startswith("03:00 1 TooManyErrors 30")
+        assert set(metrics.source.asked) == {"errors"}
+        await engine.advance(minutes=10)
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+        assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
+
+
+async def test_the_series_is_the_alerts_own(metrics: Metrics) -> None:
+    async with metrics(*OWN) as engine:
+        subject = await engine.report(fires(watching("errors > 200", job="mail")))
+        await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
+        assert [line for line in metrics.said() if "gives no series with the alert's labels" in line]
+
+
+@pytest.mark.parametrize("expression", ["", "absent(errors)", "errors > 200 and latency > 2", "errors >"])
+async def test_what_can_not_be_taken_apart_is_no_check(metrics: Metrics, expression: str) -> None:
+    async with metrics(*OWN) as engine:
+        subject = await engine.report(fires(watching(expression)))
+        await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
+        assert await happened(engine, "1", CheckAdded) == []
+        assert metrics.source.asked == []
+
+
+async def test_of_a_storm_the_first_few_are_checked(metrics: Metrics) -> None:
+    async with metrics(*OWN) as engine:
+        many = [replace(watching(f"errors{n} > 200", job="web"), fingerprint=f"f{n}") for n in range(30)]
+        subject = await engine.report(fires(*many))
+        await engine.says("alice", f"!declare sev2 all fails from {subject}", room="#ops")
+        assert len(await happened(engine, "1", CheckAdded)) == MOST_OWN

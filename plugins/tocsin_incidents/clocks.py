@@ -101,11 +101,12 @@ class Clocks:
         at, said = _when(words, call, tx)
         over = incident.resolve(call.by, at)
         end = End.read(incident, said[:LONGEST_TEXT], call.by, tx)
+        if not end.asks:
+            tx.record(replace(over, despite=end.despite, because=end.because))
         if end.cause and bare(end.cause) not in _UNEXPLAINED and end.cause != incident.cause:
             tx.record(CauseFound(subject=number, at=tx.now, by=call.by, cause=end.cause))
         if end.asks:
             return ask_why(incident, end.despite, call.by, tx)
-        tx.record(replace(over, despite=end.despite, because=end.because))
         took = spelled(max(at - (incident.declared_at or at), timedelta(0)))
         known = f"cause: {incident.cause}" if incident.cause else "unexplained"
         command = "" if incident.cause else tx.typed(f"cause {number} TEXT")

@@ -11,6 +11,7 @@ from tocsin.api import (
     AllClearGiven,
     Command,
     Config,
+    Doubt,
     Duration,
     Event,
     GroupReopened,
@@ -22,6 +23,7 @@ from tocsin.api import (
     Name,
     Problem,
     Reaction,
+    Section,
     Source,
     TimerKind,
     hookimpl,
@@ -29,7 +31,7 @@ from tocsin.api import (
     spelled,
     unknown_name,
 )
-from tocsin_verification import events, relapse, reporters
+from tocsin_verification import closing, events, relapse, reporters
 from tocsin_verification.adding import Adding
 from tocsin_verification.asking import VERIFY, Asking
 from tocsin_verification.checks import Check
@@ -171,3 +173,11 @@ class Verification:
                 grammar="confirm [WORDS\u2026]",
             ),
         ]
+
+    @hookimpl
+    def register_doubts(self) -> Iterable[Doubt]:
+        return [Doubt(closing.why_not_over)]
+
+    @hookimpl
+    def postmortem_sections(self) -> Iterable[Section]:
+        return [Section(closing.TITLE, closing.ORDER, closing.evidence)]

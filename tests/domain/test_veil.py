@@ -1,5 +1,6 @@
 """Roles stand in place of names, whatever was typed, and no text is destroyed by a name that is a word."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -184,6 +185,7 @@ PLAIN = {
     datetime: at(1),
     timedelta: timedelta(minutes=5),
     int: 1,
+    float: 1.5,
     bool: True,
     Alert: Alert(PERSON, {"alertname": PERSON, "instance": PERSON}, PERSON),
 }
@@ -198,8 +200,9 @@ def filled(name: str, shape: Any) -> Any:
     of = get_origin(shape)
     if of in (UnionType, Union):
         return filled(name, get_args(shape)[0])
-    if of is tuple:
-        return (filled("", get_args(shape)[0]),)
+    if of in (tuple, Mapping):
+        one = filled("", get_args(shape)[of is Mapping])
+        return (one,) if of is tuple else {"instance": one}
     if issubclass(shape, Enum):
         return next(iter(shape))
     hints = get_type_hints(shape)

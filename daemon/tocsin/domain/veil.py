@@ -25,9 +25,11 @@ LABELS = {
 }
 NOBODY_HERE = "somebody"
 """Whoever is named, and has no part in the incident."""
+REPORTER = "a reporter"
+"""Who told of it from outside, as the field `reporter` of events says."""
 
 _FIELDS = frozenset(
-    {"by", "person", "people", "asleep", "missing", "night", "before", "name", "who", "author"}
+    {"by", "person", "people", "asleep", "missing", "night", "before", "name", "who", "author", "reporter"}
 )
 """The fields of events that hold people."""
 
@@ -75,7 +77,8 @@ class Veil:
         self.off = off
         self._ordinary = ORDINARY | {one.casefold() for one in ordinary}
         self._roles: dict[Role, list[tuple[datetime, str]]] = {role: [] for role in LABELS}
-        self._people = dict.fromkeys(known, NOBODY_HERE) | dict.fromkeys(_named_in(moments), "a responder")
+        self._people = dict.fromkeys(known, NOBODY_HERE) | dict.fromkeys(_reporters_in(moments), REPORTER)
+        self._people |= dict.fromkeys(_named_in(moments), "a responder")
         for one in moments:
             if isinstance(one.event, RoleAssigned) and one.event.role in self._roles:
                 self._roles[one.event.role].append((one.at, one.event.person))
@@ -137,7 +140,8 @@ class Veil:
         return not (inside and len(name) > 1 and name[0].isupper() and name[1:].islower())
 
     def _is_ordinary(self, name: str) -> bool:
-        return len(name) == 1 or name.isdigit() or name.casefold() in self._ordinary
+        words = name.casefold().split()
+        return len(name) == 1 or name.isdigit() or all(word in self._ordinary for word in words)
 
     def told(self, moment: Moment) -> str:
         """What happened, in one line, and who did it, where the text does not say so."""
@@ -213,6 +217,12 @@ def _people_of(moment: Moment) -> Iterator[str]:
 def _named_in(moments: Iterable[Moment]) -> Iterator[str]:
     for moment in moments:
         yield from _people_of(moment)
+
+
+def _reporters_in(moments: Iterable[Moment]) -> Iterator[str]:
+    for moment in moments:
+        if isinstance(found := getattr(moment.event, "reporter", None), str) and found:
+            yield found
 
 
 def _aliases(person: str, accounts: Iterable[str]) -> Iterator[str]:

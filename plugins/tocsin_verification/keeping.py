@@ -1,12 +1,13 @@
 """What becomes of an incident by what its checks say: one turn keeps it, and says it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tocsin.api import (
     Clock,
     Incident,
+    Message,
     Picture,
     Transaction,
     counted,
@@ -26,9 +27,13 @@ from tocsin_verification.verified import Verified, verified
 
 @dataclass(frozen=True)
 class Keeping:
-    """every: how often checks are looked at. What lacks data for longer than twice as long is told."""
+    """every: how often checks are looked at. What lacks data for longer than twice as long is told.
+
+    shown: what was shown last, by incident: the same is not shown again.
+    """
 
     every: timedelta
+    shown: dict[str, Message] = field(default_factory=dict)
 
     def keep(
         self,
@@ -47,8 +52,10 @@ class Keeping:
             self._reported(incident, state, found, tx)
         else:
             moving = any(one.verdict is Verdict.RECOVERING for one in state.checks.values())
-            if changes or moving:
-                telling.show(incident, telling.progress(incident, facts, state), tx, anew=bool(changes))
+            progress = telling.progress(incident, facts, state)
+            if changes or (moving and self.shown.get(incident.number) != progress):
+                self.shown[incident.number] = progress
+                telling.show(incident, progress, tx, anew=bool(changes))
             self._lacks(incident, state, found, tx)
             if not self._says_it_all(incident, state, changes):
                 self._changed(incident, state, found, changes, tx)

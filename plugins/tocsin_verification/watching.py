@@ -16,6 +16,7 @@ from tocsin.api import (
     IncidentMitigated,
     IncidentReopened,
     IncidentResolved,
+    Message,
     Picture,
     Place,
     Timer,
@@ -56,12 +57,13 @@ class Watching:
     until: Until
     probes: Mapping[str, Probe] = field(default_factory=dict)
     judging: Judging = field(default_factory=Judging)
+    _shown: dict[str, Message] = field(default_factory=dict)
     _of_groups: set[str] = field(default_factory=set)
     _reader: Reader | None = None
 
     @property
     def _keeping(self) -> Keeping:
-        return Keeping(self.every)
+        return Keeping(self.every, self._shown)
 
     @property
     def _groups(self) -> Groups:

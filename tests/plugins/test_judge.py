@@ -180,5 +180,5 @@ def test_what_is_no_number_or_out_of_order_harms_nothing() -> None:
 
 @pytest.mark.parametrize("off", [0.0, 0.1, 0.5, 1.0, 2.0, 50.0, 1e9])
 def test_what_is_further_off_is_more_likely_left(off: float) -> None:
-    left = Leftover((1,), level=1.0, size=3.0, bias=0.05, noise=0.02, tolerance=0.1)
+    left = Leftover((1,), (3.0,), level=1.0, bias=0.05, noise=0.02, tolerance=0.1)
     assert 0 <= left.probability(off, 5) <= left.probability(off * 1.1 + 0.01, 5) <= 1

@@ -72,12 +72,12 @@ class Ground:
         return float(self.bins.starts(self.begins, self.begins + 1)[0])
 
     @property
-    def size_at_alert(self) -> float:
-        """How far off it was by the alert, on a side that does harm."""
+    def sizes_at_alert(self) -> tuple[float, ...]:
+        """How far off it was by the alert, on each side that does harm."""
         until = len(self.bins.values) - self.begins
         off = self.bins.values[self.begins :] - self.expectation(self.question.alert_at).mean[:until]
         off = off[np.isfinite(off)]
-        return max((float(np.max(side * off)) for side in self.sides if len(off)), default=0.0)
+        return tuple(float(np.max(side * off)) if len(off) else 0.0 for side in self.sides)
 
     def expectation(self, until: float) -> Expectation:
         """What is expected from the onset until then, and further."""

@@ -47,7 +47,7 @@ class Judge:
         ground = self._learn(at, values)
         if not ground.enough:
             return ground, State(now, verdict=Verdict.CANT_TELL, missing="history")
-        state = self._state or State(question.alert_at - every, size=ground.size_at_alert)
+        state = self._state or State(question.alert_at - every, sizes=ground.sizes_at_alert)
         first = max(int(np.searchsorted(at, ground.onset_at - 1.0)) - 1, 0)
         times, read = tidy(at[first:], values[first:], question)
         while state.at + every <= now + 1e-6:

@@ -23,8 +23,12 @@ THRESHOLD = 0.05
 THRESHOLD_RISES = 0.1
 """By this part of itself the threshold rises with each bin beyond the hold: what stops half-way moves on at some time."""
 
-BAD = 0.5
-"""The probability that something is left in the last minutes, above which it is bad now. 0.7: no difference."""
+BAD = 0.7
+"""The probability that something is left in the last minutes, above which it is bad now. 0.5: no difference."""
+
+WELL = 0.3
+"""The same of the very last minutes, below which an all-clear may begin: it never begins with a sample that is bad. 0.5: no
+difference."""
 
 RELAPSE = 0.9
 """The same, above which what was well for a while has relapsed, so that the hold is longer."""
@@ -34,12 +38,6 @@ WITHDRAW = 0.98
 
 LONGEST_WINDOW = 20.0
 """Bins whose mean is looked at, at most."""
-
-FADES = 1.0
-"""How far what fades slowly is waited for, in the time that its own decay takes from the smallest leftover to half of that.
-0: false 0.6 % more; 2: twice the delay of slow recoveries."""
-
-LONGEST_FADE = 12.0
 
 SEEN = 2.0
 """Bins that a gap counts as time in which it was well, at most: what nobody saw does not count."""
@@ -61,16 +59,15 @@ CUT_OFF = 3.0
 class State:
     """What the looks so far have come to.
 
-    at: of the last one. size: of the incident, the furthest that a bin was off. since: from when on it is back; None while
-    it isn't. full_at: when it was last half as far off as ever. relapses: how often it was well and then not. clear:
-    whether an all-clear stands. accepted: the time since when another level is the baseline. held, hold: for how many
-    seconds it was seen to be back, and for how many it must be. missing: what data are, if that is why there is no verdict.
+    at: of the last one. sizes: of the incident on each side that does harm, the furthest that a bin was off. since: from
+    when on it is back; None while it isn't. relapses: how often it was well and then not. clear: whether an all-clear
+    stands. accepted: the time since when another level is the baseline. held, hold: for how many seconds it was seen to be
+    back, and for how many it must be. missing: what data are, if that is why there is no verdict.
     """
 
     at: float
-    size: float = 0.0
+    sizes: tuple[float, ...] = ()
     since: float | None = None
-    full_at: float | None = None
     relapses: int = 0
     clear: bool = False
     accepted: float | None = None
@@ -96,10 +93,11 @@ def look(state: State, ground: Ground, times: Floats, read: Floats, accepted: fl
     bias = np.sqrt(max(expectation.error_at(now) ** 2 - noise**2 / HOLD, 1e-30))
     recent = int(np.searchsorted(times, now - 0.99 * width))
     latest = float(np.mean(off[recent:])) if recent < len(off) else None
-    size = state.size
     if latest is not None:
-        size = max(size, *(side * latest for side in ground.sides))
-    state = replace(state, size=size)
+        sizes = (
+            max(*pair) for pair in zip(state.sizes, (side * latest for side in ground.sides), strict=True)
+        )
+        state = replace(state, sizes=tuple(sizes))
     if accepted is not None:
         after = int(np.searchsorted(times, accepted))
         early = slice(after, int(np.searchsorted(times, accepted + HOLD * width, side="right")))
@@ -112,7 +110,7 @@ def look(state: State, ground: Ground, times: Floats, read: Floats, accepted: fl
         noise, bias = max(noise, float(np.std(off[early]))), 0.5 * bias
         if state.accepted != accepted:
             state = replace(state, accepted=accepted, since=accepted, clear=False)
-    left = Leftover(ground.sides, level, size, float(bias), noise, ground.question.tolerance)
+    left = Leftover(ground.sides, state.sizes, level, float(bias), noise, ground.question.tolerance)
     per_bin = min(ground.question.step, width) / width
     limit = CUT_OFF * noise / np.sqrt(per_bin) + 2 * (float(bias) + left.smallest)
     off = np.clip(off, -limit, limit)
@@ -132,12 +130,10 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
     if one < len(off):
         latest = float(np.mean(off[one:]))
         just_now = left.probability(latest, max((len(off) - one) * per_bin, 0.2))
-        if max(side * latest for side in ground.sides) > 0.5 * state.size:
-            state = replace(state, full_at=now)
     surely = min(lately, just_now)
     bad = surely > WITHDRAW and len(off) - two >= 2 if state.clear else surely > BAD
     if bad or now <= question.alert_at:
-        was_well = state.since is not None and now - state.since >= width and surely > RELAPSE
+        was_well = state.since is not None and now - state.since >= width and max(lately, just_now) > RELAPSE
         more = 1 if state.clear or was_well else 0
         return replace(
             state,
@@ -149,18 +145,13 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
         )
     if state.since is None:
         worst = np.max([side * off for side in ground.sides], axis=0)
-        still = np.flatnonzero(worst > max(0.35 * state.size, left.smallest + left.noise))
+        still = np.flatnonzero(worst > left.smallest + left.noise)
         begin = min(int(still[-1]) + 1 if len(still) else 0, len(times) - 1)
         since = max(float(times[begin]), question.alert_at, now - 1.2 * width)
         state = replace(state, since=since)
     else:
         since = state.since
-    fading = 0.0
-    if state.accepted is None and state.full_at is not None:
-        took = max(since - state.full_at - 1.01 * width, 0.0)
-        fading = FADES * 0.7 * took / float(np.log(max(state.size / left.smallest, 2.0)))
     hold = (HOLD + HOLD_LONGER * min(state.relapses, MOST_RELAPSES)) * width
-    hold += min(fading, LONGEST_FADE * width)
     begin_at = max(since, now - LONGEST_WINDOW * width)
     begin = int(np.searchsorted(times, begin_at - 1e-6))
     seen = times[begin:]
@@ -176,5 +167,5 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
     whole = left.probability(float(np.mean(off[begin:])), many)
     later = left.probability(float(np.mean(off[half:])), max(many / 2, 0.2))
     limit = THRESHOLD * (1 + (now - since - hold) / width * THRESHOLD_RISES)
-    clear = whole < limit and later < 2 * limit and lately < 3 * limit
+    clear = just_now < WELL and whole < limit and later < 2 * limit and lately < 3 * limit
     return replace(state, clear=clear, verdict=Verdict.ALL_CLEAR if clear else Verdict.RECOVERING)

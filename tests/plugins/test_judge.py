@@ -1,7 +1,11 @@
 """The judge, over metrics of our own making: never an all-clear that is false, and one soon that is due."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,3 +186,36 @@ def test_what_is_no_number_or_out_of_order_harms_nothing() -> None:
 def test_what_is_further_off_is_more_likely_left(off: float) -> None:
     left = Leftover((1,), (3.0,), level=1.0, bias=0.05, noise=0.02, tolerance=0.1)
     assert 0 <= left.probability(off, 5) <= left.probability(off * 1.1 + 0.01, 5) <= 1
+
+
+def test_a_benchmark_asks_it_line_by_line() -> None:
+    incident = laid("at once", METRICS["flat"], 12)
+    opened = {
+        "t0": incident.question.alert_at,
+        "step": 300.0,
+        "direction": "high_bad",
+        "kind": "gauge",
+        "threshold": None,
+        "threshold_op": None,
+        "tolerance": 0.1,
+    }
+    lines, sent, expected = [json.dumps({"open": opened})], 0, []
+    for at, verdict in played(incident)[::3]:
+        known = int(np.searchsorted(incident.at, at, side="right"))
+        points = list(
+            zip(incident.at[sent:known].tolist(), incident.values[sent:known].tolist(), strict=True)
+        )
+        lines.append(json.dumps({"at": at, "points": [*points, [at + 1, None]], "accepted_since": None}))
+        expected.append(verdict.value)
+        sent = known
+    program = Path(__file__).parents[2] / "benchmarks" / "verify_adapter.py"
+    said = subprocess.run(
+        [sys.executable, program],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert [json.loads(line)["verdict"] for line in said.stdout.splitlines()] == expected
+    assert "all_clear" in expected

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -53,21 +54,26 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be looked at. alert_at: when the trouble was noticed."""
+    """What is to be looked at. alert_at: when the trouble was noticed. waits: whether an all-clear may come of it."""
 
     subject: str
     alert_at: datetime
     checks: tuple[Checked, ...]
 
 
+    waits: bool = False
 @dataclass(frozen=True)
 class Found:
-    """What was found of a check. at, values: what was read. spark: the last hours of it, in one line."""
+    """What was found of a check. at, values: what was read."""
 
     judgement: Judgement
     at: Floats = field(default_factory=lambda: np.empty(0), repr=False)
     values: Floats = field(default_factory=lambda: np.empty(0), repr=False)
-    spark: str = ""
+
+    @cached_property
+    def spark(self) -> str:
+        """The last hours of it, in one line; few looks are told, so it is made when it is."""
+        return strip(self.judgement, self.at, self.values)
 
 
 class Judging:
@@ -122,7 +128,7 @@ class Judging:
             judgement = as_usual(judgement)
         if added.counter:
             at, values = growth(at, values)
-        return Found(judgement, at, values, strip(judgement, at, values))
+        return Found(judgement, at, values)
 
     def _judge(self, asked: Asked, check: Checked, at: Floats) -> Judge:
         """The one that knows this series, or a new one."""

@@ -28,10 +28,11 @@ from tocsin_verification.adding import Adding
 from tocsin_verification.drawing import drawn
 from tocsin_verification.events import VerificationEnded, VerificationStarted, Why
 from tocsin_verification.groups import SETTLES, Groups
+from tocsin_verification.judge.verdict import Verdict
 from tocsin_verification.judging import Asked, Found, Judging, Probe
 from tocsin_verification.keeping import Keeping
 from tocsin_verification.reading import Reader
-from tocsin_verification.verified import Verified, verified
+from tocsin_verification.verified import Verified, shows, verified
 
 LOOK = "verification.look"
 ANSWER = "verification.answer"
@@ -192,7 +193,8 @@ class Watching:
         if why := self._ends(incident, state, tx):
             tx.record(VerificationEnded(subject=number, at=tx.now, because=why))
             return None
-        return _asked(number, tx)
+        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
+        return replace(_asked(number, tx), waits=waits)
 
     def _ends(self, incident: Incident, state: Verified, tx: Transaction) -> str:
         if not state.checks:
@@ -236,9 +238,10 @@ def _asked(number: str, tx: Transaction) -> Asked:
 
 
 def _may_clear(asked: Asked, found: Mapping[str, Found]) -> bool:
-    """Whether the all-clear may be given for what was found."""
-    musts = [check for check in asked.checks if check.added.must]
-    return bool(musts) and all(found[one.name].judgement.verdict == "all_clear" for one in musts)
+    """Whether the all-clear may be given for what was found; a picture takes longer than all else."""
+    musts = [(check, found[check.name].judgement) for check in asked.checks if check.added.must]
+    seen = any(check.seen or shows(judgement) for check, judgement in musts)
+    return asked.waits and seen and all(one.verdict is Verdict.ALL_CLEAR for _, one in musts)
 
 
 def _fires_since(group: AlertGroup) -> Sequence[datetime]:

@@ -12,6 +12,9 @@ from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 BESIDE_TOLERANCE = 1.5
 """Standard deviations of a bin that count as normal where they are more than the tolerance."""
 
+SMOOTHED = 3
+"""Bins on either side over which what was before the onset is drawn smooth."""
+
 
 def explained(ground: Ground, state: State, times: Floats, read: Floats, now: float) -> Judgement:
     """The judgement of a state, from tidy samples."""
@@ -71,7 +74,8 @@ def _band(ground: Ground, now: float) -> Band:
     """What is normal, from two hours before the onset until now."""
     bins, expectation = ground.bins, ground.expectation(now)
     before = max(ground.begins - max(round(7200 / bins.width), 6), 0)
-    past = centred(ground.values[: ground.begins], 3)[before:]
+    beside = min(before, SMOOTHED)
+    past = centred(ground.values[before - beside : ground.begins], SMOOTHED)[beside:]
     until = int(np.searchsorted(expectation.at, now)) + 1
     middles = bins.starts(before, ground.begins) + bins.width / 2
     at = np.concatenate([middles, expectation.at[:until]])
@@ -79,8 +83,8 @@ def _band(ground: Ground, now: float) -> Band:
     error = np.concatenate([np.zeros(len(past)), expectation.error[:until]])
     known = np.isfinite(mean)
     at, mean, error = at[known], mean[known], error[known]
-    beside = BESIDE_TOLERANCE * np.sqrt(error**2 + expectation.noise**2)
-    half = np.maximum(ground.question.tolerance * np.abs(mean), beside)
+    usual = BESIDE_TOLERANCE * np.sqrt(error**2 + expectation.noise**2)
+    half = np.maximum(ground.question.tolerance * np.abs(mean), usual)
     low = mean - half
     if np.nanmin(ground.values) >= 0:  # what was never negative will not be
         low = np.maximum(low, 0.0)

@@ -32,6 +32,8 @@ PROBE_GAP = 5 * 60.0
 
 FAR = 2.0
 """So many times as far from what is expected as what is normal goes, a single sample shows that something was wrong."""
+_BACK = (Verdict.RECOVERING, Verdict.ALL_CLEAR)
+
 SILENT = 5 * 60.0
 
 
@@ -82,7 +84,7 @@ class Judging:
     def __init__(self) -> None:
         """Nothing is known yet."""
         self._judges: dict[tuple[str, str], tuple[Question, Judge]] = {}
-        self._answered: dict[tuple[str, str], float] = {}
+        self._answered: dict[tuple[str, str], tuple[float, float]] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def look(
@@ -158,26 +160,18 @@ class Judging:
             raise Unreadable(f"there is no probe {check.added.probe!r} any more")
         probed = await probes[check.added.probe].probe()
         key, last = (asked.subject, check.name), check.judged
-        looked = self._answered.get(key)
-        self._answered[key] = now
         relapses = last.relapses if last is not None else 0
         if not probed.ok:
-            was_back = (
-                last is not None and last.verdict in (Verdict.RECOVERING, Verdict.ALL_CLEAR) and check.seen
-            )
+            self._answered.pop(key, None)
+            was_back = last is not None and last.verdict in _BACK and check.seen
             return Found(
                 Judgement(
                     Verdict.NOT_YET, now, missing=probed.why, relapses=relapses + (1 if was_back else 0)
                 )
             )
-        since = now
-        if (
-            last is not None
-            and last.back_since is not None
-            and looked is not None
-            and now - looked <= PROBE_GAP
-        ):
-            since = last.back_since.timestamp()
+        looked, since = self._answered.get(key, (now, now))
+        since = since if now - looked <= PROBE_GAP else now
+        self._answered[key] = now, since
         hold = (
             max(PROBE_HOLD * 2 ** min(relapses, 4), check.added.hold.total_seconds()) if check.seen else 0.0
         )

@@ -1,30 +1,27 @@
-"""Finds what an alert watches at a source: its own expression, and of the series that this gives the alert's own."""
+"""Finds what an alert watches at a source: of the series that its own expression gives the alert's own."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from tocsin.api import Source
-from tocsin_verification.expressions import Own, choose, narrowed, take_apart
-from tocsin_verification.reading import FINE, MOST_SERIES
+from tocsin_verification.expressions import choose, narrowed
+from tocsin_verification.reading import MOST_SERIES, Reader
 
 
 @dataclass(frozen=True)
-class Found:
-    """What to look at. own: with an expression that gives few series. labels: those of the alert's own among them."""
+class Meant:
+    """What to look at. expression: it gives few series. labels: those of the alert's own among them."""
 
-    own: Own
+    expression: str
     labels: Mapping[str, str]
 
 
-async def find(source: Source, expression: str, labels: Mapping[str, str], now: float) -> Found:
-    """What an alert with this expression and these labels watches; the source is asked once for how it is now.
+async def find(reader: Reader, source: str, expression: str, labels: Mapping[str, str], now: float) -> Meant:
+    """What an alert with these labels watches, by its expression without the comparison; the source is asked how it is now.
 
     Raises Unfit with the reason, for the end of a sentence about the alert's expression, or Unreadable.
     """
-    own = await asyncio.to_thread(take_apart, expression)  # of a hostile one it may take half a second
-    series = await source.read(own.expression, now, now, FINE)
+    series = await reader.at_once(source, expression, now)
     chosen = choose(series, labels)
     if len(series) > MOST_SERIES:
-        own = replace(own, expression=narrowed(own.expression, chosen, series))
-    return Found(own, dict(chosen.labels))
+        expression = narrowed(expression, chosen, series)
+    return Meant(expression, dict(chosen.labels))

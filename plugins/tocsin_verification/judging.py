@@ -11,7 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from tocsin.api import Unreadable
+from tocsin_verification.expressions import Unfit
 from tocsin_verification.figures import length
+from tocsin_verification.finding import Meant, find
 from tocsin_verification.judge.judging import Judge
 from tocsin_verification.judge.verdict import Direction, Floats, Judgement, Kind, Question, Verdict
 from tocsin_verification.reading import History, Reader
@@ -30,10 +32,10 @@ PROBE_HOLD = 10 * 60.0
 PROBE_GAP = 5 * 60.0
 """If nobody looked for so long, nobody knows whether it answered."""
 
-FAR = 2.0
-"""So many times as far from what is expected as what is normal goes, a single sample shows that something was wrong."""
 _BACK = (Verdict.RECOVERING, Verdict.ALL_CLEAR)
 
+FAR = 2.0
+"""So many times as far from what is expected as what is normal goes, a single sample shows that something was wrong."""
 SILENT = 5 * 60.0
 
 
@@ -61,9 +63,9 @@ class Asked:
     subject: str
     alert_at: datetime
     checks: tuple[Checked, ...]
-
-
     waits: bool = False
+
+
 @dataclass(frozen=True)
 class Found:
     """What was found of a check. at, values: what was read."""
@@ -85,6 +87,7 @@ class Judging:
         """Nothing is known yet."""
         self._judges: dict[tuple[str, str], tuple[Question, Judge]] = {}
         self._answered: dict[tuple[str, str], tuple[float, float]] = {}
+        self._meant: dict[tuple[str, str], Meant] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def look(
@@ -96,14 +99,15 @@ class Judging:
             try:
                 if check.added.probe:
                     return await self._probed(asked, check, probes, now)
-                series = await reader.read(check.added.source or only, check.added.expression, now)
-                meant = chosen(series, check.added.labels)
+                meant = await self._read(asked, check, reader, only, now)
                 async with (
                     self._one_at_a_time
                 ):  # the judge counts: several at once would only be in one another's way
                     return await asyncio.to_thread(self._judged, asked, check, meant, now)
             except Unreadable as error:
                 return lacking(str(error), now)
+            except Unfit as error:
+                return lacking(f"the alert's expression {error}", now)
             except Exception:
                 log.exception("%s: check %s can't be judged", asked.subject, check.name)
                 return lacking("Tocsin failed at it: see its log", now)
@@ -113,9 +117,21 @@ class Judging:
 
     def forget(self, subject: str, but: Sequence[str] = ()) -> None:
         """Its checks are looked at no more, but for these."""
-        for of in (self._judges, self._answered):
+        for of in (self._judges, self._answered, self._meant):
             for key in [key for key in of if key[0] == subject and key[1] not in but]:
                 del of[key]
+
+    async def _read(self, asked: Asked, check: Checked, reader: Reader, only: str, now: float) -> History:
+        """The series that is meant. Raises Unreadable, or Unfit of an alert's own expression."""
+        added, key = check.added, (asked.subject, check.name)
+        source, expression, labels = added.source or only, added.expression, added.labels
+        if added.because:
+            if key not in self._meant:
+                self._meant[key] = await find(reader, source, expression, labels, now)
+            expression, labels = self._meant[key].expression, self._meant[key].labels
+        found = await reader.read(source, expression, now)
+        same = [one for one in found if one.labels == labels]  # in the past there may have been others
+        return chosen(same or found, labels)
 
     def _judged(self, asked: Asked, check: Checked, series: History, now: float) -> Found:
         """In a thread of its own."""

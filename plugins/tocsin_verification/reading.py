@@ -175,6 +175,10 @@ class Reader:
             self._make_room()
             return kept.shown()
 
+    async def at_once(self, source: str, expression: str, now: float) -> Sequence[Series]:
+        """What it gives at this instant alone: all of its series, however many they are. Raises Unreadable."""
+        return await self._ask(source, _Question(expression, now, now, FINE), now)
+
     def drop(self, source: str, expression: str) -> None:
         """Nobody asks for that any more."""
         self._kept.pop((source, expression), None)

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tocsin.api import Alert, AllClearGiven
+from tocsin.api import Alert, AllClearGiven, Series
 from tocsin_verification.adding import MOST_OWN
 from tocsin_verification.events import CheckAdded, VerificationEnded, VerificationStarted
+from tocsin_verification.expressions import narrowed
 
 from tests.engine import alert, fires, over
 from tests.plugins.incident_parts import TABLES
@@ -141,7 +142,37 @@ async def test_the_series_is_the_alerts_own(metrics: Metrics) -> None:
     async with metrics(*OWN) as engine:
         subject = await engine.report(fires(watching("errors > 200", job="mail")))
         await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
-        assert [line for line in metrics.said() if "gives no series with the alert's labels" in line]
+        why = "the alert's expression gives 1 series now, and none of them may be the alert's"
+        assert [line for line in metrics.said() if f"cannot verify: {why}" in line]
+
+
+async def test_of_more_series_than_can_be_read_the_alerts_own_is(metrics: Metrics) -> None:
+    pods = [{"job": "web", "pod": str(number)} for number in range(30)]
+    metrics.source.series["errors"] = pods
+    mine = narrowed("errors", Series(pods[7], [], []), [Series(pod, [], []) for pod in pods])
+    metrics.source.series[mine] = [pods[7]]
+    metrics.source.breaks(mine, ago=300)
+    async with metrics(*OWN, crash=True) as engine:
+        subject = await engine.report(fires(watching("errors > 200", job="web", pod="7")))
+        await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
+        (report,) = [line for line in metrics.said() if "normally" in line]
+        assert report.startswith("03:00 1 TooManyErrors 30")
+    metrics.source.heals(mine)
+    async with metrics(*OWN) as engine:
+        await engine.advance(hours=2)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+    assert metrics.source.asked.count("errors") == 2  # once after each start
+
+
+async def test_what_had_other_labels_in_the_past_is_not_the_alerts(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=300)
+    metrics.source.series["errors"] = [{"job": "web", "pod": "7"}]
+    metrics.source.older["errors"] = [{"job": "web"}, {"pod": "7"}]
+    async with metrics(*OWN) as engine:
+        subject = await engine.report(fires(watching("errors > 200", job="web", pod="7")))
+        await engine.says("alice", f"!declare sev2 logins fail from {subject}", room="#ops")
+        (report,) = [line for line in metrics.said() if "normally" in line]
+        assert report.startswith("03:00 1 TooManyErrors 30")
 
 
 @pytest.mark.parametrize("expression", ["", "absent(errors)", "errors > 200 and latency > 2", "errors >"])

@@ -11,6 +11,7 @@ from tocsin.config import Document
 from tocsin.domain.event import Event
 from tocsin.sources import Series, Unreadable
 from tocsin.testing import HandClock, running
+from tocsin_verification.reading import MOST_SERIES
 
 from tests.engine import Engine
 from tests.plugins.incident_parts import TABLES
@@ -27,6 +28,8 @@ source = "scripted"
 direction = "high"
 """
 WITH = (*TABLES, CHECKS)
+SELDOM = CHECKS.replace("]\n", ']\nevery = "5m"\n', 1)
+"""Where hours pass and no minute matters."""
 
 
 def steady(at: float) -> float:
@@ -40,13 +43,16 @@ class Scripted:
     """A source whose metrics are steady but for what was done to them.
 
     bad: expression -> the stretches, in seconds since 1970, at which it shows that much more; gone: from when on there are no
-    samples of it. down: why nothing can be read, if nothing can. hangs: nothing is answered. asked: all expressions that
+    samples of it. series: the labels of all that it gives, if that isn't the one series of the job; older: of what it gave
+    in the past alone. down: why nothing can be read, if nothing can. hangs: nothing is answered. asked: all expressions that
     were read; asked_now is set each time, and meanwhile is called.
     """
 
     clock: HandClock
     bad: dict[str, list[list[float]]] = field(default_factory=dict)
     gone: dict[str, float] = field(default_factory=dict)
+    series: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    older: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     down: str = ""
     asked: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
@@ -63,10 +69,16 @@ class Scripted:
             raise Unreadable(self.down, down=True)
         first = math.ceil(start / step) * step
         at = [first + n * step for n in range(int((end - first) // step) + 1) if first <= end]
+        at = at if start < end else [end]
         last = self.gone.get(expression, math.inf)
         at = [one for one in at if one <= last]
         values = [self._value(expression, one) for one in at]
-        return [Series({"job": "web"}, at, values)] if at else []
+        labels = self.series.get(expression, [{"job": "web"}])
+        if start < end:
+            if len(labels) > MOST_SERIES:
+                raise Unreadable(f"source scripted has {len(labels)} series for this expression")
+            labels = [*labels, *self.older.get(expression, [])]
+        return [Series(one, at, values) for one in labels] if at else []
 
     def _value(self, expression: str, at: float) -> float:
         more = [much for begin, end, much in self.bad.get(expression, []) if begin <= at < end]

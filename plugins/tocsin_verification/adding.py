@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, listed
-from tocsin_verification.checks import LONGEST_EXPRESSION, MOST_CHECKS, Check, free, named, shared
+from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS, Check, free, named, shared
 from tocsin_verification.events import CheckAdded
 from tocsin_verification.expressions import Unfit, take_apart
 from tocsin_verification.verified import verified
@@ -126,12 +126,15 @@ class Adding:
         if words in self.checks:
             self._refuse_twice(incident, words, state.checks, tx)
             return tx.record(self._configured(incident.number, words, self.checks[words], tx))
-        if len(words) > LONGEST_EXPRESSION:
-            raise Refused(f"that is longer than {LONGEST_EXPRESSION:,} characters")
+        settings = "[plugins.verification.checks]"
+        if len(words) > LONGEST_TYPED:
+            raise Refused(
+                f"that is longer than {LONGEST_TYPED:,} characters: give it a name in {settings}, and add it by that"
+            )
         if len(self.sources) > 1:
             raise Refused(
-                f"which source, {listed(self.sources)}? Give the check a name and its source in "
-                "[plugins.verification.checks], and add it by that name"
+                f"there are several sources, {listed(self.sources)}: give the check a name and its source in "
+                f"{settings}, and add it by that name"
             )
         name, expression = named(words, [*state.checks, *self.checks])
         self._refuse_twice(incident, name, state.checks, tx)

@@ -13,6 +13,10 @@ MOST_CHECKS = 20
 """Of one incident: each is read and judged every minute."""
 
 LONGEST_EXPRESSION = 2000
+
+LONGEST_TYPED = 1500
+"""The same of one that is typed: a line of chat is cut at 2,000 characters, and half an expression says something else."""
+
 LONGEST_HOLD = timedelta(days=1)
 
 _ANY = Matchers()

@@ -7,11 +7,8 @@ import pytest
 from tests.plugins.incident_parts import declared, said
 from tests.plugins.postmortem_parts import exported
 from tests.plugins.test_postmortem import chapter
-from tests.plugins.verification_parts import WITH, Metrics
+from tests.plugins.verification_parts import SELDOM, WITH, Metrics
 from tests.tower import Tower, asks
-
-SELDOM = WITH[-1].replace("[plugins.verification]\n", '[plugins.verification]\nevery = "5m"\n', 1)
-"""Each look takes its time, and hours pass here."""
 
 TABLES = (*WITH[:-1], SELDOM, "[plugins.timeline]\n[plugins.postmortem]\n")
 SECTION = "How we know that it is over"

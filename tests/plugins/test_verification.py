@@ -6,7 +6,7 @@ from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
 from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
 
 from tests.plugins.incident_parts import TABLES, declared
-from tests.plugins.verification_parts import CHECKS, Metrics, happened
+from tests.plugins.verification_parts import SELDOM, Metrics, happened
 from tests.shown import edits, shown
 from tests.tower import Tower, asks
 
@@ -84,7 +84,7 @@ async def test_without_checks_nothing_is_another_than_before(metrics: Metrics) -
 
 
 async def test_what_never_showed_it_does_not_say_that_it_is_over(metrics: Metrics) -> None:
-    async with metrics() as engine:
+    async with metrics(*TABLES, SELDOM) as engine:
         await declared(engine, "sev2 logins fail")
         await engine.advance(hours=2)
         assert "all clear" not in "\n".join(metrics.said())
@@ -99,7 +99,7 @@ async def test_what_never_showed_it_does_not_say_that_it_is_over(metrics: Metric
 async def test_all_that_must_be_back_must_be(metrics: Metrics) -> None:
     metrics.source.breaks()
     metrics.source.breaks("latency")
-    async with metrics(*TABLES, CHECKS, SECOND) as engine:
+    async with metrics(*TABLES, SELDOM, SECOND) as engine:
         await declared(engine, "sev2 logins fail")
         metrics.source.heals()
         await engine.advance(hours=4)
@@ -112,7 +112,7 @@ async def test_all_that_must_be_back_must_be(metrics: Metrics) -> None:
 async def test_what_is_only_nice_to_have_keeps_nothing_from_the_all_clear(metrics: Metrics) -> None:
     metrics.source.breaks()
     metrics.source.breaks("latency")
-    async with metrics(*TABLES, CHECKS, SECOND + "must = false\n") as engine:
+    async with metrics(*TABLES, SELDOM, SECOND + "must = false\n") as engine:
         await declared(engine, "sev2 logins fail")
         metrics.source.heals()
         await engine.advance(hours=4)
@@ -124,7 +124,7 @@ async def test_what_is_only_nice_to_have_keeps_nothing_from_the_all_clear(metric
 
 async def test_half_way_back_is_not_back(metrics: Metrics) -> None:
     metrics.source.breaks()
-    async with metrics() as engine:
+    async with metrics(*TABLES, SELDOM) as engine:
         await declared(engine, "sev2 logins fail")
         await engine.advance(minutes=20)
         metrics.source.heals(left=60)
@@ -182,7 +182,7 @@ async def test_what_can_not_be_read_at_the_report_is_said_there(metrics: Metrics
 
 async def test_an_all_clear_is_taken_back_at_once(metrics: Metrics) -> None:
     metrics.source.breaks()
-    async with metrics() as engine:
+    async with metrics(*TABLES, SELDOM) as engine:
         await declared(engine, "sev2 logins fail")
         metrics.source.heals()
         await engine.advance(hours=3)
@@ -201,7 +201,7 @@ async def test_an_all_clear_is_taken_back_at_once(metrics: Metrics) -> None:
 
 async def test_a_relapse_after_the_end_reopens_it(metrics: Metrics) -> None:
     metrics.source.breaks()
-    async with metrics() as engine:
+    async with metrics(*TABLES, SELDOM) as engine:
         await declared(engine, "sev2 logins fail")
         metrics.source.heals()
         await engine.advance(hours=3)
@@ -216,7 +216,7 @@ async def test_a_relapse_after_the_end_reopens_it(metrics: Metrics) -> None:
 
 async def test_the_watch_comes_to_an_end(metrics: Metrics) -> None:
     metrics.source.breaks()
-    async with metrics() as engine:
+    async with metrics(*TABLES, SELDOM) as engine:
         await declared(engine, "sev3 logins fail")
         metrics.source.heals()
         await engine.advance(hours=3)

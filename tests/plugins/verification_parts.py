@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from tocsin import daemon
 from tocsin.config import Document
 from tocsin.domain.event import Event
 from tocsin.sources import Series, Unreadable
 from tocsin.testing import HandClock, running
-from tocsin_verification.reading import MOST_SERIES
+from tocsin_verification.reading import MOST_SERIES, Floats
 
 from tests.engine import Engine
 from tests.plugins.incident_parts import TABLES
@@ -32,10 +34,10 @@ SELDOM = CHECKS.replace("]\n", ']\nevery = "5m"\n', 1)
 """Where hours pass and no minute matters."""
 
 
-def steady(at: float) -> float:
+def steady(at: Floats) -> Floats:
     """A metric as it is when nothing is wrong: a day's wave, and a little noise that is the same each time."""
-    noise = math.sin(at / 60 * 12.9898) * 43758.5453
-    return USUAL + 10 * math.sin(at / 86400 * 2 * math.pi) + 4 * (noise - math.floor(noise) - 0.5)
+    noise = np.sin(at / 60 * 12.9898) * 43758.5453
+    return USUAL + 10 * np.sin(at / 86400 * 2 * np.pi) + 4 * (noise - np.floor(noise) - 0.5)
 
 
 @dataclass
@@ -67,22 +69,17 @@ class Scripted:
             await asyncio.Event().wait()
         if self.down:
             raise Unreadable(self.down, down=True)
-        first = math.ceil(start / step) * step
-        at = [first + n * step for n in range(int((end - first) // step) + 1) if first <= end]
-        at = at if start < end else [end]
-        last = self.gone.get(expression, math.inf)
-        at = [one for one in at if one <= last]
-        values = [self._value(expression, one) for one in at]
+        at = np.arange(math.ceil(start / step) * step, end + 1e-6, step) if start < end else np.array([end])
+        at = at[at <= self.gone.get(expression, math.inf)]
+        values = steady(at)
+        for begin, until, much in self.bad.get(expression, []):
+            values[(begin <= at) & (at < until)] += much
         labels = self.series.get(expression, [{"job": "web"}])
         if start < end:
             if len(labels) > MOST_SERIES:
                 raise Unreadable(f"source scripted has {len(labels)} series for this expression")
             labels = [*labels, *self.older.get(expression, [])]
-        return [Series(one, at, values) for one in labels] if at else []
-
-    def _value(self, expression: str, at: float) -> float:
-        more = [much for begin, end, much in self.bad.get(expression, []) if begin <= at < end]
-        return steady(at) + sum(more)
+        return [Series(one, at.tolist(), values.tolist()) for one in labels] if len(at) else []
 
     # What is done to it.
 

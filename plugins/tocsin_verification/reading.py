@@ -66,7 +66,8 @@ class History:
 @dataclass
 class _Kept:
     """What is known of an expression. at, failed_at: when it was read last, and when that failed last. rest: parts of the past
-    that are still to be read, and when to try again.
+    that are still to be read, and when to try again. samples: how many there are, an instant and a value being one; counted when
+    they change, as it is asked for at each question about any.
     """
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -77,12 +78,7 @@ class _Kept:
     rest: list[tuple[float, float]] = field(default_factory=list)
     rest_at: float = 0.0
     thinned_at: float = 0.0
-
-    @property
-    def samples(self) -> int:
-        """How many there are, an instant and a value being one."""
-        times = {id(one.at): len(one.at) for one in self.series.values()}
-        return (sum(times.values()) + sum(len(one.values) for one in self.series.values())) // 2
+    samples: int = 0
 
     def put(self, start: float, end: float, found: Sequence[Series]) -> None:
         """From start to end it was as was found now, whatever was known."""
@@ -117,6 +113,8 @@ class _Kept:
         found = [(labels, one) for labels, one in self.series.items() if len(one.at)]
         found.sort(key=lambda pair: pair[1].at[-1], reverse=True)
         self.series = dict(found[:MOST_SERIES])
+        times = {id(one.at): len(one.at) for one in self.series.values()}
+        self.samples = (sum(times.values()) + sum(len(one.values) for one in self.series.values())) // 2
 
 
 @dataclass

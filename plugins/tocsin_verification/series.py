@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tocsin_verification.judge.bins import medians
 from tocsin_verification.judge.verdict import Floats, Judgement
 
 _BEFORE = 2 * 3600.0
@@ -70,9 +71,10 @@ def _gaps(at: Floats) -> tuple[int, ...]:
         return ()
     edge = np.full(_NEAR, np.nan)
     around = np.lib.stride_tricks.sliding_window_view(np.concatenate([edge, steps, edge]), _NEAR)
-    before, after = around[: len(steps)].copy(), around[_NEAR + 1 :].copy()
+    lately = medians(around)
+    before, after = lately[: len(steps)].copy(), lately[_NEAR + 1 :].copy()
     before[0], after[-1] = after[0], before[-1]  # at an end there is one side alone
-    usual = np.fmax(np.nanmedian(before, axis=1), np.nanmedian(after, axis=1))
+    usual = np.fmax(before, after)
     return tuple(int(index) for index in np.flatnonzero(steps > _GAP * np.maximum(usual, 1e-9)))
 
 

@@ -322,6 +322,8 @@ async def test_whatever_comes_between_it_knows_what_a_fresh_reader_knows(seed: i
         assert set(other.at.tolist()) <= set(one_.at.tolist())
         assert len(one_.at) <= len(other.at) + 150
         assert one_.values.tolist() == [wave(at) for at in one_.at]
+    times = {id(one_.at): len(one_.at) for one_ in found}
+    assert reader.samples == (sum(times.values()) + sum(len(one_.values) for one_ in found)) // 2
 
 
 @pytest.mark.alone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import bursts, calm, incidents, irc, matrix, memory, rotas, starts, timers, turns
+from benchmarks import bursts, calm, checks, incidents, irc, matrix, memory, rotas, starts, timers, turns
 from benchmarks.ircds import NotThere
 from benchmarks.results import About, Row, write
 from benchmarks.servers import Lost
@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[Size], AsyncIterator[Row]]] = {
     "turns": turns.measure,
     "rotas": rotas.measure,
     "incidents": incidents.measure,
+    "checks": checks.measure,
 }
 
 

@@ -45,7 +45,7 @@ async def measure(size: Size) -> AsyncIterator[Row]:
 
 
 async def _round(name: str, posts: Sequence[bytes], found: Rounds) -> None:
-    async with serving(name) as server, _Watch(server.port) as watch:
+    async with serving(name) as server, Watch(server.port) as watch:
         await _warm(server)
         cpu = server.cpu()
         outcome = await burst(server.port, posts)
@@ -67,7 +67,7 @@ async def _warm(server: Server) -> None:
     await server.all_seen([WARM])
 
 
-class _Watch:
+class Watch:
     """Asks the server's event loop for next to nothing all the time, in a process of its own."""
 
     def __init__(self, port: int) -> None:

@@ -130,6 +130,10 @@ _HOW = [
     "*times direct* is times as many bare conversions from the wall clock of the zone as shifts come out, or as there are layers.",
     "",
     "Of incidents each command is asked for by a line from chat, until its answer is in the outbox; of each incident in turn.",
+    "",
+    "Checks are read from a real Prometheus on the same processors, which scrapes all their metrics four times a minute; *times direct*",
+    "is times as much as plain aiohttp takes to ask for the same, with as many questions at once, and to do nothing with it.",
+    "Memory is the daemon's. A look begins when it is due and ends when all that it found is kept.",
 ]
 _NOT_YET = [
     "Nothing was lost or refused, or there would be no such file. Not measured yet: outages of a chat server,",

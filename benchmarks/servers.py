@@ -118,22 +118,32 @@ class Server:
 
     def memory(self) -> float:
         """How much memory it holds, in MB."""
+        return self._status("VmRSS")
+
+    def peak(self) -> float:
+        """How much memory it held at most, in MB."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) * 1024 / 1e6
+        return int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) * 1024 / 1e6
 
 
 @asynccontextmanager
 async def serving(
-    name: str, folder: Path | None = None, *, ready: bool = True, chat: Chat | None = None
+    name: str, folder: Path | None = None, *, ready: bool = True, chat: Chat | None = None, tables: str = ""
 ) -> AsyncIterator[Server]:
-    """Tocsin, or the floor of that name; killed at the end. folder: of its state, if it is to be found again."""
+    """Tocsin, or the floor of that name; killed at the end.
+
+    folder: of its state, if it is to be found again. tables: further ones of its configuration.
+    """
     chat = chat or Chat()
     with TemporaryDirectory() as own:
         folder = folder or Path(own)
         port = _free_port()
         with _log(folder) as log:
             process = await asyncio.create_subprocess_exec(
-                *_command(name, folder, port, chat),
+                *_command(name, folder, port, chat, tables),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=-1,
                 stderr=log,
@@ -152,11 +162,11 @@ async def serving(
             await listening
 
 
-def _command(name: str, folder: Path, port: int, chat: Chat) -> list[str]:
+def _command(name: str, folder: Path, port: int, chat: Chat, tables: str) -> list[str]:
     if name in FLOORS:
         command = [sys.executable, "-m", "benchmarks.floors", name, str(port), str(folder)]
         return command + ([f"--irc={chat.irc}"] if chat.irc else [])
-    return [sys.executable, "-m", "tocsin", "run", "--config", str(write_config(folder, port, chat))]
+    return [sys.executable, "-m", "tocsin", "run", "--config", str(write_config(folder, port, chat, tables))]
 
 
 def write_config(folder: Path, port: int = 0, chat: Chat | None = None, tables: str = "") -> Path:

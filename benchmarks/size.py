@@ -15,7 +15,8 @@ class Size:
     alerts in one on IRC. minute: for how many seconds it is watched. rest: for how many before it Tocsin is left alone, so that
     a server has forgotten what it holds against whoever comes in. matrix_calm, matrix_storm: the same on Matrix.
     schedules, overrides: by which people are on call. incidents: that are open at once. members, happened: how many people
-    each has, and how many events. asked: how often each of them is asked about.
+    each has, and how many events. asked: how often each of them is asked about. checks: that each of them has, at metrics with so many
+    days of history, each looked at every so many seconds.
     """
 
     rounds: int
@@ -41,6 +42,9 @@ class Size:
     members: int
     happened: int
     asked: int
+    checks: int
+    history: int
+    looked_every: int
 
 
 WHOLE = Size(
@@ -67,6 +71,9 @@ WHOLE = Size(
     members=20,
     happened=500,
     asked=20,
+    checks=10,
+    history=28,
+    looked_every=60,
 )
 TINY = Size(
     rounds=1,
@@ -92,4 +99,7 @@ TINY = Size(
     members=4,
     happened=30,
     asked=2,
+    checks=2,
+    history=5,
+    looked_every=15,
 )

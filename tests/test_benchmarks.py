@@ -66,6 +66,19 @@ def test_they_run_on_a_real_homeserver(tmp_path: Path) -> None:
     assert refused["measured"] == {"": 0}
 
 
+@pytest.mark.alone
+def test_they_run_beside_a_real_prometheus(tmp_path: Path) -> None:
+    for name in ("prometheus", "promtool"):
+        program(name, "prometheus")
+    rows = written(tmp_path, run(tmp_path, "checks"))
+    (told,) = [row for row in rows if "until all are told" in row["what"]]
+    assert told["what"].startswith("6 checks of 3 incidents")
+    assert told["direct"] > 1
+    (asked,) = [row for row in rows if "questions to Prometheus" in row["what"]]
+    assert asked["measured"][""] >= 12, "each of six checks is read each quarter of a minute"
+    assert all(row["measured"][""] > 0 for row in rows if "stalls" in row["what"])
+
+
 def test_an_irc_server_that_is_missing_is_named(tmp_path: Path) -> None:
     code = "import os; os.environ['PATH'] = ''; import shutil; shutil.which = lambda *_, **__: None; "
     code += f"from benchmarks.__main__ import main; main(['irc', '--tiny', '--into', {str(tmp_path)!r}])"

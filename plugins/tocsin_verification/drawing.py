@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from tocsin.api import Picture
@@ -18,16 +17,14 @@ log = logging.getLogger(__name__)
 _UTC = ZoneInfo("UTC")
 
 
-async def drawn(
-    asked: Asked, found: Mapping[str, Found], mitigated_at: datetime | None = None
-) -> Picture | None:
+async def drawn(asked: Asked, found: Mapping[str, Found]) -> Picture | None:
     """The check that matters most, as a picture; None if there is nothing to draw, or it can't be drawn."""
     fit = [check for check in asked.checks if len(found[check.name].at) and found[check.name].judgement.band]
     if not fit:
         return None
     check = max(fit, key=lambda one: _matters(one, found[one.name]))
     try:
-        return await asyncio.to_thread(_draw, asked, check, found[check.name], mitigated_at)
+        return await asyncio.to_thread(_draw, asked, check, found[check.name])
     except NoPictures as error:
         log.info("%s: %s", asked.subject, error)
     except Exception:
@@ -39,8 +36,9 @@ def _matters(check: Checked, found: Found) -> tuple[bool, bool, bool]:
     return check.added.must, found.judgement.verdict is not Verdict.ALL_CLEAR, check.seen
 
 
-def _draw(asked: Asked, check: Checked, found: Found, mitigated_at: datetime | None) -> Picture:
+def _draw(asked: Asked, check: Checked, found: Found) -> Picture:
     """In a thread of its own: it takes tenths of a second."""
+    mitigated_at = asked.mitigated_at
     png = plot(
         found.judgement,
         found.at,

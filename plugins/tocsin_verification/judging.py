@@ -58,11 +58,15 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be looked at. alert_at: when the trouble was noticed. waits: whether an all-clear may come of it."""
+    """What is to be looked at. alert_at: when the trouble was noticed. mitigated_at: when it was said to be mitigated.
+
+    waits: whether people wait for the all-clear: it is an incident that goes on, and has none.
+    """
 
     subject: str
     alert_at: datetime
     checks: tuple[Checked, ...]
+    mitigated_at: datetime | None = None
     waits: bool = False
 
 

@@ -57,7 +57,7 @@ class Keeping:
                 self.shown[incident.number] = progress
                 telling.show(incident, progress, tx, anew=bool(changes))
             self._lacks(incident, state, found, tx)
-            if not self._says_it_all(incident, state, changes):
+            if not self._says_it_all(incident, state, changes, tx):
                 self._changed(incident, state, found, changes, tx)
         self._worse(incident, state, changes, tx)
         self._clear(tx.incident(incident.number), state, facts, picture, tx)
@@ -124,11 +124,13 @@ class Keeping:
 
     # What is over, and what is not after all.
 
-    def _says_it_all(self, incident: Incident, state: Verified, changes: Sequence[Change]) -> bool:
+    def _says_it_all(
+        self, incident: Incident, state: Verified, changes: Sequence[Change], tx: Transaction
+    ) -> bool:
         """Whether what changed is told in another message of the same turn."""
         if any(change.lost and change.now.added.must for change in changes):
             return state.cleared or not incident.active
-        return state.all_clear and not state.cleared and incident.open
+        return state.proven(tx.now) and not state.cleared and incident.open
 
     def _worse(self, incident: Incident, state: Verified, changes: Sequence[Change], tx: Transaction) -> None:
         lost = [change.fact for change in changes if change.lost and change.now.added.must]
@@ -164,9 +166,10 @@ class Keeping:
             text = "no check shows this incident, so none can tell when it is over"
             command = tx.typed(f"verify {number} add EXPR")
             tell_incident(incident, of_incident(incident, text, brief=text, command=command), tx)
-        if not state.all_clear or state.cleared or Clock.ALL_CLEAR in incident.clocks:
+        if not state.proven(tx.now) or state.cleared or Clock.ALL_CLEAR in incident.clocks:
             return
-        since, what = (mitigated, "it was mitigated") if mitigated else (incident.began_at, "it was declared")
+        began = "it was reopened" if incident.reopened else "it was declared"
+        since, what = (mitigated, "it was mitigated") if mitigated else (incident.began_at, began)
         back = recovered_at(standing(tx, incident))
         tx.record(incident.clear("; ".join(facts), "", tx.now, recovered_at=back))
         text = telling.clear_text(since, what, tx.now, facts)

@@ -64,6 +64,14 @@ class Checked:
         seen = self.seen or shows(judged)
         return replace(self, judged=judged, stood=judged.verdict, cannot=None, seen=seen)
 
+    def proven(self, since: datetime | None, now: datetime) -> bool:
+        """Whether it is all clear, and that by what was measured since then: it came back after that, or held for as long."""
+        judged = self.judged
+        if judged is None or judged.verdict is not Verdict.ALL_CLEAR:
+            return False
+        came_back = since is None or (judged.back_since is not None and judged.back_since >= since)
+        return came_back or (since is not None and now - since >= judged.hold)
+
 
 def shows(judged: CheckJudged | Judgement) -> bool:
     """Whether the incident shows in a check."""
@@ -76,7 +84,8 @@ class Verified:
     """How all checks of a subject stand.
 
     checks: by name. alert_at: when the trouble was noticed; None as long as nothing was checked. running: they are
-    looked at; since: when that began. cleared: they gave the all-clear, and it holds. unseen_told: as in that event. dropped: the names of those
+    looked at; since: when that began. cleared: they gave the all-clear, and it holds. reopened_at: when it was found
+    not to be over, last. unseen_told: as in that event. dropped: the names of those
     that somebody did not want.
     """
 
@@ -87,6 +96,7 @@ class Verified:
         self.running = False
         self.since: datetime | None = None
         self.cleared = False
+        self.reopened_at: datetime | None = None
         self.unseen_told = False
         self.dropped: set[str] = set()
 
@@ -100,6 +110,10 @@ class Verified:
         """Whether all that must be back is, for as long as it takes, and the incident showed in any of it."""
         musts = self.musts
         return any(one.seen for one in musts) and all(one.verdict is Verdict.ALL_CLEAR for one in musts)
+
+    def proven(self, now: datetime) -> bool:
+        """Whether the all-clear may be given: what was clear before an alert or a person said that it is back proves nothing."""
+        return self.all_clear and all(one.proven(self.reopened_at, now) for one in self.musts)
 
     @property
     def unseen(self) -> bool:
@@ -122,8 +136,10 @@ class Verified:
                 self.running = False
             case AllClearGiven():
                 self.cleared = not event.by
-            case AllClearWithdrawn() | IncidentReopened():
+            case AllClearWithdrawn():
                 self.cleared = False
+            case IncidentReopened():
+                self.cleared, self.reopened_at = False, event.at
             case UnseenTold():
                 self.unseen_told = True
             case CheckJudged() | CannotVerify() | LevelAccepted():

@@ -4,6 +4,7 @@ import pytest
 
 from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
 from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
+from tocsin_verification.judging import Asked
 
 from tests.plugins.incident_parts import TABLES, declared
 from tests.plugins.verification_parts import SELDOM, Metrics, happened
@@ -212,6 +213,43 @@ async def test_a_relapse_after_the_end_reopens_it(metrics: Metrics) -> None:
         (why,) = await happened(engine, "1", IncidentReopened)
         assert "errors " in why
         assert await engine.run.tocsin.turn(lambda tx: tx.incident("1").active)
+
+
+async def test_what_was_clear_before_it_was_reopened_proves_nothing(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        await engine.says("alice", "!done 1 a bug", room="#ops")
+        await engine.advance(minutes=20)
+        await engine.says("alice", "!reopen 1 logins fail again", room="#ops")
+        before = len(metrics.chat.said)
+        await engine.advance(minutes=20)
+        assert not [line for line in metrics.said(before) if "all clear" in line]
+        await engine.advance(minutes=10)
+        (told,) = [line for line in metrics.said(before) if "all clear" in line]
+        assert "min after it was reopened: errors " in told
+
+
+async def test_a_picture_is_drawn_for_the_all_clear_alone_with_all_that_is_known(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawings = []
+
+    async def draws(asked: Asked, found: object) -> None:  # noqa: ARG001 (as it is called)
+        drawings.append(asked)
+
+    monkeypatch.setattr("tocsin_verification.watching.drawn", draws)
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=5)
+        await engine.says("alice", "!mitigated 1 rolled back", room="#ops")
+        mitigated_at = metrics.clock.now()
+        metrics.source.heals()
+        await engine.advance(hours=3)
+        assert [asked.mitigated_at for asked in drawings] == [mitigated_at]
 
 
 async def test_the_watch_comes_to_an_end(metrics: Metrics) -> None:

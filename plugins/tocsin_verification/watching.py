@@ -235,10 +235,8 @@ class Watching:
 def _asked(number: str, tx: Transaction) -> Asked:
     state, incident = verified(number, tx), tx.find_incident(number)
     alert_at, checks = state.alert_at or tx.now, tuple(state.checks.values())
-    if incident is None:
-        return Asked(number, alert_at, checks)
-    waits = incident.open and Clock.ALL_CLEAR not in incident.clocks
-    return Asked(number, alert_at, checks, incident.clocks.get(Clock.MITIGATED), waits)
+    mitigated_at = incident.clocks.get(Clock.MITIGATED) if incident is not None else None
+    return Asked(number, alert_at, checks, mitigated_at)
 
 
 def _may_clear(asked: Asked, found: Mapping[str, Found]) -> bool:

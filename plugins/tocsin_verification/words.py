@@ -186,18 +186,24 @@ class _Told:
         it = self._it
         if self._lacking:
             return f"cannot verify: {self._lacking}"
-        bad_since = self._at("bad since", it.onset)
+        if it.verdict is Verdict.NOT_YET:
+            return self._bad
         if it.verdict is Verdict.ALL_CLEAR:
-            return _joined("clear", self._at("back since", it.back_since))
-        if it.verdict is Verdict.RECOVERING:
-            if it.back_since is None or it.hold <= 0:
-                return _joined("better, not back yet", bad_since)
-            again = f"relapsed {_times(it.relapses)} before" if it.relapses else ""
-            return _joined(f"back for {part_of(it.held, it.hold)}", again)
-        if it.relapses:
-            return f"bad again, relapsed {_times(it.relapses)}"
+            well, more = "clear", self._at("back since", it.back_since)
+        elif it.back_since is None or it.hold <= 0:
+            return _joined("better, not back yet", self._at("bad since", it.onset))
+        else:
+            well = f"back for {part_of(it.held, it.hold)}"
+            more = f"relapsed {_times(it.relapses)} before" if it.relapses else ""
+        # Of what is bad this moment the judge wants a little more to take back what it said.
+        return f"out of its range now, was {well}" if self._harmful else _joined(well, more)
+
+    @property
+    def _bad(self) -> str:
+        if self._it.relapses:
+            return f"bad again, relapsed {_times(self._it.relapses)}"
         steady = "not back yet" if self._harmful or not self._has_range else "not steady yet"
-        return _joined(steady, bad_since)
+        return _joined(steady, self._at("bad since", self._it.onset))
 
     def _said(self, value: float | None) -> str:
         return self._scale.said(value)

@@ -43,6 +43,11 @@ def fact(judgement: Judgement, direction: Direction = Direction.HIGH, unit: str 
             replace(BAD, value=0.012),
             f"error rate 2.1 % → 1.2 %, {NORMAL}: not back yet, bad since 13:52 UTC",
         ),
+        (replace(CLEAR, value=0.012), f"error rate 2.1 % → 1.2 %, {NORMAL}: out of its range now, was clear"),
+        (
+            replace(BACK, value=0.012),
+            f"error rate 2.1 % → 1.2 %, {NORMAL}: out of its range now, was back for 12 of 25 min",
+        ),
         (replace(BAD, onset=None), f"error rate 2.1 %, {NORMAL}: not back yet"),
         (
             replace(BAD, value=0.003),

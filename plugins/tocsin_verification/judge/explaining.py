@@ -9,8 +9,9 @@ from tocsin_verification.judge.ground import TOO_SHORT, Ground
 from tocsin_verification.judge.looking import State
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 
-BESIDE_TOLERANCE = 1.5
-"""Standard deviations of a bin that count as normal where they are more than the tolerance."""
+WITHIN = 1.5
+"""So many tolerances, or standard deviations of a bin where these are more, what is normal is shown to reach: what the judge
+takes for back lies in it, as good as always."""
 
 SMOOTHED = 3
 """Bins on either side over which what was before the onset is drawn smooth."""
@@ -24,11 +25,16 @@ def explained(ground: Ground, state: State, times: Floats, read: Floats, now: fl
         begin, end = np.searchsorted(times, [middle - half, middle + half])
         return float(np.mean(read[begin:end])) if end > begin else None
 
+    def latest() -> float | None:
+        """The mean of the last bin; once it is back, of what was since."""
+        begin = now - width if state.since is None else max(now - width, min(state.since, now))
+        return mean((begin + now) / 2, (now - begin) / 2 + 1.0)
+
     told = Judgement(
         state.verdict,
         now,
         missing=_missing(ground, state, times, now),
-        value=mean(now - width / 2, width / 2 + 1.0),
+        value=latest(),
         yesterday=mean(now - DAY, 3 * width),
         last_week=mean(now - 7 * DAY, 3 * width),
         relapses=state.relapses,
@@ -45,7 +51,7 @@ def explained(ground: Ground, state: State, times: Floats, read: Floats, now: fl
         worst = float(read[furthest]) if times[furthest] >= ground.onset_at else None
     return replace(
         told,
-        onset=ground.onset_at,
+        onset=_shown_since(ground, band, times, off),
         before=mean(ground.onset_at - 6 * width, 6 * width),
         expected=float(np.interp(now, band.at, band.expected)),
         low=float(np.interp(now, band.at, band.low)),
@@ -56,6 +62,18 @@ def explained(ground: Ground, state: State, times: Floats, read: Floats, now: fl
         hold=state.hold,
         band=band,
     )
+
+
+def _shown_since(ground: Ground, band: Band, times: Floats, off: Floats) -> float:
+    """When the trouble showed first: two samples of three, from one on, are beyond what is normal.
+
+    What is kept out of the baseline begins somewhat earlier, where nothing can be seen yet.
+    """
+    beyond = np.interp(times, band.at, band.high - band.expected)
+    shows = np.max([side * off for side in ground.sides], axis=0) > beyond
+    shows &= (times >= ground.onset_at) & (times <= ground.question.alert_at)
+    first = np.flatnonzero(shows[:-2] & (shows[1:-1] | shows[2:]))
+    return float(times[first[0]]) if len(first) else ground.onset_at
 
 
 def _missing(ground: Ground, state: State, times: Floats, now: float) -> str:
@@ -83,8 +101,8 @@ def _band(ground: Ground, now: float) -> Band:
     error = np.concatenate([np.zeros(len(past)), expectation.error[:until]])
     known = np.isfinite(mean)
     at, mean, error = at[known], mean[known], error[known]
-    usual = BESIDE_TOLERANCE * np.sqrt(error**2 + expectation.noise**2)
-    half = np.maximum(ground.question.tolerance * np.abs(mean), usual)
+    deviation = np.sqrt(error**2 + expectation.noise**2)
+    half = WITHIN * np.maximum(ground.question.tolerance * np.abs(mean), deviation)
     low = mean - half
     if np.nanmin(ground.values) >= 0:  # what was never negative will not be
         low = np.maximum(low, 0.0)

@@ -74,6 +74,9 @@ class Script:
             minutes = round(minutes % 1440 / 10) * 10
             return f"{14 + minutes // 60:02}:{minutes % 60:02}"
 
+        text = re.sub(
+            r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d+ \w{3} (?=\d\d:\d\d)", "", text
+        )  # it is past midnight
         text = re.sub(r"\(\+\d+s\)", "(+1m)", text)
         text = re.sub(r"after \d+s", "after 1m", text)
         return _TIME.sub(at, text)

@@ -68,7 +68,8 @@ async def test_four_weeks_are_means_of_five_minutes(graphite: Graphite) -> None:
 async def test_a_reader_has_four_weeks_of_it_and_goes_on(graphite: Graphite) -> None:
     reader = Reader({"main": source(graphite)})
     (found,) = await reader.read("main", "web.errors", NOW - 120)
-    assert found.at[0] == pytest.approx(NOW - 28 * DAY, abs=600)
+    # What is older than the four weeks that Graphite keeps is gone by the time that a long run of tests comes here.
+    assert NOW - 28 * DAY - 600 <= found.at[0] <= NOW - 28 * DAY + 7200
     assert np.diff(found.at).max() <= 600
     (later,) = await reader.read("main", "web.errors", NOW)
     assert later.at[-1] == NOW - 60

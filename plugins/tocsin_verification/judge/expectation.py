@@ -118,6 +118,7 @@ class _Habits:
             there = trailing(there, near)
             self.scales.append(_ratio(level, there))
             self.moves.append(np.nan_to_num(level - there))
+        self._means = [leading(profile, MEAN_OF) for profile in self.profiles]
         self._alike()
 
     def _lag(self, bins: int) -> Floats:
@@ -177,8 +178,10 @@ class _Habits:
         if self._size <= self.day * 2.2:
             return
         hours = max(int(LIKE_TODAY * 3600 / self.width), 3)
-        self._backs = [back for back in range(1, 29) if self._size > self.day * (back + 0.3)]
-        self.lags = np.array([self._lag(self.day * back) for back in self._backs])
+        backs = [back for back in range(1, 29) if self._size > self.day * (back + 0.3)]
+        means = leading(self._smooth, MEAN_OF)
+        self.lags = np.array([self._lag(self.day * back) for back in backs])
+        self._lag_means = np.array([self._before(means, self.day * back) for back in backs])
         now = self.values[: self.known]
         then = self.lags[:, : self.known]
         both = np.isfinite(then) & np.isfinite(now)
@@ -223,12 +226,6 @@ class _Habits:
             rows += self._by_likeness(self._lag_means[:, there], origins)
         return np.array(rows)
 
-    def prepare_trials(self) -> None:
-        self._means = [leading(profile, MEAN_OF) for profile in self.profiles]
-        if self.lags is not None:
-            means = leading(self._smooth, MEAN_OF)
-            self._lag_means = np.array([self._before(means, self.day * back) for back in self._backs])
-
     def _by_likeness(self, lags: Floats, origins: NDArray[np.int64]) -> list[Floats]:
         known = np.isfinite(lags)
         weight = np.where(known, self.alike[:, origins], 0.0)
@@ -244,7 +241,6 @@ class _Habits:
 def expected(bins: Bins, values: Floats, origin: int, ahead: int) -> Expectation:
     """What is expected of the bins after `origin`, `ahead` of them, from the values up to it. Values: some are known."""
     habits = _Habits(bins, values, origin, ahead)
-    habits.prepare_trials()
     known = habits.known
     usual = float(np.nanmean(habits.values[:known])) if np.isfinite(habits.values[:known]).any() else 0.0
     floor = 0.1 * abs(usual) + 1e-30

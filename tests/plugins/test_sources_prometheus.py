@@ -70,6 +70,15 @@ async def test_points_stand_at_multiples_of_the_step(prometheus: Prometheus) -> 
     assert found.at[-1] == NOW - 60
 
 
+@pytest.mark.parametrize("part", [0.0, 0.887, 0.886609, 0.886409, 0.9996, 0.1234999])
+async def test_a_single_instant_may_be_any_part_of_a_second(prometheus: Prometheus, part: float) -> None:
+    """A clock shows microseconds, and Prometheus knows milliseconds."""
+    at = NOW - 30 + part
+    found = last(await reads(prometheus.url).read('errors{service="db"}', at, at, 60))
+    assert list(found.at) == [pytest.approx(at, abs=0.0006)]
+    assert list(found.values) == [wave(NOW - 60)]
+
+
 async def test_each_series_has_its_labels(prometheus: Prometheus) -> None:
     found = await reads(prometheus.url).read("errors", NOW - 300, NOW, 60)
     assert [one.labels["service"] for one in found] == ['a"b\\c', "db"]

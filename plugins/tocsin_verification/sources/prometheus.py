@@ -95,10 +95,10 @@ class Prometheus:
 
 def _parts(start: float, end: float, step: float) -> Iterator[tuple[float, float]]:
     """The first and the last point of each stretch that is asked at once; all points are multiples of the step, but for
-    one that is asked for alone.
+    one that is asked for alone: it is a whole millisecond, as Prometheus reckons, so that its answer is of that time.
     """
     if start == end:
-        yield start, end
+        yield round(start, 3), round(end, 3)
         return
     first, last = math.ceil(start / step), math.floor(end / step)
     for begin in range(first, last + 1, MOST_POINTS):

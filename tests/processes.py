@@ -128,9 +128,11 @@ async def daemon(config: Path) -> AsyncIterator[Process]:
         yield await asyncio.to_thread(stack.enter_context, started(config))
 
 
-def until(holds: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait until something holds, looking again and again."""
+def until(
+    holds: Callable[[], object], patience: float = PATIENCE, what: Callable[[], object] = lambda: "it"
+) -> None:
+    """Wait until something holds, looking again and again. what: what is missing, if it never does."""
     deadline = time.perf_counter() + patience
     while not holds():
-        assert time.perf_counter() < deadline, "waited in vain"
+        assert time.perf_counter() < deadline, f"waited {patience:g} s in vain for {what()}"
         time.sleep(0.02)

@@ -151,7 +151,7 @@ class Client(Program):
             events = [event for event in self.heard if event.shows(what)]
             return events if len(events) >= times else None
 
-        return await self.knows(found)
+        return await self.knows(found, f"{times} of {what}")
 
     async def invited(self, room: str = "") -> str:
         """Wait for an invitation; the room."""
@@ -160,7 +160,7 @@ class Client(Program):
             rooms = [each for each, standing in self.memberships.items() if standing == "invite"]
             return next((each for each in rooms if room in {"", each}), None)
 
-        return await self.knows(found)
+        return await self.knows(found, "an invitation")
 
     def last(self) -> str:
         return "\n".join([super().last(), *(str(event) for event in self.heard[-10:])])

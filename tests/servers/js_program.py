@@ -74,14 +74,14 @@ class Program:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"id": number, "do": what, **how}).encode() + b"\n")
-        await self.knows(answer.done)
+        await self.knows(answer.done, f"an answer to {what}")
         done, refused = answer.result()
         if refused:
             raise Refused(refused["status"], refused)
         return done
 
-    async def knows(self, found: Callable[[], Found | None]) -> Found:
-        """Wait until something is found in what it has told."""
+    async def knows(self, found: Callable[[], Found | None], what: object = "it") -> Found:
+        """Wait until something is found in what it has told. what: what that is, for who reads that it never came."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while not (result := found()) and not self._reading.done():
@@ -89,7 +89,9 @@ class Program:
                     await self._news.wait()
                 if result:
                     return result
-        raise AssertionError(f"waited in vain; the last of what {self._script.name} has told:\n{self.last()}")
+        raise AssertionError(
+            f"waited in vain for {what}; the last of what {self._script.name} has told:\n{self.last()}"
+        )
 
     def last(self) -> str:
         """What it told last, for who looks into why something went wrong."""

@@ -58,10 +58,12 @@ class Child:
             self._popen = None
 
     def send(self, signal: int) -> None:
-        """Send it a signal that does not end it."""
+        """Send it a signal that does not end it. After SIGSTOP all of it stands still: on a busy machine that takes a while."""
         self.check()
         assert self._popen is not None
         self._popen.send_signal(signal)
+        if signal == SIGSTOP:
+            os.waitid(os.P_PID, self._popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def check(self) -> bool:
         """Whether it runs: true. Fails with its log if it ended by itself."""

@@ -122,10 +122,10 @@ def started(
 
 
 @asynccontextmanager
-async def daemon(config: Path) -> AsyncIterator[Process]:
+async def daemon(config: Path, run: Sequence[str | Path] = ()) -> AsyncIterator[Process]:
     """The same, while people go on living: it is waited for in a thread."""
     with ExitStack() as stack:
-        yield await asyncio.to_thread(stack.enter_context, started(config))
+        yield await asyncio.to_thread(stack.enter_context, started(config, run))
 
 
 def until(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import struct
 import subprocess
 import threading
 from base64 import b64encode
@@ -94,12 +95,14 @@ class Prometheus(programs.Server):
         rules: Iterable[Mapping[str, Any]] = (),
         every: str = "200ms",
         locked: bool = False,
+        writable: bool = False,
         flags: Sequence[str] = (),
     ) -> None:
         """Prepare one. alertmanager: its address. rules: as a rule file has them, such as {"alert": "ErrorsHigh",
         "expr": "errors > 0.05", "labels": {"severity": "critical"}}. every: how often it scrapes, and looks at its rules.
 
-        locked: who asks it must be `USER`, with `PASSWORD` (of tests.servers.alertmanager).
+        locked: who asks it must be `USER`, with `PASSWORD` (of tests.servers.alertmanager). writable: it takes what `write`
+        gives it, and what it scrapes besides.
         """
         super().__init__(folder)
         self.target = Target()
@@ -119,6 +122,8 @@ class Prometheus(programs.Server):
                 }
             ],
         }
+        if writable:
+            settings["storage"] = {"tsdb": {"out_of_order_time_window": "1d"}}
         if alertmanager:
             settings["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
         (self.folder / "prometheus.yml").write_text(json.dumps(settings))
@@ -131,6 +136,7 @@ class Prometheus(programs.Server):
             "--web.external-url=http://prometheus.test/",
             "--rules.alert.resend-delay=1s",
             "--log.level=warn",
+            *(["--web.enable-remote-write-receiver"] if writable else []),
             *flags,
         ]
         if locked:
@@ -160,6 +166,17 @@ class Prometheus(programs.Server):
             capture_output=True,
         )
         text.unlink()
+
+    def write(self, past: Past) -> None:
+        """Give a writable one samples while it runs, of any time, by the protocol of remote write."""
+        headers = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"}
+        link = HTTPConnection(programs.HOST, self.port, timeout=PATIENCE)
+        try:
+            link.request("POST", "/api/v1/write", _stored(_write_request(past)), headers)
+            answer = link.getresponse()
+            assert answer.status == 204, answer.read()
+        finally:
+            link.close()
 
     def has(self, expression: str) -> None:
         """Wait until the expression gives something now; after a start it takes 5 s before it scrapes."""
@@ -201,3 +218,27 @@ def _number(value: float) -> str:
         if math.isfinite(value)
         else {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN")
     )
+
+
+def _write_request(past: Past) -> bytes:
+    """In protobuf: WriteRequest{1: TimeSeries{1: Label{1: name, 2: value}, 2: Sample{1: value, 2: milliseconds}}}."""
+    labels = sorted({"__name__": past.name, **past.labels}.items())
+    of_all = b"".join(_part(1, _part(1, name.encode()) + _part(2, value.encode())) for name, value in labels)
+    for at, value in zip(past.at, past.values, strict=True):
+        of_all += _part(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(round(at * 1000)))
+    return _part(1, of_all)
+
+
+def _part(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
+
+
+def _stored(text: bytes) -> bytes:
+    """In the form of snappy, which may also leave a text as it is: it is cut into literals of 64 KiB at most."""
+    parts = [text[at : at + 0x10000] for at in range(0, len(text), 0x10000)]
+    return _varint(len(text)) + b"".join(b"\xf4" + struct.pack("<H", len(part) - 1) + part for part in parts)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from tocsin.api import Unreadable
 from tocsin.config.values import SecretSource
-from tocsin_verification.sources import http
+from tocsin_verification.sources import http, prometheus
 from tocsin_verification.sources.settings import SourceSettings
 
 from tests.plugins.source_parts import SECRET, Peer, kept_secret, reads, serving
@@ -160,6 +160,29 @@ async def test_an_endless_answer_is_not_read_to_its_end(peer: Peer) -> None:
     error = await refused(peer.url)
     assert str(error) == "source main answers with more than 4 MB: ask for less"
     assert not error.down
+
+
+@pytest.mark.parametrize("kind", ["prometheus", "graphite"])
+@pytest.mark.parametrize("part", ["[],", "{},", '"%d":0,', "0,"])
+async def test_an_answer_of_too_many_parts_is_not_taken_apart(peer: Peer, kind: str, part: str) -> None:
+    """It is short enough, but all else would stand still while it is read."""
+    some = "".join(part.replace("%d", f"{number}") for number in range(http.MOST_PARTS * 3))
+    peer.text = f"{{{some[:-1]}}}" if ":" in part else f"[{some[:-1]}]"
+    assert len(peer.text) < http.LONGEST_ANSWER
+    error = await refused(peer.url, kind=kind)
+    assert str(error) == "source main answers with more than can be read at once: ask for less"
+    assert not error.down
+
+
+async def test_the_longest_answer_that_is_asked_for_is_read(peer: Peer) -> None:
+    """Four weeks of twenty series, each with all its labels."""
+    many = range(http.MOST_SERIES)
+    labels = {f"label{number}": "http://a.test:80" for number in range(40)}
+    values = [[60 * at, f"{at}.123456789"] for at in range(prometheus.MOST_POINTS)]
+    result = [{"metric": {**labels, "n": f"{number}"}, "values": values} for number in many]
+    peer.text = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
+    found = await reads(peer.url).read("up", 0, 60 * (prometheus.MOST_POINTS - 1), 60)
+    assert [len(one.at) for one in found] == [prometheus.MOST_POINTS] * http.MOST_SERIES
 
 
 async def test_an_answer_that_swells_is_not_unpacked(peer: Peer) -> None:

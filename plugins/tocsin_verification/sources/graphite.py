@@ -41,7 +41,7 @@ class Graphite:
     async def answers(self) -> None:
         """Ask it the simplest that there is. Raises Unreadable."""
         answer = await self.server.ask(SIMPLEST)
-        self._read(answer, 0, 60, 60)
+        await asyncio.to_thread(self._read, answer, 0, 60, 60)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         since = math.floor(start - _BEFORE)

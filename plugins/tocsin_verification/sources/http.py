@@ -31,6 +31,11 @@ AT_ONCE = 4
 LONGEST_ANSWER = 4 * 1024 * 1024
 """In bytes: twenty series of 5,000 samples are 2.6 MB, and take 30 ms to read."""
 
+MOST_PARTS = 125_000
+"""So many lists, objects and members an answer may have, and twice as many values. Twenty series of 5,000 samples have 100,000.
+While JSON is read nothing else goes on, in whichever thread: for so much it is 70 ms, for 4 MB of empty lists a second.
+"""
+
 MOST_SERIES = 20
 """So many series an expression may give: each is watched by itself, and more are nothing that people look at."""
 
@@ -133,6 +138,8 @@ class Server:
                     if len(body) > LONGEST_ANSWER:
                         most = f"{LONGEST_ANSWER // 1024 // 1024} MB"
                         self.fails(f"answers with more than {most}: ask for less", down=False)
+                if sum(map(body.count, b"[{:")) > MOST_PARTS or body.count(b",") > 2 * MOST_PARTS:
+                    self.fails("answers with more than can be read at once: ask for less", down=False)
                 return Answer(answer.status, answer.content_type, bytes(body))
         except TimeoutError:
             raise

@@ -38,7 +38,7 @@ class Prometheus:
     async def answers(self) -> None:
         """Ask it the simplest that there is. Raises Unreadable."""
         answer = await self.server.ask(SIMPLEST)
-        self._read(answer, 0, 0, MOST_SERIES)
+        await asyncio.to_thread(self._read, answer, 0, 0, MOST_SERIES)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         parts = list[Mapping[Labels, Samples]]()

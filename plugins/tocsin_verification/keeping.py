@@ -111,16 +111,20 @@ class Keeping:
         self, incident: Incident, state: Verified, found: Mapping[str, Found], tx: Transaction
     ) -> None:
         """Say what can't be verified for so long that it is no hiccup."""
-        lacks = []
+        lacks, mistyped = [], ""
         for check, missing in telling.lacking(state, found, tx.now - 2 * self.every):
             tx.record(missing)
             lacks.append(telling.cannot_line(check, missing.missing, tx))
-        self._tell(incident, lacks, f"cannot verify {counted(len(lacks), 'check')}", tx)
+            if check.added.by and check.stood is None:
+                mistyped = tx.typed(f"verify {incident.number} drop {check.name}")
+        self._tell(incident, lacks, f"cannot verify {counted(len(lacks), 'check')}", tx, command=mistyped)
 
-    def _tell(self, incident: Incident, facts: Sequence[str], text: str, tx: Transaction) -> None:
+    def _tell(
+        self, incident: Incident, facts: Sequence[str], text: str, tx: Transaction, *, command: str = ""
+    ) -> None:
         """Say something that nobody may miss, where the incident is talked about."""
         if facts:
-            tell_incident(incident, telling.message(incident, facts, text), tx)
+            tell_incident(incident, telling.message(incident, facts, text, command=command), tx)
 
     # What is over, and what is not after all.
 

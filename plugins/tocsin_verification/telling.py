@@ -132,13 +132,17 @@ def worst_first(checks: Iterable[Checked]) -> list[Checked]:
 def lacking(
     state: Verified, found: Mapping[str, Found], before: datetime
 ) -> Sequence[tuple[Checked, CannotVerify]]:
-    """The checks that can't be verified since that time or longer, and were not told to be so; with what is to be kept of it."""
+    """The checks that can't be verified since that time or longer, and were not told to be so; with what is to be kept of it.
+
+    One that somebody added, and that never gave anything, is among them at once: they may have mistyped it.
+    """
     lacks = []
     for check in state.checks.values():
         judged, one = check.judged, found.get(check.name)
         if judged is None or one is None or judged.verdict is not Verdict.CANT_TELL:
             continue
-        if one.judgement.verdict is Verdict.CANT_TELL and check.cannot is None and judged.at <= before:
+        long_enough = judged.at <= before or (check.added.by and check.stood is None)
+        if one.judgement.verdict is Verdict.CANT_TELL and check.cannot is None and long_enough:
             at = datetime.fromtimestamp(one.judgement.at, UTC)
             missing = one.judgement.missing
             told = CannotVerify(

@@ -179,7 +179,7 @@ async def test_the_longest_answer_that_is_asked_for_is_read(peer: Peer) -> None:
     many = range(http.MOST_SERIES)
     labels = {f"label{number}": "http://a.test:80" for number in range(40)}
     values = [[60 * at, f"{at}.123456789"] for at in range(prometheus.MOST_POINTS)]
-    result = [{"metric": {**labels, "n": f"{number}"}, "values": values} for number in many]
+    result: list[Any] = [{"metric": {**labels, "n": f"{number}"}, "values": values} for number in many]
     peer.text = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
     found = await reads(peer.url).read("up", 0, 60 * (prometheus.MOST_POINTS - 1), 60)
     assert [len(one.at) for one in found] == [prometheus.MOST_POINTS] * http.MOST_SERIES

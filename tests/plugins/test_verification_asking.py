@@ -96,6 +96,24 @@ async def test_with_the_last_one_all_of_it_ends_and_it_can_be_added_again(metric
         assert len(await happened(engine, "1", AllClearGiven)) == 1
 
 
+# What is added is tried at once.
+
+
+async def test_what_was_mistyped_is_told_at_the_first_look(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    metrics.source.series["many"] = [{"job": "web"}, {"job": "db"}]
+    async with metrics(*WITH) as engine:
+        await declared(engine, "sev2 logins fail")
+        said = await asks(engine, "alice", "!verify 1 add many", room="#ops")
+        wrong = "the expression gives 2 series: make one of them, such as with sum(\u2026)"
+        assert said[1:] == [
+            f"1 cannot verify check1: {wrong} (since 03:00 UTC) \u00b7 !verify 1 drop check1",
+        ]
+        before = len(metrics.chat.said)
+        await engine.advance(minutes=30)
+        assert not [line for line in metrics.said(before) if "check1" in line]  # once is enough
+
+
 # Another level is normal.
 
 

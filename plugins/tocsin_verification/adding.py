@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, listed
 from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS, Check, free, named, shared
 from tocsin_verification.events import CheckAdded
-from tocsin_verification.expressions import Unfit, take_apart
+from tocsin_verification.expressions import Own, Unfit, take_apart
 from tocsin_verification.verified import verified
 
 ADD = "verify [INCIDENT] add [NAME:] EXPR\u2026"
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 MOST_OWN = 3
 """So many of an incident's checks are its alerts' own: in a storm each would be, and they say much the same."""
+
+MOST_TRIED = 10
+"""So many expressions are taken apart for that: who sends alerts may send thousands of them, and the parser takes its time."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,19 @@ class Adding:
         """What these alerts watch themselves, each a check; of many the first few."""
         there = [one.added for one in verified(subject, tx).checks.values() if one.added.because]
         known = {(one.expression, *sorted(one.labels.items())) for one in there}
-        found = list[CheckAdded]()
+        found, tried = list[CheckAdded](), dict[str, Own | None]()
         for group, alert in _firing(alerts):
             source = self.own.get(group.receiver, self.own.get("", ""))
             if len(there) + len(found) >= MOST_OWN:
                 break
             if not source or not alert.expression:
                 continue
-            try:
-                own = take_apart(alert.expression)
-            except Unfit as error:
-                log.info("%s: the expression of %s %s: it is no check", subject, alert.name, error)
+            if alert.expression not in tried:
+                if len(tried) >= MOST_TRIED:
+                    continue
+                tried[alert.expression] = _taken_apart(subject, alert)
+            own = tried[alert.expression]
+            if own is None:
                 continue
             labels = shared(alert.labels)
             if (own.expression, *sorted(labels.items())) in known:
@@ -153,6 +158,14 @@ class Adding:
         if name in there:
             drop = tx.typed(f"verify {incident.number} drop {name}")
             raise Refused(f"{incident.number} has a check {name} already: {drop} drops it")
+
+
+def _taken_apart(subject: str, alert: Alert) -> Own | None:
+    try:
+        return take_apart(alert.expression)
+    except Unfit as error:
+        log.info("%s: the expression of %s %s: it is no check", subject, alert.name, error)
+        return None
 
 
 def _firing(groups: Iterable[AlertGroup]) -> Iterator[tuple[AlertGroup, Alert]]:

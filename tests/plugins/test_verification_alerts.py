@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tocsin.api import Alert, AllClearGiven, Series
-from tocsin_verification.adding import MOST_OWN
+from tocsin_verification.adding import MOST_OWN, MOST_TRIED
 from tocsin_verification.events import CheckAdded, VerificationEnded, VerificationStarted
 from tocsin_verification.expressions import narrowed
 
@@ -191,3 +191,19 @@ async def test_of_a_storm_the_first_few_are_checked(metrics: Metrics) -> None:
         subject = await engine.report(fires(*many))
         await engine.says("alice", f"!declare sev2 all fails from {subject}", room="#ops")
         assert len(await happened(engine, "1", CheckAdded)) == MOST_OWN
+
+
+async def test_of_many_that_are_no_checks_few_are_taken_apart(metrics: Metrics) -> None:
+    """It takes time, in which nothing else is done; one that many share is taken apart once."""
+    odd = [replace(watching("absent(errors)", job="web"), fingerprint=f"a{n:02}") for n in range(30)]
+    many = [
+        replace(watching(f"absent(e{n})" if n < MOST_TRIED else "errors > 200"), fingerprint=f"b{n:02}")
+        for n in range(1, MOST_TRIED + 2)
+    ]
+    async with metrics(*OWN) as engine:
+        one = await engine.report(fires(*odd, many[-1]))
+        await engine.says("alice", f"!declare sev2 all fails from {one}", room="#ops")
+        assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
+        other = await engine.report(replace(fires(*odd, *many), key="other"))
+        await engine.says("alice", f"!declare sev2 all fails from {other}", room="#ops")
+        assert await happened(engine, "2", CheckAdded) == []

@@ -184,5 +184,10 @@ def answer(
         facts.append(fact if check.added.must else f"{fact} (nice to have)")
         if line.why and one.judgement.verdict is not Verdict.CANT_TELL:
             facts.append(line.why)
+    if state.all_clear and not state.cleared and incident.open and (until := state.holds_until(tx.now)):
+        said = "reopened" if incident.reopened else "declared"
+        facts.append(
+            f"clear before it was {said}: all clear once it holds until {written(until, _UTC, tx.now)}"
+        )
     text = summary(state)
     return of_incident(incident, text, brief=text, lines=facts)

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tocsin.api import AllClearGiven, AllClearWithdrawn, Event, IncidentReopened, Transaction
+from tocsin.api import (
+    AllClearGiven,
+    AllClearWithdrawn,
+    Event,
+    IncidentDeclared,
+    IncidentReopened,
+    Transaction,
+)
 from tocsin_verification.events import (
     CannotVerify,
     CheckAdded,
@@ -28,6 +35,7 @@ MAKING = (
     VerificationEnded,
     AllClearGiven,
     AllClearWithdrawn,
+    IncidentDeclared,
     IncidentReopened,
 )
 """The events that this is made of."""
@@ -64,13 +72,12 @@ class Checked:
         seen = self.seen or shows(judged)
         return replace(self, judged=judged, stood=judged.verdict, cannot=None, seen=seen)
 
-    def proven(self, since: datetime | None, now: datetime) -> bool:
-        """Whether it is all clear, and that by what was measured since then: it came back after that, or held for as long."""
+    def holds_until(self, since: datetime) -> datetime:
+        """Until when it must hold if it is clear, as somebody said then that it is not over; that time if it came back later."""
         judged = self.judged
-        if judged is None or judged.verdict is not Verdict.ALL_CLEAR:
-            return False
-        came_back = since is None or (judged.back_since is not None and judged.back_since >= since)
-        return came_back or (since is not None and now - since >= judged.hold)
+        if judged is None or (judged.back_since is not None and judged.back_since >= since):
+            return since
+        return since + judged.hold
 
 
 def shows(judged: CheckJudged | Judgement) -> bool:
@@ -84,8 +91,8 @@ class Verified:
     """How all checks of a subject stand.
 
     checks: by name. alert_at: when the trouble was noticed; None as long as nothing was checked. running: they are
-    looked at; since: when that began. cleared: they gave the all-clear, and it holds. reopened_at: when it was found
-    not to be over, last. unseen_told: as in that event. dropped: the names of those
+    looked at; since: when that began. cleared: they gave the all-clear, and it holds. said_at: when an alert or a person said
+    last that it is not over. unseen_told: as in that event. dropped: the names of those
     that somebody did not want.
     """
 
@@ -96,7 +103,7 @@ class Verified:
         self.running = False
         self.since: datetime | None = None
         self.cleared = False
-        self.reopened_at: datetime | None = None
+        self.said_at: datetime | None = None
         self.unseen_told = False
         self.dropped: set[str] = set()
 
@@ -112,8 +119,15 @@ class Verified:
         return any(one.seen for one in musts) and all(one.verdict is Verdict.ALL_CLEAR for one in musts)
 
     def proven(self, now: datetime) -> bool:
-        """Whether the all-clear may be given: what was clear before an alert or a person said that it is back proves nothing."""
-        return self.all_clear and all(one.proven(self.reopened_at, now) for one in self.musts)
+        """Whether the all-clear may be given: what was clear before an alert or a person said that it is not proves nothing."""
+        return self.all_clear and self.holds_until(now) is None
+
+    def holds_until(self, now: datetime) -> datetime | None:
+        """Until when what is clear must hold to prove anything; None if it has held for long enough."""
+        if self.said_at is None:
+            return None
+        until = max((one.holds_until(self.said_at) for one in self.musts), default=now)
+        return until if until > now else None
 
     @property
     def unseen(self) -> bool:
@@ -138,8 +152,8 @@ class Verified:
                 self.cleared = not event.by
             case AllClearWithdrawn():
                 self.cleared = False
-            case IncidentReopened():
-                self.cleared, self.reopened_at = False, event.at
+            case IncidentDeclared() | IncidentReopened():
+                self.cleared, self.said_at = False, event.at
             case UnseenTold():
                 self.unseen_told = True
             case CheckJudged() | CannotVerify() | LevelAccepted():

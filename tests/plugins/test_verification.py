@@ -6,6 +6,7 @@ from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
 from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
 from tocsin_verification.judging import Asked
 
+from tests.engine import fires
 from tests.plugins.incident_parts import TABLES, declared
 from tests.plugins.verification_parts import SELDOM, Metrics, happened
 from tests.shown import edits, shown
@@ -230,6 +231,27 @@ async def test_what_was_clear_before_it_was_reopened_proves_nothing(metrics: Met
         await engine.advance(minutes=10)
         (told,) = [line for line in metrics.said(before) if "all clear" in line]
         assert "min after it was reopened: errors " in told
+
+
+async def test_what_was_clear_before_it_was_declared_proves_nothing(metrics: Metrics) -> None:
+    """Whoever declares it has seen something; the checks say what they know, and wait whether it stays so."""
+    async with metrics() as engine:
+        metrics.source.breaks(ago=0)
+        subject = await engine.report(fires())
+        await engine.says("alice", f"!ack {subject}", room="#ops")
+        await engine.advance(minutes=10)
+        metrics.source.heals()
+        await engine.advance(minutes=50)
+        await declared(engine, f"sev2 logins fail from {subject}")
+        (report,) = of_checks(metrics.said())
+        assert "back since 03:10 UTC" in report
+        await engine.advance(minutes=20)
+        answer = await asks(engine, "alice", "!verify 1")
+        assert "clear before it was declared: all clear once it holds until 04:25 UTC" in answer[-1]
+        assert await happened(engine, "1", AllClearGiven) == []
+        await engine.advance(minutes=10)
+        (told,) = [line for line in metrics.said() if "all clear" in line]
+        assert told.startswith("04:25 1 all clear, 25 min after it was declared: errors ")
 
 
 async def test_a_picture_is_drawn_for_the_all_clear_alone_with_all_that_is_known(

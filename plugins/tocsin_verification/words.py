@@ -3,7 +3,7 @@
 No line says that a metric is well unless the judge said so from data: what is missing stands in its place.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -64,7 +64,7 @@ def reported(
 
 def scale(judgement: Judgement, unit: str) -> Scale:
     """How the numbers of a judgement are written, in a line and in a picture."""
-    it = judgement
+    it = _of_nothing(judgement)
     known = [one for one in (it.value, it.worst, it.low, it.high, it.expected) if is_number(one)]
     bounds = [one for one in (it.low, it.high) if is_number(one)]
     apart = [(bounds[0], bounds[-1])] if bounds else []
@@ -74,12 +74,29 @@ def scale(judgement: Judgement, unit: str) -> Scale:
     return Scale.of(unit, known, apart=apart)
 
 
+_NOTHING = 1e-9
+
+
+def _of_nothing(judgement: Judgement) -> Judgement:
+    """Where nothing is normal, such as no errors, a judge leaves room for a trillionth: nobody need read that."""
+    it = judgement
+    if it.expected is None or not max(abs(it.expected), abs(it.low or 0.0), abs(it.high or 0.0)) < _NOTHING:
+        return it
+    if (
+        it.value is None or 0 < abs(it.value) < 1000 * _NOTHING
+    ):  # of what is as small as that each digit counts
+        return it
+    return replace(
+        it, expected=0.0, low=None if it.low is None else 0.0, high=None if it.high is None else 0.0
+    )
+
+
 class _Told:
     def __init__(
         self, name: str, judgement: Judgement, unit: str, direction: Direction, zone: ZoneInfo
     ) -> None:
         self._name = _shortened(name.strip() or "the metric", _LONGEST_NAME)
-        self._it = judgement
+        self._it = judgement = _of_nothing(judgement)
         self._direction = direction
         self._zone = zone
         self._value, self._worst = _number(judgement.value), _number(judgement.worst)
@@ -172,6 +189,8 @@ class _Told:
         known = [value for value in (self._value, self._worst, self._expected, high) if value is not None]
         if low is not None and low <= 0 and known and min(known) >= 0:
             low = None if high else 0.0  # what was never below zero isn't normally so
+        if high == 0 and low in (None, 0):
+            return ", normally 0 at this hour"
         if low is not None and high is not None:
             return f", normally {self._scale.between(low, high)} at this hour"
         if high is not None:

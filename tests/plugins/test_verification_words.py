@@ -99,6 +99,16 @@ def test_the_fact_stands_first(judgement: Judgement, line: str) -> None:
     assert fact(judgement) == line
 
 
+@pytest.mark.parametrize("low", [None, 0.0, -1.5e-12])
+def test_where_nothing_is_normal_that_is_said(low: float | None) -> None:
+    """The judge leaves room for a trillionth."""
+    nothing = replace(CLEAR, value=0.0, worst=5.0, expected=0.0, low=low, high=1.5e-12)
+    usual = "normally 0 at this hour"
+    assert fact(nothing, unit="") == f"error rate 5 → 0, {usual}: clear, back since 15:35 UTC"
+    bad = replace(nothing, verdict=Verdict.NOT_YET, value=5.0, back_since=None)
+    assert fact(bad, unit="") == f"error rate 5, {usual}: not back yet, bad since 13:52 UTC"
+
+
 def test_what_is_beyond_normal_is_so_in_the_digits_too() -> None:
     line = fact(replace(BAD, value=0.0041))
     assert line.startswith("error rate 2.10 % → 0.41 %, normally 0.20–0.40 % at this hour: not back yet")

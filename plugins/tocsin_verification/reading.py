@@ -51,9 +51,13 @@ MOST_SAMPLES = 8_000_000
 """So many samples are kept in all: 750 series, 125 MB."""
 
 
+LARGEST = 1e100
+"""What is larger is no measurement, and the judge can't compute with it: of its squares no sum can be made."""
+
+
 @dataclass(frozen=True, eq=False)
 class History:
-    """What was measured of one thing, up to now. at: seconds since 1970, ascending; values: as many, all finite.
+    """What was measured of one thing, up to now. at: seconds since 1970, ascending; values: as many, all finite and less than `LARGEST`.
 
     Neither is ever changed: what is new makes new ones.
     """
@@ -248,7 +252,7 @@ def _with(known: History | None, labels: Labels, start: float, end: float, new: 
     first, last = np.searchsorted(at, start, side="left"), np.searchsorted(at, end, side="right")
     new_at = np.asarray(new.at if new is not None else (), np.float64)
     new_values = np.asarray(new.values if new is not None else (), np.float64)
-    within = (new_at >= start) & (new_at <= end)
+    within = (new_at >= start) & (new_at <= end) & (np.abs(new_values) < LARGEST)
     return History(
         dict(labels),
         _frozen(np.concatenate((at[:first], new_at[within], at[last:]))),

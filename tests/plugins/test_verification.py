@@ -1,5 +1,7 @@
 """An incident with checks, from its declaration to the all-clear, and what is told of it."""
 
+import sys
+
 import pytest
 
 from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
@@ -156,6 +158,17 @@ async def test_a_source_that_is_down_is_told_once_and_never_taken_for_over(metri
         metrics.source.down = ""
         await engine.advance(hours=2)
         assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_what_is_too_large_to_compute_with_is_no_all_clear(metrics: Metrics) -> None:
+    """Some exporters give the largest number that there is for what they don't know."""
+    metrics.source.breaks(ago=300)
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.breaks(ago=0, much=sys.float_info.max)
+        await engine.advance(hours=2)
+        assert await happened(engine, "1", AllClearGiven) == []
+        assert [line for line in metrics.said() if "cannot verify errors: no data for" in line]
 
 
 async def test_samples_that_stop_are_told_with_what_is_missing(metrics: Metrics) -> None:

@@ -38,9 +38,11 @@ def line_of(check: Checked, judgement: Judgement, zone: ZoneInfo = _UTC) -> Line
         known = judgement.verdict is not Verdict.CANT_TELL
         return Lines(_probed(check, judgement, zone), "", "", known)
     added = check.added
-    if judgement.verdict is Verdict.ALL_CLEAR and judgement.onset is None:
+    accepted = check.accepted.timestamp() if check.accepted is not None else None
+    if judgement.verdict is Verdict.ALL_CLEAR and judgement.onset is None and accepted is None:
         return Lines(report_of(check, judgement, zone), "", "", known=True)
-    return lines(check.name, judgement, unit=added.unit, direction=added.direction, zone=zone)
+    unit, direction = added.unit, added.direction
+    return lines(check.name, judgement, unit=unit, direction=direction, zone=zone, accepted=accepted)
 
 
 def report_of(check: Checked, judgement: Judgement, zone: ZoneInfo = _UTC) -> str:

@@ -40,13 +40,14 @@ def lines(
     unit: str = "",
     direction: Direction = Direction.BOTH,
     zone: ZoneInfo = _UTC,
+    accepted: float | None = None,
 ) -> Lines:
     """How a check stands, for people who wait until it is over.
 
     name: of the check. unit: of its values, as `Scale.of` takes it. direction: which side does harm. zone: of those
-    who read it.
+    who read it. accepted: since when the level of then is normal by somebody's word, whatever was normal before.
     """
-    told = _Told(name, judgement, unit, direction, zone)
+    told = _Told(name, judgement, unit, direction, zone, accepted=accepted)
     return Lines(told.standing(), told.comparisons(), told.state(), told.known)
 
 
@@ -86,23 +87,31 @@ def _of_nothing(judgement: Judgement) -> Judgement:
         it.value is None or 0 < abs(it.value) < 1000 * _NOTHING
     ):  # of what is as small as that each digit counts
         return it
-    return replace(
-        it, expected=0.0, low=None if it.low is None else 0.0, high=None if it.high is None else 0.0
-    )
+    return replace(it, expected=0.0, low=0.0, high=0.0)
 
 
 class _Told:
     def __init__(
-        self, name: str, judgement: Judgement, unit: str, direction: Direction, zone: ZoneInfo
+        self,
+        name: str,
+        judgement: Judgement,
+        unit: str,
+        direction: Direction,
+        zone: ZoneInfo,
+        *,
+        accepted: float | None = None,
     ) -> None:
         self._name = _shortened(name.strip() or "the metric", _LONGEST_NAME)
+        self._scale = scale(judgement, unit)
+        if accepted is not None:  # what it knows of normal is of before that
+            judgement = replace(judgement, low=None, high=None, expected=None)
+        self._accepted = accepted
         self._it = judgement = _of_nothing(judgement)
         self._direction = direction
         self._zone = zone
         self._value, self._worst = _number(judgement.value), _number(judgement.worst)
         self._low, self._high = _number(judgement.low), _number(judgement.high)
         self._expected = _number(judgement.expected)
-        self._scale = scale(judgement, unit)
 
     def standing(self) -> str:
         if self._lacking:
@@ -185,12 +194,12 @@ class _Told:
 
     @property
     def _normally(self) -> str:
+        if self._accepted is not None:
+            return f", {self._at('accepted as normal since', self._accepted)}"
         low, high = self._low, self._high
         known = [value for value in (self._value, self._worst, self._expected, high) if value is not None]
         if low is not None and low <= 0 and known and min(known) >= 0:
             low = None if high else 0.0  # what was never below zero isn't normally so
-        if high == 0 and low in (None, 0):
-            return ", normally 0 at this hour"
         if low is not None and high is not None:
             return f", normally {self._scale.between(low, high)} at this hour"
         if high is not None:
@@ -209,6 +218,8 @@ class _Told:
             return self._bad
         if it.verdict is Verdict.ALL_CLEAR:
             well, more = "clear", self._at("back since", it.back_since)
+        elif self._accepted is not None and it.back_since is None:
+            return "not there for long enough yet"
         elif it.back_since is None or it.hold <= 0:
             return _joined("better, not back yet", self._at("bad since", it.onset))
         else:

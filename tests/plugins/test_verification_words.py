@@ -109,6 +109,19 @@ def test_where_nothing_is_normal_that_is_said(low: float | None) -> None:
     assert fact(bad, unit="") == f"error rate 5, {usual}: not back yet, bad since 13:52 UTC"
 
 
+@pytest.mark.parametrize(
+    ("judgement", "state"),
+    [
+        (replace(CLEAR, value=0.021), "clear, back since 15:35 UTC"),
+        (replace(BACK, value=0.021), "back for 12 of 25 min"),
+        (replace(BACK, value=0.021, back_since=None), "not there for long enough yet"),
+    ],
+)
+def test_where_somebody_said_what_is_normal_the_past_does_not(judgement: Judgement, state: str) -> None:
+    line = lines("errors", judgement, unit="ratio", accepted=AT - 1800).fact
+    assert line == f"errors 2.1 %, accepted as normal since 15:30 UTC: {state}"
+
+
 def test_what_is_beyond_normal_is_so_in_the_digits_too() -> None:
     line = fact(replace(BAD, value=0.0041))
     assert line.startswith("error rate 2.10 % → 0.41 %, normally 0.20–0.40 % at this hour: not back yet")

@@ -11,6 +11,7 @@ from tocsin.api import (
     Picture,
     Transaction,
     counted,
+    first_few,
     of_incident,
     tell_incident,
 )
@@ -23,6 +24,8 @@ from tocsin_verification.relapse import relapsed
 from tocsin_verification.reporters import waiting
 from tocsin_verification.standing import recovered_at, standing
 from tocsin_verification.verified import Verified, verified
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,9 @@ class Keeping:
         tx.record(incident.clear("; ".join(facts), "", tx.now, recovered_at=back))
         text = telling.clear_text(since, what, tx.now, facts)
         lines = list(facts) if len(facts) > 1 else []
+        groups = filter(None, map(tx.find_group, incident.groups))
+        if firing := [group.id for group in groups if group.open]:
+            lines.append(f"still firing: {first_few(firing, MOST_NAMED)}")
         if names := waiting(number, tx):
             lines.append(f"waiting for {', '.join(names)}: {tx.typed('confirm')}")
         command = tx.typed(f"done {number} CAUSE") if incident.active else ""

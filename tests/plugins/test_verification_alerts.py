@@ -139,6 +139,21 @@ async def test_what_an_alert_watches_is_a_check_of_its_incident(metrics: Metrics
         assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
 
 
+async def test_the_all_clear_names_the_alerts_that_still_fire(metrics: Metrics) -> None:
+    """Not each of them says what it watches, so that its metric was looked at."""
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN) as engine:
+        first = await engine.report(fires(watching("errors > 200", job="web")))
+        other = await engine.report(fires(watching("absent(mails)"), key="other"))
+        await engine.says("alice", f"!declare sev2 logins fail from {first}", room="#ops")
+        await engine.says("alice", f"!attach 1 {other}", room="#ops")
+        metrics.source.heals()
+        await engine.report(over())
+        await engine.advance(hours=2)
+        (clear,) = [str(one) for one in metrics.chat.said if " all clear, " in str(one)]
+        assert clear.splitlines()[-1].endswith(f"still firing: {other}")
+
+
 async def test_the_series_is_the_alerts_own(metrics: Metrics) -> None:
     async with metrics(*OWN) as engine:
         subject = await engine.report(fires(watching("errors > 200", job="mail")))

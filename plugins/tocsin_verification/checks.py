@@ -71,8 +71,15 @@ def named(words: str, taken: Iterable[str]) -> tuple[str, str]:
     """The name and the expression that somebody types: `errors: rate(x[5m])`, or without a name the next that is free."""
     found = _NAMED.fullmatch(words.strip())
     if found is not None:
-        return found[1].lower(), found[2]
-    return free("check", taken, always=True), words.strip()
+        return found[1].lower(), _bare(found[2])
+    return free("check", taken, always=True), _bare(words.strip())
+
+
+def _bare(expression: str) -> str:
+    """Without the marks of code that people put around it in chat; as they stand they make a string of it, which has no series."""
+    inside = expression.strip("`")
+    marked = expression.startswith("`") and expression.endswith("`") and inside and "`" not in inside
+    return inside.strip() if marked else expression
 
 
 def free(name: str, taken: Iterable[str], *, always: bool = False) -> str:

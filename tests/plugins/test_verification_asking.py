@@ -114,6 +114,23 @@ async def test_what_was_mistyped_is_told_at_the_first_look(metrics: Metrics) -> 
         assert not [line for line in metrics.said(before) if "check1" in line]  # once is enough
 
 
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("`mails`", "mails"),
+        ("m: `sum(mails)`", "sum(mails)"),
+        ("```sum(mails)```", "sum(mails)"),
+        ("x{a=~`b`} or y{a=~`c`}", "x{a=~`b`} or y{a=~`c`}"),
+        ("`a` or `b`", "`a` or `b`"),
+    ],
+)
+async def test_marks_of_code_are_no_part_of_it(metrics: Metrics, typed: str, asked: str) -> None:
+    async with metrics(*WITH) as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.says("alice", f"!verify 1 add {typed}", room="#ops")
+        assert asked in metrics.source.asked
+
+
 # Another level is normal.
 
 

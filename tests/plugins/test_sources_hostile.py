@@ -4,10 +4,11 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from tocsin.api import Unreadable
 from tocsin.config.values import SecretSource
 from tocsin_verification.sources import http, prometheus
+from tocsin_verification.sources.making import server
 from tocsin_verification.sources.settings import SourceSettings
 
 from tests.plugins.source_parts import SECRET, Peer, kept_secret, reads, serving
@@ -166,12 +168,31 @@ async def test_an_endless_answer_is_not_read_to_its_end(peer: Peer) -> None:
 @pytest.mark.parametrize("part", ["[],", "{},", '"%d":0,', "0,"])
 async def test_an_answer_of_too_many_parts_is_not_taken_apart(peer: Peer, kind: str, part: str) -> None:
     """It is short enough, but all else would stand still while it is read."""
-    some = "".join(part.replace("%d", f"{number}") for number in range(http.MOST_PARTS * 3))
+    many = http.MOST_PARTS * (3 if part == "0," else 3 / 2)  # so that its commas alone would be let pass
+    some = "".join(part.replace("%d", f"{number}") for number in range(int(many)))
     peer.text = f"{{{some[:-1]}}}" if ":" in part else f"[{some[:-1]}]"
     assert len(peer.text) < http.LONGEST_ANSWER
     error = await refused(peer.url, kind=kind)
     assert str(error) == "source main answers with more than can be read at once: ask for less"
     assert not error.down
+
+
+@pytest.mark.parametrize("kind", ["prometheus", "graphite"])
+async def test_no_answer_is_taken_apart_where_all_else_goes_on(
+    peer: Peer, kind: Literal["prometheus", "graphite"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, really = set[threading.Thread](), json.loads
+
+    def loads(*args: Any, **more: Any) -> Any:
+        where.add(threading.current_thread())
+        return really(*args, **more)
+
+    monkeypatch.setattr(json, "loads", loads)
+    peer.text = "[]" if kind == "graphite" else peer.text
+    await server("main", SourceSettings(kind=kind, url=peer.url)).answers()
+    await reads(peer.url, kind=kind).read("up", 0, 60, 60)
+    assert where
+    assert threading.main_thread() not in where
 
 
 async def test_the_longest_answer_that_is_asked_for_is_read(peer: Peer) -> None:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from tocsin.api import Alert, AllClearGiven, Series
+from tocsin_verification import adding
 from tocsin_verification.adding import MOST_OWN, MOST_TRIED
 from tocsin_verification.events import CheckAdded, VerificationEnded, VerificationStarted
-from tocsin_verification.expressions import narrowed
+from tocsin_verification.expressions import Own, narrowed, take_apart
 
 from tests.engine import alert, fires, over
 from tests.plugins.incident_parts import TABLES
@@ -208,8 +209,17 @@ async def test_of_a_storm_the_first_few_are_checked(metrics: Metrics) -> None:
         assert len(await happened(engine, "1", CheckAdded)) == MOST_OWN
 
 
-async def test_of_many_that_are_no_checks_few_are_taken_apart(metrics: Metrics) -> None:
+async def test_of_many_that_are_no_checks_few_are_taken_apart(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It takes time, in which nothing else is done; one that many share is taken apart once."""
+    apart = list[str]()
+
+    def counted(expression: str) -> Own:
+        apart.append(expression)
+        return take_apart(expression)
+
+    monkeypatch.setattr(adding, "take_apart", counted)
     odd = [replace(watching("absent(errors)", job="web"), fingerprint=f"a{n:02}") for n in range(30)]
     many = [
         replace(watching(f"absent(e{n})" if n < MOST_TRIED else "errors > 200"), fingerprint=f"b{n:02}")
@@ -219,6 +229,8 @@ async def test_of_many_that_are_no_checks_few_are_taken_apart(metrics: Metrics) 
         one = await engine.report(fires(*odd, many[-1]))
         await engine.says("alice", f"!declare sev2 all fails from {one}", room="#ops")
         assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
+        assert apart == ["absent(errors)", "errors > 200"]
         other = await engine.report(replace(fires(*odd, *many), key="other"))
         await engine.says("alice", f"!declare sev2 all fails from {other}", room="#ops")
         assert await happened(engine, "2", CheckAdded) == []
+        assert len(apart) == 2 + MOST_TRIED

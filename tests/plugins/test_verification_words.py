@@ -1,13 +1,17 @@
 """What people read of a judgement, for each verdict and whatever isn't known."""
 
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tocsin_verification.events import CheckAdded
 from tocsin_verification.judge.verdict import Direction, Judgement, Verdict
+from tocsin_verification.telling import line_of
+from tocsin_verification.verified import Checked
 from tocsin_verification.words import lines, reported
 
 AT = 1795363200.0  # 22 November 2026, 16:00 UTC
@@ -120,6 +124,13 @@ def test_where_nothing_is_normal_that_is_said(low: float | None) -> None:
 def test_where_somebody_said_what_is_normal_the_past_does_not(judgement: Judgement, state: str) -> None:
     line = lines("errors", judgement, unit="ratio", accepted=AT - 1800).fact
     assert line == f"errors 2.1 %, accepted as normal since 15:30 UTC: {state}"
+
+
+def test_that_holds_where_nothing_was_ever_seen_too() -> None:
+    added = CheckAdded(subject="1", at=datetime.fromtimestamp(AT, UTC), check="errors", unit="ratio")
+    check = Checked(added, accepted=datetime.fromtimestamp(AT - 1800, UTC))
+    line = line_of(check, replace(CLEAR, onset=None, back_since=None, worst=None)).fact
+    assert line == "errors 0.3 %, accepted as normal since 15:30 UTC: clear"
 
 
 def test_what_is_beyond_normal_is_so_in_the_digits_too() -> None:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, listed
 from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS, Check, free, named, shared
@@ -105,6 +106,30 @@ class Adding:
             )
         return found
 
+    def unwatched(self, incident: Incident, tx: Transaction) -> Sequence[str]:
+        """Those of an incident's alerts that still fire, and at which no check looks that must be back: neither by what they
+        watch nor by its `match`. What somebody dropped counts as looked at: they said that it says nothing.
+        """
+        state = verified(incident.number, tx)
+        there = [*(one.added for one in state.musts), *state.dropped.values()]
+        meant = [self.checks[one.check].match for one in there if not one.by and one.check in self.checks]
+        meant = [match for match in meant if match.conditions]
+
+        def looked_at(alert: Alert) -> bool:
+            if any(match.matches(alert.labels) for match in meant):
+                return True
+            labels = shared(alert.labels)
+            same = [one for one in there if one.expression and one.labels in ({}, labels)]
+            same = [one for one in same if one.expression in alert.expression]  # which is quick
+            return bool(same) and _watched(alert.expression) in [one.expression for one in same]
+
+        groups = filter(None, map(tx.find_group, incident.groups))
+        return [
+            group.id
+            for group in groups
+            if group.open and not all(looked_at(group.alerts[one]) for one in group.firing)
+        ]
+
     def _configured(self, subject: str, name: str, check: Check, tx: Transaction) -> CheckAdded:
         return CheckAdded(
             subject=subject,
@@ -166,6 +191,15 @@ def _taken_apart(subject: str, alert: Alert) -> Own | None:
     except Unfit as error:
         log.info("%s: the expression of %s %s: it is no check", subject, alert.name, error)
         return None
+
+
+@lru_cache(maxsize=256)
+def _watched(expression: str) -> str:
+    """What an alert with this expression watches; empty if that can't be told."""
+    try:
+        return take_apart(expression).expression
+    except Unfit:
+        return ""
 
 
 def _firing(groups: Iterable[AlertGroup]) -> Iterator[tuple[AlertGroup, Alert]]:

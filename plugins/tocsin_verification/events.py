@@ -164,6 +164,17 @@ class UnseenTold(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertsAwaited(Event):
+    """People were told that the all-clear waits for these alerts, at which no check looks."""
+
+    kind: ClassVar[str] = "verification.alerts_awaited"
+    alerts: tuple[str, ...]
+
+    def headline(self) -> str:
+        return f"no all-clear yet: {', '.join(self.alerts)} still firing"
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerificationEnded(Event):
     """The checks are looked at no more."""
 
@@ -182,6 +193,7 @@ EVENTS: tuple[type[Event], ...] = (
     CannotVerify,
     LevelAccepted,
     UnseenTold,
+    AlertsAwaited,
     VerificationEnded,
 )
 

@@ -1,6 +1,6 @@
 """What becomes of an incident by what its checks say: one turn keeps it, and says it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from tocsin.api import (
 )
 from tocsin_verification import telling
 from tocsin_verification.changes import Change, judged
-from tocsin_verification.events import UnseenTold
+from tocsin_verification.events import AlertsAwaited, UnseenTold
 from tocsin_verification.judge.verdict import Verdict
 from tocsin_verification.judging import Asked, Found
 from tocsin_verification.relapse import relapsed
@@ -25,17 +25,17 @@ from tocsin_verification.reporters import waiting
 from tocsin_verification.standing import recovered_at, standing
 from tocsin_verification.verified import Verified, verified
 
-MOST_NAMED = 5
-
 
 @dataclass(frozen=True)
 class Keeping:
     """every: how often checks are looked at. What lacks data for longer than twice as long is told.
 
+    unwatched: the alerts of an incident that fire, and at which no check looks: there is no all-clear before they are over.
     shown: what was shown last, by incident: the same is not shown again.
     """
 
     every: timedelta
+    unwatched: Callable[[Incident, Transaction], Sequence[str]]
     shown: dict[str, Message] = field(default_factory=dict)
 
     def keep(
@@ -64,6 +64,12 @@ class Keeping:
                 self._changed(incident, state, found, changes, tx)
         self._worse(incident, state, changes, tx)
         self._clear(tx.incident(incident.number), state, facts, picture, tx)
+
+    def waits_for(self, incident: Incident, tx: Transaction) -> Sequence[str]:
+        """The alerts that alone keep it from its all-clear."""
+        state = verified(incident.number, tx)
+        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
+        return self.unwatched(incident, tx) if waits and state.proven(tx.now) else ()
 
     def _facts(self, state: Verified, found: Mapping[str, Found]) -> Sequence[str]:
         """How all checks stand now, each in a line; what keeps from the all-clear stands first."""
@@ -137,7 +143,8 @@ class Keeping:
         """Whether what changed is told in another message of the same turn."""
         if any(change.lost and change.now.added.must for change in changes):
             return state.cleared or not incident.active
-        return state.proven(tx.now) and not state.cleared and incident.open
+        proven = state.proven(tx.now) and not state.cleared and incident.open
+        return proven and not self.waits_for(incident, tx)
 
     def _worse(self, incident: Incident, state: Verified, changes: Sequence[Change], tx: Transaction) -> None:
         lost = [change.fact for change in changes if change.lost and change.now.added.must]
@@ -175,6 +182,11 @@ class Keeping:
             tell_incident(incident, of_incident(incident, text, brief=text, command=command), tx)
         if not state.proven(tx.now) or state.cleared or Clock.ALL_CLEAR in incident.clocks:
             return
+        if fires := self.waits_for(incident, tx):
+            if not state.awaited.issuperset(fires):
+                tx.record(AlertsAwaited(subject=number, at=tx.now, alerts=tuple(fires)))
+                tell_incident(incident, telling.awaits(incident, fires, tx), tx)
+            return
         began = "it was reopened" if incident.reopened else "it was declared"
         since, what = (mitigated, "it was mitigated") if mitigated else (incident.began_at, began)
         back = recovered_at(standing(tx, incident))
@@ -182,8 +194,8 @@ class Keeping:
         text = telling.clear_text(since, what, tx.now, facts)
         lines = list(facts) if len(facts) > 1 else []
         groups = filter(None, map(tx.find_group, incident.groups))
-        if firing := [group.id for group in groups if group.open]:
-            lines.append(f"still firing: {first_few(firing, MOST_NAMED)}")
+        if firing := [group.id for group in groups if group.open and group.fires]:
+            lines.append(f"still firing: {first_few(firing, telling.MOST_NAMED)}")
         if names := waiting(number, tx):
             lines.append(f"waiting for {', '.join(names)}: {tx.typed('confirm')}")
         command = tx.typed(f"done {number} CAUSE") if incident.active else ""

@@ -1,6 +1,7 @@
 """What people read of the checks of an incident, and where."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from tocsin.api import (
     Place,
     Transaction,
     counted,
+    first_few,
     incident_rooms,
     of_incident,
     written,
@@ -20,6 +22,8 @@ from tocsin_verification.judge.verdict import Judgement, Verdict
 from tocsin_verification.judging import Found
 from tocsin_verification.verified import Checked, Verified
 from tocsin_verification.words import Lines, lines, reported
+
+MOST_NAMED = 5
 
 _UTC = ZoneInfo("UTC")
 
@@ -193,3 +197,22 @@ def answer(
         )
     text = summary(state)
     return of_incident(incident, text, brief=text, lines=facts)
+
+
+def with_awaited(message: Message, number: str, alerts: Sequence[str], tx: Transaction) -> Message:
+    """The same, with what the all-clear waits for, if it waits for that alone."""
+    if not alerts:
+        return message
+    line = f"{_awaits(alerts)}: {tx.typed(f'allclear {number} BECAUSE')}"
+    return replace(message, lines=(*message.lines, line))
+
+
+def awaits(incident: Incident, alerts: Sequence[str], tx: Transaction) -> Message:
+    """What the all-clear waits for, though all that is checked is clear."""
+    command = tx.typed(f"allclear {incident.number} BECAUSE")
+    return of_incident(incident, _awaits(alerts), brief="no all-clear yet", command=command)
+
+
+def _awaits(alerts: Sequence[str]) -> str:
+    fires, watch = ("still fires", "it watches") if len(alerts) == 1 else ("still fire", "they watch")
+    return f"no all-clear yet: {first_few(alerts, MOST_NAMED)} {fires}, and no check looks at what {watch}"

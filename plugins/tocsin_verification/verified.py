@@ -13,6 +13,7 @@ from tocsin.api import (
     Transaction,
 )
 from tocsin_verification.events import (
+    AlertsAwaited,
     CannotVerify,
     CheckAdded,
     CheckJudged,
@@ -32,6 +33,7 @@ MAKING = (
     CannotVerify,
     LevelAccepted,
     UnseenTold,
+    AlertsAwaited,
     VerificationEnded,
     AllClearGiven,
     AllClearWithdrawn,
@@ -92,8 +94,8 @@ class Verified:
 
     checks: by name. alert_at: when the trouble was noticed; None as long as nothing was checked. running: they are
     looked at; since: when that began. cleared: they gave the all-clear, and it holds. said_at: when an alert or a person said
-    last that it is not over. unseen_told: as in that event. dropped: the names of those
-    that somebody did not want.
+    last that it is not over. unseen_told: as in that event. awaited: the alerts that people were told it
+    waits for, since all that must be is clear. dropped: those that somebody did not want.
     """
 
     def __init__(self) -> None:
@@ -105,7 +107,8 @@ class Verified:
         self.cleared = False
         self.said_at: datetime | None = None
         self.unseen_told = False
-        self.dropped: set[str] = set()
+        self.awaited: frozenset[str] = frozenset()
+        self.dropped: dict[str, CheckAdded] = {}
 
     @property
     def musts(self) -> Sequence[Checked]:
@@ -140,24 +143,34 @@ class Verified:
         match event:
             case CheckAdded():
                 self.checks[event.check] = Checked(event, seen=bool(event.because))
-                self.dropped.discard(event.check)
+                self.dropped.pop(event.check, None)
             case CheckRemoved():
-                self.checks.pop(event.check, None)
-                self.dropped.add(event.check)
+                if (check := self.checks.pop(event.check, None)) is not None:
+                    self.dropped[event.check] = check.added
             case VerificationStarted():
                 self._begin(event)
             case VerificationEnded():
                 self.running = False
+            case CheckJudged() | CannotVerify() | LevelAccepted():
+                self._go_on(event)
+            case _:
+                self._told(event)
+
+    def _told(self, event: Event) -> None:
+        """Somebody said that it is over, or not, or what it waits for."""
+        match event:
             case AllClearGiven():
-                self.cleared = not event.by
+                self.cleared, self.awaited = not event.by, frozenset()
             case AllClearWithdrawn():
                 self.cleared = False
             case IncidentDeclared() | IncidentReopened():
-                self.cleared, self.said_at = False, event.at
+                self.cleared, self.said_at, self.awaited = False, event.at, frozenset()
             case UnseenTold():
                 self.unseen_told = True
-            case CheckJudged() | CannotVerify() | LevelAccepted():
-                self._go_on(event)
+            case AlertsAwaited():
+                self.awaited |= {*event.alerts}
+            case _:
+                pass
 
     def _begin(self, event: VerificationStarted) -> None:
         if self.alert_at != event.alert_at:  # it is about other trouble than before
@@ -174,6 +187,8 @@ class Verified:
         match event:
             case CheckJudged():
                 check = check.after(event)
+                if check.added.must and event.verdict is not Verdict.ALL_CLEAR:
+                    self.awaited = frozenset()
             case CannotVerify():
                 check = replace(check, cannot=event)
             case LevelAccepted():

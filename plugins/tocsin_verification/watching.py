@@ -64,7 +64,7 @@ class Watching:
 
     @property
     def _keeping(self) -> Keeping:
-        return Keeping(self.every, self._shown)
+        return Keeping(self.every, self.adding.unwatched, self._shown)
 
     @property
     def _groups(self) -> Groups:
@@ -194,6 +194,7 @@ class Watching:
             tx.record(VerificationEnded(subject=number, at=tx.now, because=why))
             return None
         waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
+        waits = waits and not (state.all_clear and self.adding.unwatched(incident, tx))
         return replace(_asked(number, tx), waits=waits)
 
     def _ends(self, incident: Incident, state: Verified, tx: Transaction) -> str:
@@ -229,6 +230,8 @@ class Watching:
         if state.running:
             self._keeping.keep(incident, asked, found, picture, tx)
         message = telling.answer(incident, state, found, place, tx)
+        awaited = self._keeping.waits_for(incident, tx)
+        message = telling.with_awaited(message, incident.number, awaited, tx)
         tx.say(place, replace(message, picture=picture), about=incident.number)
 
 

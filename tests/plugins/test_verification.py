@@ -8,7 +8,7 @@ from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
 from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
 from tocsin_verification.judging import Asked
 
-from tests.engine import fires
+from tests.engine import fires, over
 from tests.plugins.incident_parts import TABLES, declared
 from tests.plugins.verification_parts import SELDOM, Metrics, happened
 from tests.shown import edits, shown
@@ -256,6 +256,7 @@ async def test_what_was_clear_before_it_was_declared_proves_nothing(metrics: Met
         metrics.source.heals()
         await engine.advance(minutes=50)
         await declared(engine, f"sev2 logins fail from {subject}")
+        await engine.report(over())
         (report,) = of_checks(metrics.said())
         assert "back since 03:10 UTC" in report
         await engine.advance(minutes=20)

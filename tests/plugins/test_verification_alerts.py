@@ -10,7 +10,7 @@ from tocsin_verification.adding import MOST_OWN, MOST_TRIED
 from tocsin_verification.events import CheckAdded, VerificationEnded, VerificationStarted
 from tocsin_verification.expressions import Own, narrowed, take_apart
 
-from tests.engine import alert, fires, over
+from tests.engine import Engine, alert, fires, over
 from tests.plugins.incident_parts import TABLES
 from tests.plugins.verification_parts import CHECKS, SELDOM, Metrics, happened
 from tests.tower import Tower
@@ -140,19 +140,100 @@ async def test_what_an_alert_watches_is_a_check_of_its_incident(metrics: Metrics
         assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
 
 
+async def two_alerts(engine: Engine, metrics: Metrics, other: str) -> str:
+    """An incident of two alerts, of which the first is over, and its metric back; the id of the other."""
+    first = await engine.report(fires(watching("errors > 200", job="web")))
+    second = await engine.report(fires(watching(other, job="web"), key="other"))
+    await engine.says("alice", f"!declare sev2 logins fail from {first}", room="#ops")
+    await engine.says("alice", f"!attach 1 {second}", room="#ops")
+    metrics.source.heals()
+    await engine.report(over())
+    return second
+
+
 async def test_the_all_clear_names_the_alerts_that_still_fire(metrics: Metrics) -> None:
-    """Not each of them says what it watches, so that its metric was looked at."""
+    """What it watches is back, so it keeps nothing from the all-clear."""
     metrics.source.breaks(ago=300)
     async with metrics(*OWN) as engine:
-        first = await engine.report(fires(watching("errors > 200", job="web")))
-        other = await engine.report(fires(watching("absent(mails)"), key="other"))
-        await engine.says("alice", f"!declare sev2 logins fail from {first}", room="#ops")
-        await engine.says("alice", f"!attach 1 {other}", room="#ops")
-        metrics.source.heals()
-        await engine.report(over())
+        other = await two_alerts(engine, metrics, "(errors) >= 250")
         await engine.advance(hours=2)
+        assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
         (clear,) = [str(one) for one in metrics.chat.said if " all clear, " in str(one)]
         assert clear.splitlines()[-1].endswith(f"still firing: {other}")
+
+
+def waits(metrics: Metrics, since: int = 0) -> list[str]:
+    return [line for line in metrics.said(since) if "no all-clear yet" in line]
+
+
+@pytest.mark.parametrize("other", ["absent(mails)", "errors > 200 and mails > 200", "", "no PromQL"])
+async def test_an_alert_that_still_fires_and_at_which_no_check_looks_is_waited_for(
+    metrics: Metrics, other: str
+) -> None:
+    """Nobody knows of it that it is over; what is waited for is told once, with what to type."""
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN, crash=True) as engine:
+        second = await two_alerts(engine, metrics, other)
+        await engine.advance(hours=1)
+        (told,) = waits(metrics)
+        line = f"1 no all-clear yet: {second} still fires, and no check looks at what it watches"
+        assert told.partition(" ")[2] == f"{line} \u00b7 !allclear 1 BECAUSE"
+        said = metrics.said()
+        assert "clear, back since" in said[said.index(told) - 1]  # what the check says is told all the same
+    async with metrics(*OWN) as engine:
+        await engine.advance(hours=1)
+        assert len(waits(metrics)) == 1
+        await engine.says("alice", "!verify 1", room="#ops")
+        assert str(metrics.chat.said[-1]).splitlines()[-1].strip().startswith(line.removeprefix("1 "))
+        assert await happened(engine, "1", AllClearGiven) == []
+        await engine.report(over(key="other"))
+        await engine.advance(minutes=2)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_somebody_may_know_that_it_is_over_nonetheless(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN) as engine:
+        await two_alerts(engine, metrics, "absent(mails)")
+        await engine.advance(hours=1)
+        await engine.says("alice", "!allclear 1 it is a mistake of the alert", room="#ops")
+        await engine.advance(hours=1)
+        assert await happened(engine, "1", AllClearGiven) == ["all clear: it is a mistake of the alert"]
+        assert len(waits(metrics)) == 1
+
+
+async def test_what_is_waited_for_is_told_again_if_all_was_not_clear_meanwhile(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN) as engine:
+        await two_alerts(engine, metrics, "absent(mails)")
+        await engine.advance(hours=1)
+        metrics.source.breaks(ago=0)
+        await engine.advance(minutes=30)
+        metrics.source.heals()
+        await engine.advance(hours=2)
+        assert len(waits(metrics)) == 2
+
+
+@pytest.mark.parametrize(("match", "waited"), [("", 1), ("match = 'job=\"web\"'\n", 0)])
+async def test_a_check_that_is_meant_for_an_alert_looks_at_it(
+    metrics: Metrics, match: str, waited: int
+) -> None:
+    """One of every incident says nothing of it."""
+    metrics.source.breaks(ago=300)
+    async with metrics(*TABLES, CHECKS, match) as engine:
+        await two_alerts(engine, metrics, "absent(mails)")
+        await engine.advance(hours=1)
+        assert len(waits(metrics)) == waited
+        assert len(await happened(engine, "1", AllClearGiven)) == 1 - waited
+
+
+async def test_what_somebody_dropped_is_not_waited_for(metrics: Metrics) -> None:
+    metrics.source.breaks(ago=300)
+    async with metrics(*OWN) as engine:
+        await two_alerts(engine, metrics, "mails > 5")
+        await engine.says("alice", "!verify 1 drop TooManyErrors2", room="#ops")
+        await engine.advance(hours=1)
+        assert len(await happened(engine, "1", AllClearGiven)) == 1
 
 
 async def test_the_series_is_the_alerts_own(metrics: Metrics) -> None:

@@ -26,6 +26,8 @@ ACCEPT = "verify [INCIDENT] accept CHECK BECAUSE\u2026"
 
 LONGEST_REASON = 300
 
+LONGEST_ECHO = 40
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -37,10 +39,13 @@ class Asking:
         first, _, rest = words.partition(" ")
         if not first:
             return self._look(incident, call, tx)
-        change = {"add": self._add, "drop": self._drop, "accept": self._accept}.get(bare(first))
+        changes = {"add": self._add, "drop": self._drop, "accept": self._accept}
+        change = changes.get(bare(first))
         if change is None:
-            near = did_you_mean(first, ("add", "drop", "accept"))
-            raise UsageError(f"say {tx.typed(VERIFY)}{near}")
+            near = did_you_mean(first, changes)
+            raise UsageError(
+                f"{first[:LONGEST_ECHO]!r} is none of {', '.join(changes)}: say {tx.typed(VERIFY)}{near}"
+            )
         change(incident, rest.strip(), call, tx)
         return None
 
@@ -96,6 +101,6 @@ class Asking:
         if name not in checks:
             near = did_you_mean(name, checks)
             raise Refused(
-                f"{incident.number} has no check {first!r}{near}; {tx.typed(f'verify {incident.number}')} lists them"
+                f"{incident.number} has no check {first[:LONGEST_ECHO]!r}{near}; {tx.typed(f'verify {incident.number}')} lists them"
             )
         return checks[name], rest.strip()

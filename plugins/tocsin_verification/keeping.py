@@ -50,7 +50,7 @@ class Keeping:
         state = verified(incident.number, tx)
         first = all(check.judged is None for check in state.checks.values())
         changes = judged(incident.number, state, asked, found, tx)
-        facts = self._facts(state, found)
+        facts = self._facts(incident, state, found, tx)
         if first and changes:
             self._reported(incident, state, found, tx)
         else:
@@ -71,10 +71,13 @@ class Keeping:
         waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
         return self.unwatched(incident, tx) if waits and state.proven(tx.now) else ()
 
-    def _facts(self, state: Verified, found: Mapping[str, Found]) -> Sequence[str]:
+    def _facts(
+        self, incident: Incident, state: Verified, found: Mapping[str, Found], tx: Transaction
+    ) -> Sequence[str]:
         """How all checks stand now, each in a line; what keeps from the all-clear stands first."""
         return [
             telling.line_of(check, found[check.name].judgement).fact
+            + telling.until(check, state, incident, tx.now)
             if check.name in found
             else f"{check.name}: not looked at yet"
             for check in telling.worst_first(state.checks.values())
@@ -107,9 +110,11 @@ class Keeping:
     ) -> None:
         """Say what is another than before: everywhere what could not be verified and can, the rest where no line shows it."""
         again = [f"can be verified again: {change.fact}" for change in changes if change.can_again]
-        self._tell(incident, again, f"{counted(len(again), 'check')} can be verified again", tx)
+        self._tell(incident, again, f"can be verified again: {counted(len(again), 'check')}", tx)
         told = [
-            telling.with_spark(one.fact, found.get(one.now.name))
+            telling.with_spark(
+                one.fact + telling.until(one.now, state, incident, tx.now), found.get(one.now.name)
+            )
             for one in changes
             if one.told and not one.can_again
         ]

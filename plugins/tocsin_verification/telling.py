@@ -83,11 +83,12 @@ def progress(incident: Incident, facts: Sequence[str], state: Verified) -> Messa
 
 
 def summary(state: Verified) -> str:
-    """`1 of 3 checks is back`: nothing that not everybody may know."""
+    """`back: 1 of 3 checks`: nothing that not everybody may know; behind an incident's number it begins with a word."""
     checks = list(state.checks.values())
     back = sum(one.verdict is Verdict.ALL_CLEAR for one in checks)
     unknown = sum(one.verdict in (None, Verdict.CANT_TELL) for one in checks)
-    text = f"{back} of {counted(len(checks), 'check')} back"
+    of = counted(len(checks), "check")
+    text = f"back: {back} of {of}" if back else f"none of {of} is back"
     return f"{text}, {unknown} cannot be verified" if unknown else text
 
 
@@ -123,6 +124,18 @@ def tell_changes(incident: Incident, facts: Sequence[str], text: str, tx: Transa
     for room in incident_rooms(incident, tx):
         if not tx.edits(room):
             tx.say(room, told, about=incident.number)
+
+
+def until(check: Checked, state: Verified, incident: Incident, now: datetime) -> str:
+    """Behind how it stands: until when it must hold, if it was clear before somebody said that it is not over."""
+    if check.verdict is not Verdict.ALL_CLEAR or state.said_at is None or not check.seen:
+        return ""
+    at = check.holds_until(state.said_at)
+    return f" (before it was {_said(incident)}: must hold until {written(at, _UTC, now)})" if at > now else ""
+
+
+def _said(incident: Incident) -> str:
+    return "reopened" if incident.reopened else "declared"
 
 
 def with_spark(fact: str, found: Found | None) -> str:
@@ -190,11 +203,9 @@ def answer(
         facts.append(fact if check.added.must else f"{fact} (nice to have)")
         if line.why and one.judgement.verdict is not Verdict.CANT_TELL:
             facts.append(line.why)
-    if state.all_clear and not state.cleared and incident.open and (until := state.holds_until(tx.now)):
-        said = "reopened" if incident.reopened else "declared"
-        facts.append(
-            f"clear before it was {said}: all clear once it holds until {written(until, _UTC, tx.now)}"
-        )
+    if state.all_clear and not state.cleared and incident.open and (at := state.holds_until(tx.now)):
+        said, until_then = _said(incident), written(at, _UTC, tx.now)
+        facts.append(f"clear before it was {said}: all clear once it holds until {until_then}")
     text = summary(state)
     return of_incident(incident, text, brief=text, lines=facts)
 

@@ -10,7 +10,7 @@ from tocsin_verification.judging import Asked
 
 from tests.engine import fires, over
 from tests.plugins.incident_parts import TABLES, declared
-from tests.plugins.verification_parts import SELDOM, Metrics, happened
+from tests.plugins.verification_parts import CHECKS, SELDOM, Metrics, happened
 from tests.shown import edits, shown
 from tests.tower import Tower, asks
 
@@ -244,6 +244,41 @@ async def test_what_was_clear_before_it_was_reopened_proves_nothing(metrics: Met
         await engine.advance(minutes=10)
         (told,) = [line for line in metrics.said(before) if "all clear" in line]
         assert "min after it was reopened: errors " in told
+
+
+async def test_what_is_clear_after_it_was_reopened_says_how_long_that_must_hold(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.heals()
+        await engine.advance(minutes=15)
+        await engine.says("alice", "!done 1 anyway it is quick", room="#ops")
+        await engine.says("alice", "!reopen 1 logins fail again", room="#ops")
+        before = len(metrics.chat.said)
+        await engine.advance(minutes=20)
+        (clear,) = [line for line in metrics.said(before) if ": clear, back since 03:00 UTC" in line]
+        assert " (before it was reopened: must hold until 03:40 UTC)" in clear
+        await engine.advance(minutes=20)
+        (told,) = [line for line in metrics.said(before) if "all clear" in line]
+        assert told.startswith("03:40 1 all clear, ")
+        assert "must hold" not in told
+
+
+async def test_of_several_checks_it_is_said_how_many(metrics: Metrics) -> None:
+    metrics.source.breaks()
+    more = CHECKS.partition("\n")[2].replace("checks.errors", "checks.mails").replace('"errors"', '"mails"')
+    async with metrics(*TABLES, CHECKS, more) as engine:
+        await declared(engine, "sev2 logins fail")
+        metrics.source.vanishes("errors")
+        metrics.source.vanishes("mails")
+        await engine.advance(minutes=30)
+        assert [line for line in metrics.said() if line.endswith(" 1 cannot verify 2 checks")]
+        answer = await asks(engine, "alice", "!verify 1")
+        assert answer[-1].splitlines()[0] == "1 none of 2 checks is back, 2 cannot be verified"
+        metrics.source.comes_back("errors")
+        metrics.source.comes_back("mails")
+        await engine.advance(minutes=5)
+        assert [line for line in metrics.said() if line.endswith(" 1 can be verified again: 2 checks")]
 
 
 async def test_what_was_clear_before_it_was_declared_proves_nothing(metrics: Metrics) -> None:

@@ -45,7 +45,7 @@ async def test_who_asks_reads_how_all_of_it_stands(metrics: Metrics) -> None:
         await declared(engine, "sev2 logins fail")
         [told] = await asks(engine, "bob", "!verify 1")
         lines = told.splitlines()
-        assert lines[0] == "1 1 of 2 checks back"
+        assert lines[0] == "1 back: 1 of 2 checks"
         assert lines[1].startswith("errors 30")
         assert ": not back yet, bad since 02:" in lines[1]
         assert lines[2].startswith("just before ")
@@ -187,7 +187,12 @@ async def test_what_is_accepted_is_that_level_and_no_worse_one(metrics: Metrics)
         ("accept", "say !verify [INCIDENT] accept CHECK BECAUSE\u2026"),
         ("accept errors", "why is that the new normal? say !verify [INCIDENT] accept CHECK BECAUSE\u2026"),
         ("accept nosuch it is fine", "1 has no check 'nosuch'; !verify 1 lists them"),
-        ("dorp errors", "say !verify [INCIDENT] [add EXPR\u2026|drop CHECK|accept CHECK BECAUSE\u2026]"),
+        (
+            "dorp errors",
+            "'dorp' is none of add, drop, accept: say !verify [INCIDENT] [add EXPR\u2026|drop CHECK|accept CHECK BECAUSE\u2026]; did you mean 'drop'?",
+        ),
+        (f"{'x' * 500} errors", f"'{'x' * 40}' is none of add, drop, accept: say !verify "),
+        (f"drop {'x' * 500}", f"1 has no check '{'x' * 40}'; !verify 1 lists them"),
     ],
 )
 async def test_what_can_not_be_is_refused_with_what_to_do(metrics: Metrics, typed: str, told: str) -> None:

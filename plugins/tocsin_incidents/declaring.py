@@ -30,7 +30,7 @@ from tocsin.api import (
 )
 from tocsin_incidents.settings import Rule
 from tocsin_incidents.severity import Severities
-from tocsin_incidents.telling import alert_line, alerts_of
+from tocsin_incidents.telling import alert_line, alerts_of, has_updates
 
 ATTACH = "attach [INCIDENT] ALERT\u2026"
 RENAME = "rename [INCIDENT] TEXT\u2026"
@@ -213,10 +213,11 @@ def opening(incident: Incident, tx: Transaction) -> Message:
     order = tx.config.severities
     groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
     alerts = [alert_line(group, tx) for group in groups[:3]]
+    following = "status {0} TEXT" if has_updates(tx) else "mitigated {0} HOW"
     return of_incident(
         incident,
         f"{incident.severity} declared{who}: {incident.title}",
         brief=f"{incident.severity} incident declared{who}",
-        command=tx.typed(f"status {incident.number} TEXT"),
+        command=tx.typed(following.format(incident.number)),
         lines=alerts,
     )

@@ -32,7 +32,7 @@ from tocsin.api import (
     tell_incident,
 )
 from tocsin_incidents.showing import caught_up
-from tocsin_incidents.telling import UTC, plainly
+from tocsin_incidents.telling import UTC, has_updates, plainly
 
 MAKE = "incidents.room"
 INVITE = "incidents.invite"
@@ -121,7 +121,11 @@ class Rooms:
         """The first that is said there: how it stands, what is at hand, what to type."""
         first = caught_up(incident, tx, zone)
         links = [f"{name}: {link.replace('{number}', incident.number)}" for name, link in self.links]
-        words = ("status TEXT", "note TEXT", "role ROLE NAME", "mitigated", "done CAUSE")
+        words = ["role ROLE NAME", "mitigated", "done CAUSE"]
+        if "timeline" in tx.config.plugins:
+            words.insert(0, "note TEXT")
+        if has_updates(tx):
+            words.insert(0, "status TEXT")
         typed = " \u00b7 ".join(tx.typed(one) for one in words)
         return replace(first, lines=(*first.lines, *links, typed))
 

@@ -19,7 +19,7 @@ from tocsin.api import (
     spelled,
     written,
 )
-from tocsin_incidents.telling import DOT, UTC, alert_line, alerts_of, who_leads, zone_of
+from tocsin_incidents.telling import DOT, UTC, alert_line, alerts_of, has_updates, who_leads, zone_of
 
 MOST_LISTED = 10
 MOST_ALERTS = 5
@@ -76,7 +76,7 @@ def _facts(incident: Incident, zone: ZoneInfo, tx: Transaction) -> Iterator[str]
         following = incident.update.next_at
         promised = f" (next by {written(following, zone, tx.now)})" if following and incident.active else ""
         yield f"last update {written(incident.update.at, zone, tx.now)}: {incident.update.text}{promised}"
-    else:
+    elif has_updates(tx):
         yield f"no status update yet{DOT}{tx.typed(f'status {incident.number} TEXT')}"
     roles = [f"{role} {incident.roles[role]}" for role in Role if role in incident.roles]
     others = [person for person in incident.people if incident.role_of(person) is Role.RESPONDER]

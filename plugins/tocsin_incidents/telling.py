@@ -21,6 +21,11 @@ def zone_of(call: Call, tx: Transaction) -> ZoneInfo:
     return tx.person(call.by).timezone if call.place.private and call.by else UTC
 
 
+def has_updates(tx: Transaction) -> bool:
+    """Whether people can tell how an incident stands by `!status`, so that it can be offered."""
+    return "reminders" in tx.config.plugins
+
+
 def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:
     """The alert groups that it is about."""
     return [group for group in map(tx.find_group, incident.groups) if group is not None]

@@ -172,7 +172,8 @@ def confirm(call: Call, tx: Transaction) -> None:
     if who is None:
         who = _only(incident, call, tx)
     if bare(text.partition(" ")[0]) in _NOT:
-        tells = tx.typed(f"status {incident.number} TEXT")
+        updates = "reminders" in tx.config.plugins
+        tells = tx.typed(f"status {incident.number} TEXT") if updates else "say here"
         alone = tx.typed(f"confirm {incident.number}")
         raise Refused(f"{incident.number}: {alone} says that it is over; {tells} what is not")
     by = "" if who == own else by

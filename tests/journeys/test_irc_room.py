@@ -52,7 +52,7 @@ async def test_an_incident_is_led_in_a_channel_of_its_own_also_after_a_crash(
             with pytest.raises(Refused):
                 await mallory.join(ROOM)
             await alice.sees(
-                says("!status TEXT", ROOM)
+                says("!role ROLE NAME", ROOM)
             )  # in full: what all the world may read has none of it
 
             await bob.says(OPS, "!room 1")

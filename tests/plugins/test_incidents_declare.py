@@ -15,18 +15,26 @@ severity = "sev1"
 """
 
 
-async def test_it_is_declared_from_an_alert(tower: Tower) -> None:
-    async with tower(*TABLES) as engine:
+UPDATES = "[plugins.reminders]\n"
+
+
+@pytest.mark.parametrize(("more", "command"), [("", "!mitigated 1 HOW"), (UPDATES, "!status 1 TEXT")])
+async def test_it_is_declared_from_an_alert(tower: Tower, more: str, command: str) -> None:
+    """What is offered to be typed next is there."""
+    async with tower(*TABLES, more) as engine:
         subject = await engine.report(fires())
         before = len(tower.chat.said)
         told = await asks(engine, "alice", f"!declare sev2 the disks are full from {subject}", room="#ops")
         assert told == [
             (
-                "1 sev2 declared by alice: the disks are full \u00b7 !status 1 TEXT\n"
+                f"1 sev2 declared by alice: the disks are full \u00b7 {command}\n"
                 f"alert {subject}: critical DiskFull db1: 97 % of / used"
             )
         ]
         assert len(said(tower, "room/#ops", before)) == 1
+        shown = await asks(engine, "bob", "!incident 1")
+        assert ("!status 1 TEXT" in shown[0]) is bool(more)
+        assert not [line for line in await asks(engine, "bob", command) if "there is no" in line]
         refused = await asks(engine, "bob", f"!declare again from {subject}", room="#ops")
         assert refused == ["that is incident 1 already: sev2 the disks are full"]
 
@@ -80,7 +88,7 @@ async def test_a_rule_declares_once(tower: Tower) -> None:
         opened = [text for text in said(tower, "room/#ops") if "declared" in text]
         assert opened == [
             (
-                "1 sev1 declared by rule: critical DiskFull db1: 97 % of / used \u00b7 !status 1 TEXT\n"
+                "1 sev1 declared by rule: critical DiskFull db1: 97 % of / used \u00b7 !mitigated 1 HOW\n"
                 f"alert {subject}: critical DiskFull db1: 97 % of / used"
             )
         ]

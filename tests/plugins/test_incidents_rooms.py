@@ -26,7 +26,15 @@ async def test_a_severe_one_has_its_own_and_those_are_invited_who_are_on_it(towe
         lines = opening.splitlines()
         assert lines[0] == "1 sev2 the disks are full: declared; carol leads"
         assert "call: https://meet.example.org/1" in lines
-        assert lines[-1].startswith("!status TEXT")
+        assert lines[-1] == "!role ROLE NAME \u00b7 !mitigated \u00b7 !done CAUSE"
+
+
+async def test_what_can_be_typed_there_is_what_there_is(tower: Tower) -> None:
+    async with tower(*TABLES, "[plugins.timeline]\n[plugins.reminders]\n") as engine:
+        await declared(engine, "sev2 the disks are full")
+        [opening] = said(tower, "room/#inc-1")
+        words = "!status TEXT \u00b7 !note TEXT \u00b7 !role ROLE NAME \u00b7 !mitigated \u00b7 !done CAUSE"
+        assert opening.splitlines()[-1] == words
 
 
 async def test_what_is_said_there_means_it(tower: Tower) -> None:
@@ -106,7 +114,7 @@ async def test_who_comes_reads_the_links_where_nothing_stays_to_be_read(tower: T
             [missed] = said(tower, f"person/{person}")
             assert missed.startswith("1 sev2 the disks are full: declared; alice leads")
             assert "call: https://meet.example.org/1" in missed.splitlines()
-            assert missed.splitlines()[-1].startswith("!status TEXT")
+            assert missed.splitlines()[-1].startswith("!role ROLE NAME")
 
 
 async def test_who_comes_reads_no_links_where_the_room_shows_them(tower: Tower) -> None:

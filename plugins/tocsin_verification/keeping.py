@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tocsin.api import (
     Clock,
@@ -25,18 +25,41 @@ from tocsin_verification.reporters import waiting
 from tocsin_verification.standing import recovered_at, standing
 from tocsin_verification.verified import Verified, verified
 
+SHOWN_EVERY = timedelta(minutes=1)
+MOVED = 0.05
+"""A value that differs by more than that part of it from what a message shows makes it another one."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a message shows, which is put right where that can be done. values: those in it, by check."""
+
+    message: Message
+    at: datetime
+    values: Mapping[str, float]
+
+    def outdated(self, message: Message, values: Mapping[str, float], now: datetime, *, moving: bool) -> bool:
+        """Whether this message is to be shown in its place. moving: what it says changes as time goes on."""
+        if message == self.message or now - self.at < SHOWN_EVERY:
+            return False
+        then = self.values
+        return moving or any(
+            name not in then or abs(value - then[name]) > MOVED * max(abs(value), abs(then[name]))
+            for name, value in values.items()
+        )
+
 
 @dataclass(frozen=True)
 class Keeping:
     """every: how often checks are looked at. What lacks data for longer than twice as long is told.
 
     unwatched: the alerts of an incident that fire, and at which no check looks: there is no all-clear before they are over.
-    shown: what was shown last, by incident: the same is not shown again.
+    shown: what was shown last, by incident: the same is not shown again, nor another before a minute is over.
     """
 
     every: timedelta
     unwatched: Callable[[Incident, Transaction], Sequence[str]]
-    shown: dict[str, Message] = field(default_factory=dict)
+    shown: dict[str, Shown] = field(default_factory=dict)
 
     def keep(
         self,
@@ -54,16 +77,31 @@ class Keeping:
         if first and changes:
             self._reported(incident, state, found, tx)
         else:
-            moving = any(one.verdict is Verdict.RECOVERING for one in state.checks.values())
             progress = telling.progress(incident, facts, state)
-            if changes or (moving and self.shown.get(incident.number) != progress):
-                self.shown[incident.number] = progress
+            if changes or self._outdated(incident, state, progress, found, tx):
+                self.shown[incident.number] = Shown(progress, tx.now, _values(found))
                 telling.show(incident, progress, tx, anew=bool(changes))
             self._lacks(incident, state, found, tx)
             if not self._says_it_all(incident, state, changes, tx):
                 self._changed(incident, state, found, changes, tx)
         self._worse(incident, state, changes, tx)
         self._clear(tx.incident(incident.number), state, facts, picture, tx)
+
+    def _outdated(
+        self,
+        incident: Incident,
+        state: Verified,
+        progress: Message,
+        found: Mapping[str, Found],
+        tx: Transaction,
+    ) -> bool:
+        """Whether what is shown is to be put right, though nothing is in another state: time goes on, or a value has moved."""
+        moving = any(one.verdict is Verdict.RECOVERING for one in state.checks.values())
+        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
+        last = self.shown.get(incident.number)
+        if not (moving or waits):
+            return False
+        return last is None or last.outdated(progress, _values(found), tx.now, moving=moving)
 
     def waits_for(self, incident: Incident, tx: Transaction) -> Sequence[str]:
         """The alerts that alone keep it from its all-clear."""
@@ -96,6 +134,7 @@ class Keeping:
         for _, missing in telling.lacking(state, found, tx.now):
             tx.record(missing)  # it stands there
         plain, sparkling = (telling.progress(incident, some, state) for some in (facts, lasting))
+        self.shown[incident.number] = Shown(plain, tx.now, _values(found))
         telling.show_anew(incident, plain, tx, sparkling)
 
     # What can't be verified.
@@ -206,3 +245,8 @@ class Keeping:
         command = tx.typed(f"done {number} CAUSE") if incident.active else ""
         message = of_incident(incident, text, brief=text.partition(":")[0], command=command, lines=lines)
         tell_incident(incident, replace(message, picture=picture), tx, team=True)
+
+
+def _values(found: Mapping[str, Found]) -> Mapping[str, float]:
+    values = {name: one.judgement.value for name, one in found.items()}
+    return {name: value for name, value in values.items() if value is not None}

@@ -16,7 +16,6 @@ from tocsin.api import (
     IncidentMitigated,
     IncidentReopened,
     IncidentResolved,
-    Message,
     Picture,
     Place,
     Timer,
@@ -30,7 +29,7 @@ from tocsin_verification.events import VerificationEnded, VerificationStarted, W
 from tocsin_verification.groups import SETTLES, Groups
 from tocsin_verification.judge.verdict import Verdict
 from tocsin_verification.judging import Asked, Found, Judging, Probe
-from tocsin_verification.keeping import Keeping
+from tocsin_verification.keeping import Keeping, Shown
 from tocsin_verification.reading import Reader
 from tocsin_verification.verified import Verified, shows, verified
 
@@ -58,7 +57,7 @@ class Watching:
     until: Until
     probes: Mapping[str, Probe] = field(default_factory=dict)
     judging: Judging = field(default_factory=Judging)
-    _shown: dict[str, Message] = field(default_factory=dict)
+    _shown: dict[str, Shown] = field(default_factory=dict)
     _of_groups: set[str] = field(default_factory=set)
     _reader: Reader | None = None
 
@@ -94,7 +93,9 @@ class Watching:
             one.judged.line for one in telling.worst_first(state.checks.values()) if one.judged is not None
         ]
         if facts and Clock.ALL_CLEAR not in incident.clocks:
-            telling.show_anew(incident, telling.progress(incident, facts, state), tx)
+            message = telling.progress(incident, facts, state)
+            self._shown[incident.number] = Shown(message, tx.now, {})
+            telling.show_anew(incident, message, tx)
 
     def reopened(self, event: IncidentReopened, tx: Transaction) -> None:
         """It goes on; what it was noticed by is the same, unless it was over for long."""

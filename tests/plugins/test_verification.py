@@ -1,12 +1,15 @@
 """An incident with checks, from its declaration to the all-clear, and what is told of it."""
 
 import sys
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened
+from tocsin.api import AllClearGiven, AllClearWithdrawn, Clock, IncidentReopened, Message
 from tocsin_verification.events import CannotVerify, CheckJudged, VerificationEnded
 from tocsin_verification.judging import Asked
+from tocsin_verification.keeping import Shown
 
 from tests.engine import fires, over
 from tests.plugins.incident_parts import TABLES, declared
@@ -54,6 +57,51 @@ async def test_from_the_report_to_the_all_clear(metrics: Metrics) -> None:
         held = await engine.run.tocsin.turn(lambda tx: tx.incident("1").clocks[Clock.ALL_CLEAR])
         assert f"{held:%H:%M}" == clear[:5]
         assert len(await happened(engine, "1", AllClearGiven)) == 1
+
+
+async def test_a_value_that_moves_is_put_right_each_minute_in_any_state(metrics: Metrics) -> None:
+    """Else a message says for long what is not so; and no line is made of it where nothing can be put right."""
+    metrics.source.breaks()
+    metrics.chat.edits = True
+    async with metrics() as engine:
+        await declared(engine, "sev2 logins fail")
+        await engine.advance(minutes=10)
+        assert len(edits(metrics.chat)) <= 1  # it stands where it stood
+        await engine.says("alice", "!mitigated rolled back", room="#ops")
+        await engine.advance(minutes=2)
+        metrics.source.heals(left=80)
+        before = len(edits(metrics.chat))
+        await engine.advance(minutes=6)
+        line = of_checks(shown(metrics.chat))[-1]
+        assert " \u2192 18" in line
+        assert ": not back yet, bad since 02:" in line
+        texts = edits(metrics.chat)[before:]
+        assert 2 <= len(texts) <= 6
+        assert all(one != other for one, other in pairwise(texts))
+        assert len([line for line in of_checks(shown(metrics.chat)) if "bad since" in line]) == 1
+        for _ in range(3):  # who asks within a minute makes it no more
+            await engine.says("alice", "!verify 1", room="#ops")
+        assert edits(metrics.chat)[before:] == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "after", "moving", "outdated"),
+    [
+        ("errors 160", 160.0, 60, False, False),
+        ("errors 160", 100.0, 60, True, False),
+        ("errors 150", 153.0, 60, False, False),
+        ("errors 150", 153.0, 60, True, True),
+        ("errors 150", 150.0, 60, False, True),
+        ("errors 150", 150.0, 59, True, False),
+    ],
+)
+def test_what_is_shown_is_put_right_for_another_text_alone_and_once_a_minute(
+    text: str, value: float, after: float, moving: bool, outdated: bool
+) -> None:
+    now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    last = Shown(Message("errors 160"), now, {"errors": 160.0})
+    then = now + timedelta(seconds=after)
+    assert last.outdated(Message(text), {"errors": value}, then, moving=moving) is outdated
 
 
 async def test_where_what_was_said_can_be_put_right_there_is_one_line_of_it(metrics: Metrics) -> None:

@@ -1,6 +1,6 @@
 """Verification: whether metrics are back at their baseline of before the incident, from their own history."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -35,6 +35,7 @@ from tocsin_verification import closing, events, relapse, reporters
 from tocsin_verification.adding import Adding
 from tocsin_verification.asking import VERIFY, Asking
 from tocsin_verification.checks import Check
+from tocsin_verification.expressions import compared
 from tocsin_verification.relapse import Alerts, Watch
 from tocsin_verification.sources.making import source
 from tocsin_verification.sources.probe import ProbeSettings
@@ -77,7 +78,8 @@ class Verification:
     @cached_property
     def _watching(self) -> Watching:
         """One for all hooks: it remembers what was read."""
-        adding = Adding(self.checks, tuple(self.sources), self._own if self.own_alerts else {})
+        own = self._own if self.own_alerts else {}
+        adding = Adding(self.checks, tuple(self.sources), own, self._prometheus)
         return Watching(self.every, adding, self._watch.until, self.probes)
 
     @property
@@ -85,9 +87,13 @@ class Verification:
         return Trials(self.sources, self.probes)
 
     @property
+    def _prometheus(self) -> Sequence[str]:
+        return [name for name, one in self.sources.items() if one.kind == "prometheus"]
+
+    @property
     def _own(self) -> Mapping[str, str]:
         """Where the expressions of alerts are read, by receiver; empty for all others."""
-        prometheus = [name for name, one in self.sources.items() if one.kind == "prometheus"]
+        prometheus = self._prometheus
         return {**({"": prometheus[0]} if len(prometheus) == 1 else {}), **self.receivers}
 
     @hookimpl
@@ -109,6 +115,11 @@ class Verification:
                 yield replace(found, fatal=False)  # another plugin may bring it
             elif check.expression and not check.source and len(self.sources) > 1:
                 yield Problem(("checks", name), "says no source, and there are several: add source = \u2026")
+
+            read_at = check.source or "".join(self.sources if len(self.sources) == 1 else ())
+            if read_at in self._prometheus and (measured := compared(check.expression)):
+                why = f"a comparison gives no data while all is well: write {measured!r}"
+                yield Problem(("checks", name, "expression"), why, fatal=False)
 
     @hookimpl
     def register_sources(self) -> Mapping[str, Source]:

@@ -4,12 +4,11 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, listed
 from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS, Check, free, named, shared
 from tocsin_verification.events import CheckAdded
-from tocsin_verification.expressions import Own, Unfit, take_apart
+from tocsin_verification.expressions import Own, Unfit, compared, take_apart
 from tocsin_verification.verified import verified
 
 ADD = "verify [INCIDENT] add [NAME:] EXPR\u2026"
@@ -27,12 +26,14 @@ MOST_TRIED = 10
 @dataclass(frozen=True)
 class Adding:
     """checks: those of the configuration, by name. sources: the names of the sources in our own settings. own: where the
-    expressions of alerts are read, by receiver; empty for all others; where neither is there, they are no checks.
+    expressions of alerts are read, by receiver; empty for all others; where neither is there, they are no checks. prometheus:
+    those of the sources whose expressions are PromQL.
     """
 
     checks: Mapping[str, Check]
     sources: Sequence[str]
     own: Mapping[str, str] = field(default_factory=dict)
+    prometheus: Sequence[str] = ()
 
     @property
     def default(self) -> str:
@@ -121,7 +122,7 @@ class Adding:
             labels = shared(alert.labels)
             same = [one for one in there if one.expression and one.labels in ({}, labels)]
             same = [one for one in same if one.expression in alert.expression]  # which is quick
-            return bool(same) and _watched(alert.expression) in [one.expression for one in same]
+            return bool(same) and compared(alert.expression) in [one.expression for one in same]
 
         groups = filter(None, map(tx.find_group, incident.groups))
         return [
@@ -168,6 +169,10 @@ class Adding:
             )
         name, expression = named(words, [*state.checks, *self.checks])
         self._refuse_twice(incident, name, state.checks, tx)
+        if self.default in self.prometheus and (measured := compared(expression)):
+            named_so = f"{name}: " if words.lower().startswith(f"{name}:") else ""
+            add = tx.typed(f"verify {incident.number} add {named_so}{measured}")
+            raise Refused(f"a comparison gives no data while all is well: say {add}")
         return tx.record(
             CheckAdded(
                 subject=incident.number,
@@ -191,15 +196,6 @@ def _taken_apart(subject: str, alert: Alert) -> Own | None:
     except Unfit as error:
         log.info("%s: the expression of %s %s: it is no check", subject, alert.name, error)
         return None
-
-
-@lru_cache(maxsize=256)
-def _watched(expression: str) -> str:
-    """What an alert with this expression watches; empty if that can't be told."""
-    try:
-        return take_apart(expression).expression
-    except Unfit:
-        return ""
 
 
 def _firing(groups: Iterable[AlertGroup]) -> Iterator[tuple[AlertGroup, Alert]]:

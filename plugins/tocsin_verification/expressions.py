@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import promql_parser as promql
@@ -81,6 +82,17 @@ def take_apart(expression: str) -> Own:
         return Own(cut, None, above=True, direction=Direction.BOTH)
     above = _ABOVE[sign]
     return Own(cut, threshold, above, Direction.HIGH if above else Direction.LOW)
+
+
+@lru_cache(maxsize=256)
+def compared(expression: str) -> str:
+    """What an expression compares with a number, for which it gives data only while the number is passed; empty if that can't
+    be told for sure.
+    """
+    try:
+        return take_apart(expression).expression
+    except Unfit:
+        return ""
 
 
 def choose(found: Sequence[Series], labels: Mapping[str, str]) -> Series:

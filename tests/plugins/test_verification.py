@@ -96,7 +96,7 @@ async def test_a_value_that_moves_is_put_right_each_minute_in_any_state(metrics:
     ],
 )
 def test_what_is_shown_is_put_right_for_another_text_alone_and_once_a_minute(
-    text: str, value: float, after: float, moving: bool, outdated: bool
+    text: str, value: float, after: float, *, moving: bool, outdated: bool
 ) -> None:
     now = datetime(2026, 11, 22, 3, tzinfo=UTC)
     last = Shown(Message("errors 160"), now, {"errors": 160.0})

@@ -204,6 +204,38 @@ async def test_what_can_not_be_is_refused_with_what_to_do(metrics: Metrics, type
         assert await happened(engine, "1", CheckRemoved, LevelAccepted) == []
 
 
+SOURCE = """
+[plugins.verification.sources.main]
+kind = "prometheus"
+url = "http://127.0.0.1:9090"
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "instead"),
+    [
+        ("mails > 0.02", "mails"),
+        ("Late: (sum by (job) (mails)) >= 5", "late: sum by (job) (mails)"),
+        ("`mails > 5`", "mails"),
+    ],
+)
+async def test_a_comparison_is_refused_with_what_to_type_instead(
+    metrics: Metrics, typed: str, instead: str
+) -> None:
+    """While all is well it gives nothing, and so it could never say that it is."""
+    async with metrics(*WITH, SOURCE) as engine:
+        await declared(engine, "sev2 logins fail")
+        [told] = await asks(engine, "alice", f"!verify 1 add {typed}", room="#ops")
+        say = f"!verify 1 add {instead}"
+        assert told == f"a comparison gives no data while all is well: say {say}"
+        await engine.says("alice", say, room="#ops")
+        assert len(await happened(engine, "1", CheckAdded)) == 2
+        # Of Graphite, and of what another plugin reads, nobody knows what a comparison is there.
+    async with metrics(*WITH, SOURCE.replace('"prometheus"', '"graphite"')) as engine:
+        await engine.says("alice", f"!verify 1 add {typed.replace('Late', 'Later')}", room="#ops")
+        assert len(await happened(engine, "1", CheckAdded)) == 3
+
+
 async def test_of_one_that_is_closed_nothing_is_changed(metrics: Metrics) -> None:
     async with metrics(*WITH) as engine:
         await declared(engine, "sev2 logins fail")

@@ -57,6 +57,29 @@ def test_what_can_not_be_is_refused(tower: Tower, table: str, why: str) -> None:
         warned(tower, table)
 
 
+@pytest.mark.parametrize(
+    ("expression", "measured"),
+    [
+        ("errors > 0.02", "errors"),
+        ("0.02 < (errors / requests)", "errors / requests"),
+        ("up == 0", "up"),
+        ("errors", ""),
+        ("errors > bool 0.02", ""),  # it is 0 or 1
+        ("errors > requests", ""),  # nobody knows which of them is meant
+        ("errors >", ""),  # the source says what is wrong with it
+    ],
+)
+def test_a_comparison_is_told_with_what_to_write_instead(
+    tower: Tower, expression: str, measured: str
+) -> None:
+    check = CHECK.replace('"errors"', f'"{expression}"')
+    why = f"a comparison gives no data while all is well: write {measured!r}"
+    told = [f"plugins.verification.checks.errors.expression: {why}"] if measured else []
+    assert warned(tower, ONE + check) == told
+    assert warned(tower, ONE + OTHER + check + 'source = "other"\n') == told
+    assert warned(tower, ONE.replace('"prometheus"', '"graphite"') + check) == []
+
+
 def test_a_source_that_is_not_there_is_told(tower: Tower) -> None:
     assert warned(tower, ONE + CHECK + 'source = "mian"\n') == [
         "plugins.verification.checks.errors.source: no source is called 'mian'; did you mean 'main'?"

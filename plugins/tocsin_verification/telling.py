@@ -1,6 +1,6 @@
 """What people read of the checks of an incident, and where."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -24,6 +24,9 @@ from tocsin_verification.verified import Checked, Verified
 from tocsin_verification.words import Lines, lines, reported
 
 MOST_NAMED = 5
+
+MOST_LINES = 8
+"""So many an answer has where each line is a message by itself, as on IRC, but for what an all-clear waits for."""
 
 _UTC = ZoneInfo("UTC")
 
@@ -191,23 +194,42 @@ def answer(
     place: Place,
     tx: Transaction,
 ) -> Message:
-    """How all checks stand, with what explains it, for somebody who asks."""
+    """How all checks stand, with what explains it, for somebody who asks; in few lines where each is a message by itself."""
+    checks, lasts = worst_first(state.checks.values()), tx.edits(place)
+    at_length = lasts or 2 * len(checks) < MOST_LINES
+    shown = checks if lasts or len(checks) < MOST_LINES else _not_clear(checks)[: MOST_LINES - 3]
     facts = []
-    for check in worst_first(state.checks.values()):
+    for check in shown:
         one = found.get(check.name)
         if one is None:
             facts.append(f"{check.name}: not looked at yet")
             continue
         line = line_of(check, one.judgement)
-        fact = line.fact if tx.edits(place) else with_spark(line.fact, one)
+        fact = line.fact if lasts else with_spark(line.fact, one)
         facts.append(fact if check.added.must else f"{fact} (nice to have)")
-        if line.why and one.judgement.verdict is not Verdict.CANT_TELL:
+        if at_length and line.why and one.judgement.verdict is not Verdict.CANT_TELL:
             facts.append(line.why)
+    facts += _rest(checks, shown)
     if state.all_clear and not state.cleared and incident.open and (at := state.holds_until(tx.now)):
         said, until_then = _said(incident), written(at, _UTC, tx.now)
         facts.append(f"clear before it was {said}: all clear once it holds until {until_then}")
     text = summary(state)
     return of_incident(incident, text, brief=text, lines=facts)
+
+
+def _not_clear(checks: Sequence[Checked]) -> Sequence[Checked]:
+    return [one for one in checks if one.verdict is not Verdict.ALL_CLEAR]
+
+
+def _rest(checks: Sequence[Checked], shown: Sequence[Checked]) -> Iterator[str]:
+    """Those that are not shown, by their names."""
+    left = [one for one in checks if one not in shown]
+    bad = [one.name for one in _not_clear(left)]
+    clear = [one.name for one in left if one.name not in bad]
+    if bad:
+        yield f"{len(bad)} more {'is' if len(bad) == 1 else 'are'} not clear: {first_few(bad, MOST_NAMED)}"
+    if clear:
+        yield f"{len(clear)} {'is' if len(clear) == 1 else 'are'} clear: {first_few(clear, MOST_NAMED)}"
 
 
 def with_awaited(message: Message, number: str, alerts: Sequence[str], tx: Transaction) -> Message:

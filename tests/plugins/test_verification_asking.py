@@ -6,9 +6,10 @@ from tocsin.api import AllClearGiven
 from tocsin_verification.adding import MOST_OWN
 from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS
 from tocsin_verification.events import CheckAdded, CheckRemoved, LevelAccepted, VerificationEnded
+from tocsin_verification.telling import MOST_LINES
 
 from tests.plugins.incident_parts import TABLES, declared
-from tests.plugins.verification_parts import SELDOM, Metrics, happened
+from tests.plugins.verification_parts import CHECKS, SELDOM, Metrics, happened
 from tests.tower import Tower, asks
 
 LATENCY = """\
@@ -51,6 +52,51 @@ async def test_who_asks_reads_how_all_of_it_stands(metrics: Metrics) -> None:
         assert lines[2].startswith("just before ")
         assert " \u00b7 this time yesterday " in lines[2]
         assert lines[3].startswith("latency ")
+
+
+@pytest.mark.parametrize(
+    ("bad", "well", "lines"),
+    [
+        (1, 2, ["back: 2 of 3", "errors", "just before", "well0", "well1"]),
+        (1, 6, ["back: 6 of 7", "errors", *(f"well{n}" for n in range(6))]),
+        (
+            2,
+            8,
+            ["back: 8 of 10", "errors", "bad1", "8 are clear: well0, well1, well2, well3, well4 and 3 more"],
+        ),
+        (
+            8,
+            1,
+            [
+                "back: 1 of 9",
+                "errors",
+                *(f"bad{n}" for n in range(1, 5)),
+                "3 more are not clear: bad5, bad6 and bad7",
+                "1 is clear: well0",
+            ],
+        ),
+    ],
+)
+async def test_of_many_checks_few_lines_are_said_where_each_is_a_message(
+    metrics: Metrics, bad: int, well: int, lines: list[str]
+) -> None:
+    """On Matrix it is one message, and holds all of them."""
+    names = [*(f"bad{n}" for n in range(1, bad)), *(f"well{n}" for n in range(well))]
+    for name in ("errors", *names):
+        if not name.startswith("well"):
+            metrics.source.breaks(name)
+    one = CHECKS.partition("\n")[2]
+    others = [one.replace("errors", name) for name in names]
+    async with metrics(*TABLES, CHECKS, *others) as engine:
+        await declared(engine, "sev2 logins fail")
+        [told] = await asks(engine, "bob", "!verify 1")
+        assert len(told.splitlines()) <= MOST_LINES
+        expected = [f"1 {lines[0]}", *lines[1:]]
+        assert all(said.startswith(line) for said, line in zip(told.splitlines(), expected, strict=True))
+    metrics.chat.edits = True
+    async with metrics(*TABLES, CHECKS, *others) as engine:
+        [told] = await asks(engine, "bob", "!verify 1")
+        assert len(told.splitlines()) == 1 + 2 * bad + well
 
 
 # What is no check any more.

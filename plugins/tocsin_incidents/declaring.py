@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tocsin.api import (
     SEVERITIES,
@@ -22,6 +22,7 @@ from tocsin.api import (
     UsageError,
     answer_there,
     bare,
+    first_few,
     listed,
     meant_incident,
     of_incident,
@@ -40,6 +41,8 @@ LONGEST_TITLE = 200
 
 MOST_TOLD = 5
 """Of so many alerts at most that join an incident by themselves each is told in its room."""
+
+MOST_NAMED = 3
 
 _SEVERITY = re.compile("sev-?[0-9]+")
 
@@ -109,7 +112,13 @@ class Declaring:
             tx,
         )
         tx.record(IncidentAcknowledged(subject=incident.number, at=tx.now, by=call.by))
-        answer_there(call, incident, opening(incident, tx), tx)
+        first = opening(incident, tx)
+        if not groups and not asked.drill and (fires := _of_none(tx)):
+            number = incident.number
+            theirs = tx.typed(f"attach {number} {fires[0] if len(fires) == 1 else 'ALERT'}")
+            firing = f"{first_few(fires, MOST_NAMED)} {'fires' if len(fires) == 1 else 'fire'}"
+            first = replace(first, lines=(*first.lines, f"{firing}: does that belong to it? {theirs}"))
+        answer_there(call, incident, first, tx)
         return None if asked.severity else self.severities.ask(incident, 0, tx)
 
     def _answered(self, call: Call, tx: Transaction) -> Sequence[str]:
@@ -199,6 +208,14 @@ class Declaring:
         here = [] if place.private else [place]
         rooms = [room for room in [*here, *sorted(told, key=str)] if room not in tx.made_rooms]
         return list(dict.fromkeys([*rooms, *tx.default_rooms()]))
+
+
+def _of_none(tx: Transaction) -> Sequence[str]:
+    """The alerts that fire and belong to no incident, the oldest first; not what somebody was paged with."""
+    taken = {one for incident in tx.open_incidents() for one in incident.groups}
+    return [
+        group.id for group in tx.open_groups() if group.fires and group.receiver and group.id not in taken
+    ]
 
 
 def _matches(rule: Rule, group: AlertGroup) -> bool:

@@ -39,6 +39,28 @@ async def test_it_is_declared_from_an_alert(tower: Tower, more: str, command: st
         assert refused == ["that is incident 1 already: sev2 the disks are full"]
 
 
+async def test_who_declares_without_an_alert_reads_which_may_belong_to_it(tower: Tower) -> None:
+    async with tower(*TABLES) as engine:
+        taken = await engine.report(fires(key="taken"))
+        await engine.says("alice", f"!declare sev2 another from {taken}", room="#ops")
+        over_by_now = await engine.report(fires(key="gone"))
+        await engine.report(over(key="gone"))
+        [told] = await asks(engine, "alice", "!declare sev2 nothing fires", room="#ops")
+        assert "belong to it?" not in told
+        one = await engine.report(fires())
+        assert one not in {taken, over_by_now}
+        [told] = await asks(engine, "alice", "!declare sev2 logins fail", room="#ops")
+        assert told.splitlines()[1:] == [f"{one} fires: does that belong to it? !attach 3 {one}"]
+        [told] = await asks(engine, "alice", "!declare drill sev2 we try it", room="#ops")
+        assert "belong to it?" not in told
+        other = await engine.report(fires(key="other"))
+        [told] = await asks(engine, "alice", "!declare sev2 mail fails", room="#ops")
+        assert told.endswith(f"\n{one} and {other} fire: does that belong to it? !attach 5 ALERT")
+        await engine.says("alice", f"!attach 5 {one} {other}", room="#ops")
+        [told] = await asks(engine, "alice", "!declare sev2 and more", room="#ops")
+        assert "belong to it?" not in told
+
+
 async def test_without_a_title_it_is_called_as_its_alert(tower: Tower) -> None:
     async with tower(*TABLES) as engine:
         subject = await engine.report(fires())

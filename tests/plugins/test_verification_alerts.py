@@ -154,8 +154,12 @@ async def two_alerts(engine: Engine, metrics: Metrics, other: str) -> str:
 async def test_the_all_clear_names_the_alerts_that_still_fire(metrics: Metrics) -> None:
     """What it watches is back, so it keeps nothing from the all-clear."""
     metrics.source.breaks(ago=300)
-    async with metrics(*OWN) as engine:
+    async with metrics(*OWN, "[plugins.silence]\n") as engine:
         other = await two_alerts(engine, metrics, "(errors) >= 250")
+        quiet = await engine.report(fires(watching("absent(mails)"), key="quiet"))
+        await engine.says("alice", f"!silence {quiet} 2h", room="#ops")
+        await engine.says("alice", f"!attach 1 {quiet}", room="#ops")
+        await engine.report(over(key="quiet"))  # it stays open, and fires no more
         await engine.advance(hours=2)
         assert await happened(engine, "1", CheckAdded) == ["check TooManyErrors: errors"]
         (clear,) = [str(one) for one in metrics.chat.said if " all clear, " in str(one)]

@@ -1,6 +1,7 @@
 """What a picture of a metric shows, and where: see `plot`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,8 @@ _TITLE, _TEXT, _SMALL = 15.0, 12.5, 11.0  # how large letters are; 11 is what ph
 _ROW = 14.0
 _HEAD = 50.0  # title and state
 _FUTURE = 0.3  # what part of the time may at most be yet to come
+# Points up from what a label names, where nearer there is no room.
+_FURTHER = tuple(way * far for far in range(20, 53, 8) for way in (1, -1))
 
 
 class Chart:
@@ -59,16 +62,16 @@ class Chart:
         left = (
             _EDGE + max((self._sheet.width_of(text, _SMALL) for text in self._ticks.values()), default=0) + 6
         )
-        bottom = 28 + _ROW * (self._hold_until is not None)
         shown = self._now - self._begin
         # How long it must stay yet is time to come; the last sample doesn't stand at the very edge.
         until = min(
             max(self._hold_until or 0, self._now + shown * 0.02), self._now + shown * _FUTURE / (1 - _FUTURE)
         )
+        bottom = 28 + _ROW * (self._hold_until is not None)
         self.frame = Frame(left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high)
         self._starts = self._label_starts()
         top = self.frame.top - _ROW * (1 + max((row for _, row in self._starts.values()), default=0))
-        self.frame = Frame(left, WIDTH - _EDGE, bottom, top, self._begin, until, low, high)
+        self.frame = replace(self.frame, top=top)
 
     def drawn(self, title: str, state: str) -> bytes:
         sheet, width = self._sheet, WIDTH - 2 * _EDGE
@@ -152,10 +155,10 @@ class Chart:
         frame = self.frame
         columns = int((frame.right - frame.left) * SHARPNESS)
         for times, numbers in self._samples.runs:
-            at, values = thinned(times, numbers, frame.begin, frame.until, columns)
-            if len(at) == 1:
-                self._sheet.dot(float(frame.x(at[0])), float(frame.y(values[0])), colour=INK, across=3)
-            self._sheet.line(frame.x(at), frame.y(values), colour=INK, width=1.6, busy=True)
+            x, y = thinned(frame.x(times), frame.y(numbers), frame.left, frame.right, columns)
+            if len(x) == 1:
+                self._sheet.dot(float(x[0]), float(y[0]), colour=INK, across=3)
+            self._sheet.line(x, y, colour=INK, width=1.6, busy=True)
 
     def _draw_hold(self) -> None:
         """How much has passed of the time that it must stay, below the axis."""
@@ -174,8 +177,8 @@ class Chart:
     def _label(self) -> None:
         """What it is, was at worst and is normally, each beside what shows it and where nothing is in its way."""
         if len(self._samples.at):
-            self._label_worst()
             self._label_now()
+            self._label_worst()
         else:
             middle = ((self.frame.left + self.frame.right) / 2, (self.frame.bottom + self.frame.top) / 2)
             self._sheet.place("no data", [middle], self.frame, size=_TEXT, colour=BAD, bold=True, covers=True)
@@ -194,7 +197,9 @@ class Chart:
         x, y = float(frame.x(drawn.at[index])), float(frame.y(drawn.values[index]))
         aside = self._sheet.width_of(text, _SMALL) / 2 + 9
         before = float(frame.x(it.onset)) - aside  # where it was still well there is room
-        self._place(text, [(before, y), (x + aside, y), (x - aside, y), (x, y + 12), (x, y - 12)], BAD)
+        places = [(x, y + 12), (x, y - 12), (x + aside, y), (x - aside, y), (before, y), (before, y - 24)]
+        further = [(x + across, y - up) for up in _FURTHER for across in (0, aside, -aside)]
+        self._place(text, places + further, BAD)
 
     def _label_now(self) -> None:
         it, frame, drawn = self._it, self.frame, self._samples
@@ -204,21 +209,31 @@ class Chart:
         text = f"now {self._scale.said(it.value)}"
         aside = self._sheet.width_of(text, _SMALL, bold=True) / 2 + 9
         self._sheet.dot(x, y, colour=INK, across=7)
-        self._place(
-            text, [(x, y + 13), (x, y - 13), (x - aside, y), (x, y + 26), (x, y - 26)], INK, bold=True
-        )
+        places = [(x, y + 13), (x, y - 13), (x + aside, y), (x - aside, y)]
+        further = [(x + across, y + up) for up in _FURTHER for across in (0, aside, -aside)]
+        self._place(text, places + further, INK, bold=True)
 
     def _label_normal(self) -> None:
         it, frame, band = self._it, self.frame, self._band
         if band is None or not is_number(it.low) or not is_number(it.high):
             return
+        across = frame.x(np.append(band.at, frame.until))
+        high, low = (frame.y(np.append(one, one[-1])) for one in (band.high, band.low))
+        start = frame.left
         text = f"normal now {self._scale.between(it.low, it.high)}"
         long = self._sheet.width_of(text, _SMALL)
-        across = frame.x(band.at)
-        near = across <= across[0] + long
-        above, below = float(frame.y(band.high[near]).max()), float(frame.y(band.low[near]).min())
-        x = float(across[0]) + long / 2 + 4
-        self._place(text, [(x, above + 10), (x, below - 10), (x + 60, above + 10)], NORMAL)
+        if long > frame.right - start:
+            text = text.replace(" now", "")
+            long = self._sheet.width_of(text, _SMALL)
+        places = list[tuple[float, float]]()
+        for aside in (10, 28, 44):
+            for end in np.arange(frame.right, min(start + long, frame.right - 1), -12):
+                over = np.linspace(end - long, end)
+                above = float(np.interp(over, across, high).max()) + aside
+                below = float(np.interp(over, across, low).min()) - aside
+                places += [(end - long / 2, above), (end - long / 2, below)]
+        # Rather somewhat above the band, or below, than far from now.
+        self._place(text, sorted(places, key=lambda one: -one[0] // 50), NORMAL)
 
     def _place(
         self, text: str, places: list[tuple[float, float]], colour: str, *, bold: bool = False

@@ -32,6 +32,8 @@ _COLOURS = 128  # as many as smooth edges need; with all of them the file would 
 _NO_GLYPH = "□"  # in place of a letter that the font lacks
 
 Numbers = Sequence[float] | Floats
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
 
 
 class Sheet:
@@ -42,7 +44,7 @@ class Sheet:
         self._figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), dpi=72 * SHARPNESS, facecolor=PAPER)
         self._canvas = FigureCanvasAgg(self._figure)
         self._points = Affine2D().scale(SHARPNESS)
-        self._labels = list[tuple[float, float, float, float]]()
+        self._labels = list[Box]()
         self._busy = list[tuple[Floats, Floats]]()
 
     def line(
@@ -53,12 +55,15 @@ class Sheet:
         line.set_linestyle((0, (3, 3)) if dashed else "-")
         line.set_solid_capstyle("round" if busy else "butt")
         self._add(line)
-        if busy:
-            self._busy.append((np.asarray(x), np.asarray(y)))
+        if busy and len(x):
+            long = np.cumsum(np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])))
+            along = np.arange(0, long[-1] + 1)
+            self._busy.append((np.interp(along, long, x), np.interp(along, long, y)))
 
     def dot(self, x: float, y: float, *, colour: str, across: float) -> None:
 
         self._add(Circle((x, y), across / 2, facecolor=colour, edgecolor=PAPER, linewidth=1))
+        self._labels.append((x - across / 2, y - across / 2, x + across / 2, y + across / 2))
 
     def area(self, x: Numbers, low: Numbers, high: Numbers, *, colour: str) -> None:
         """All that is between two lines."""
@@ -115,7 +120,7 @@ class Sheet:
             verticalalignment="baseline",
             parse_math=False,
         )
-        artist.set_path_effects([withStroke(linewidth=3, foreground=PAPER)])
+        artist.set_path_effects([withStroke(linewidth=4, foreground=PAPER)])
         self._add(artist)
 
     def place(
@@ -129,22 +134,16 @@ class Sheet:
         bold: bool = False,
         covers: bool = False,
     ) -> None:
-        """A label at that place of several (where its middle is) where least is in its way; the first if nothing is."""
+        """A label at the first of several places (where its middle is) where nothing is in its way, or where least is."""
         long, high = self.width_of(text, size, bold=bold), size
-        best: tuple[float, tuple[float, float, float, float]] | None = None
-        for index, (across, up) in enumerate(places):
+        boxes = list[Box]()
+        for across, up in places:
             x = min(max(across - long / 2, frame.left + 2), frame.right - long)
             y = min(max(up - high / 2, frame.bottom + 3), frame.top - high)
-            box = (x - 2, y - 2, x + long + 2, y + high)
-            found = (
-                self._in_the_way(box) + 4 * index
-            )  # points of a line that are better covered than to go on
-            if best is None or found < best[0]:
-                best = (found, box)
-        if best is not None:
-            box = best[1]
-            self._labels.append(box)
-            self.text(text, box[0] + 2, box[1] + 3, size=size, colour=colour, bold=bold, covers=covers)
+            boxes.append((x - 2, y - 2, x + long + 2, y + high))
+        box = min(boxes, key=self._in_the_way)
+        self._labels.append(box)
+        self.text(text, box[0] + 2, box[1] + 3, size=size, colour=colour, bold=bold, covers=covers)
 
     def width_of(self, text: str, size: float, *, bold: bool = False) -> float:
         return _width(_drawable(text), size, bold=bold)
@@ -169,7 +168,8 @@ class Sheet:
         artist.set_zorder(len(self._figure.get_children()))  # what comes later lies above
         self._figure.add_artist(artist)
 
-    def _in_the_way(self, box: tuple[float, float, float, float]) -> float:
+    def _in_the_way(self, box: Box) -> float:
+        """How many points of lines, and of other labels."""
         left, bottom, right, top = box
         found = 0.0
         for other in self._labels:
@@ -177,11 +177,7 @@ class Sheet:
             up = min(top, other[3]) - max(bottom, other[1])
             found += 1000 + across * up if across > 0 and up > 0 else 0
         for x, y in self._busy:
-            columns = np.arange(left, right)
-            if len(x) and columns[-1] >= x[0] and columns[0] <= x[-1]:
-                columns = columns[(columns >= x[0]) & (columns <= x[-1])]
-                height = np.interp(columns, x, y)
-                found += float(((height >= bottom) & (height <= top)).sum())
+            found += float(((x >= left) & (x <= right) & (y >= bottom) & (y <= top)).sum())
         return found
 
 

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,12 +28,24 @@ LARGEST = 60_000
 
 
 class Drawn:
-    """A picture, and which colours there are where."""
+    """A picture, and which colours there are where. texts: each with where it begins, in points."""
 
-    def __init__(self, judgement: Judgement, at: Floats, values: Floats) -> None:
-        one = Chart(judgement, at, values, unit="ratio", zone=UTC, marks={"alert": ONSET + 240, "back": BACK})
+    def __init__(self, judgement: Judgement, at: Floats, values: Floats, zone: ZoneInfo = UTC) -> None:
+        marks = {"alert": ONSET + 240, "back": judgement.back_since}
+        one = Chart(judgement, at, values, unit="ratio", zone=zone, marks=marks)
         self.frame = one.frame
-        self._dots = np.asarray(Image.open(BytesIO(one.drawn("error rate", "x"))).convert("RGB")).astype(int)
+        real = sheet.Sheet.text
+        with patch.object(sheet.Sheet, "text", autospec=True, side_effect=real) as text:
+            png = one.drawn("error rate", "x")
+        self.texts = [
+            (str(call.args[1]), float(call.args[2]), float(call.args[3])) for call in text.mock_calls
+        ]
+        self._dots = np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(int)
+
+    def label(self, begins: str) -> tuple[float, float, float, float]:
+        """Where the text that begins so stands: its left, bottom, right and top, in points."""
+        [(text, x, y)] = [one for one in self.texts if one[0].startswith(begins)]
+        return x, y, x + sheet.Sheet().width_of(text, 11, bold=begins == "now"), y + 8
 
     def like(self, colour: str, *, x: float, y: float) -> bool:
         """Whether that place, in points, has nearly this colour."""
@@ -122,6 +135,35 @@ def test_how_long_it_must_stay_is_shown_as_time_that_is_yet_to_come() -> None:
         x = float(drawn.frame.x(time))
         assert any(drawn.like(colour, x=x + aside, y=y) for aside in (-2, 0, 2)), time
     assert Drawn(*flat(Verdict.ALL_CLEAR)).frame.until < NOW + 300
+
+
+def _shapes() -> dict[str, tuple[Judgement, Floats, Floats]]:
+    judgement, at, values = flat()
+    clear = replace(judgement, verdict=Verdict.ALL_CLEAR)
+    bad = replace(judgement, verdict=Verdict.NOT_YET, back_since=None)
+    falling = np.where(at > NOW - 180, WORST - (WORST - 0.003) * (at - NOW + 180) / 180, values)
+    falling = np.where((at >= BACK) & (at <= NOW - 180), WORST, falling)
+    return {
+        "recovering": flat(),
+        "clear": (clear, at, values),
+        "falls to the very last": (bad, at, falling),
+        "rises at last": (bad, at, np.where(at > NOW - 120, WORST, 0.003)),
+        "goes up and down": (bad, at, np.where(at < ONSET, 0.003, 0.011 + 0.008 * np.sin(at / 500))),
+    }
+
+
+@pytest.mark.parametrize("name", _shapes())
+def test_no_label_covers_the_line(name: str) -> None:
+    judgement, at, values = _shapes()[name]
+    drawn = Drawn(judgement, at, values)
+    frame = drawn.frame
+    seen = at >= frame.begin
+    x, y = frame.x(at[seen]), frame.y(values[seen])
+    along = np.linspace(0, len(x) - 1, 50 * len(x))
+    x, y = np.interp(along, np.arange(len(x)), x), np.interp(along, np.arange(len(y)), y)
+    for text in ("now", "normal", "worst"):
+        left, bottom, right, top = drawn.label(text)
+        assert not ((x > left) & (x < right) & (y > bottom) & (y < top)).any(), text
 
 
 def test_it_fits_a_phone_and_a_message() -> None:

@@ -67,7 +67,9 @@ class Chart:
         until = min(
             max(self._hold_until or 0, self._now + shown * 0.02), self._now + shown * _FUTURE / (1 - _FUTURE)
         )
-        bottom = 28 + _ROW * (self._hold_until is not None)
+        self._times = self._round_times(until)
+        dated = any(date for _, date in self._times.values())
+        bottom = 28 + _ROW * (self._hold_until is not None) + _ROW * dated
         self.frame = Frame(left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high)
         self._starts = self._label_starts()
         top = self.frame.top - _ROW * (1 + max((row for _, row in self._starts.values()), default=0))
@@ -117,20 +119,21 @@ class Chart:
         self._sheet.line(x, middle, colour=NORMAL, width=1, dashed=True)
 
     def _draw_axis_of_time(self) -> None:
-        frame, sheet, y = self.frame, self._sheet, 9.0
+        frame, sheet = self.frame, self._sheet
+        y = 9.0 + _ROW * any(date for _, date in self._times.values())
         sheet.line([frame.left, frame.right], [frame.bottom] * 2, colour=SOFT, width=0.8)
         zone = datetime.fromtimestamp(self._now, UTC).astimezone(self._zone).tzname() or ""
         zone = f"UTC{zone}" if zone[:1] in ("+", "-") else zone
         sheet.text(zone, _EDGE, y, size=_SMALL, colour=SOFT)
         taken = _EDGE + sheet.width_of(zone, _SMALL)
-        for at in round_times(self._begin, frame.until, self._zone):
-            here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
-            text = f"{here:%H:%M}" if here.hour or here.minute else f"{here.day} {here:%b}"
-            x, long = float(frame.x(at)), sheet.width_of(text, _SMALL)
-            start = min(x - long / 2, WIDTH - _EDGE - long)
+        before = taken + 6
+        for at, (clock, date) in self._times.items():
+            x, long = float(frame.x(at)), max(sheet.width_of(text, _SMALL) for text in (clock, date))
+            start = min(max(x - long / 2, before), frame.right - long)
             sheet.line([x, x], [frame.bottom, frame.bottom - 4], colour=SOFT, width=0.8)
-            if start >= taken + 8:
-                sheet.text(text, start, y, size=_SMALL, colour=SOFT)
+            if taken + 6 <= start <= x:
+                sheet.text(clock, start, y, size=_SMALL, colour=SOFT)
+                sheet.text(date, start, y - _ROW + 1, size=_SMALL, colour=SOFT)
                 taken = start + long
 
     def _draw_missing(self) -> None:
@@ -244,6 +247,14 @@ class Chart:
         """Numbers beside the axis, as they are written."""
         values = round_values(low, high, self._scale.step.size)
         return dict(zip(values, self._scale.beside_axis(values), strict=True))
+
+    def _round_times(self, until: float) -> dict[float, tuple[str, str]]:
+        """Times below the axis, as they are written: the clock, and beneath it the date, where one begins."""
+        found = dict[float, tuple[str, str]]()
+        for at in round_times(self._begin, until, self._zone):
+            here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
+            found[at] = f"{here:%H:%M}", f"{here.day} {here:%b}" * (not (here.hour or here.minute))
+        return found
 
     def _label_starts(self) -> dict[str, tuple[float, int]]:
         """For the label of each mark where it begins, and in which row above the frame."""

@@ -166,6 +166,17 @@ def test_no_label_covers_the_line(name: str) -> None:
         assert not ((x > left) & (x < right) & (y > bottom) & (y < top)).any(), text
 
 
+@pytest.mark.parametrize(
+    ("zone", "name", "hours"), [("Asia/Tokyo", "JST", 1), ("Australia/Sydney", "AEDT", 2)]
+)
+def test_midnight_is_a_time_with_its_date_beneath(zone: str, name: str, hours: float) -> None:
+    judgement, at, values = flat()
+    texts = Drawn(replace(judgement, onset=NOW - 3600 * hours), at, values, ZoneInfo(zone)).texts
+    [(x, y)] = [(x, y) for text, x, y in texts if text == "00:00"]
+    assert ("23 Nov", x, y - 13) in texts
+    assert all(re.fullmatch(rf"\d\d:\d\d|{name}", text) for text, _, up in texts if up == y)
+
+
 def test_it_fits_a_phone_and_a_message() -> None:
     for judgement, at, values in (flat(), noisy(20_000)):
         file = plot(judgement, at, values, title="error rate", unit="ratio", zone=UTC)

@@ -10,7 +10,7 @@ import numpy as np
 from tocsin_verification.figures import Scale, is_number, part_of
 from tocsin_verification.frame import Frame, limits, round_times, round_values, rows
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
-from tocsin_verification.series import late, samples, thinned, window
+from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH, Sheet
 from tocsin_verification.words import scale
 
@@ -20,6 +20,7 @@ INK, SOFT, GRID = "#e6e6ea", "#a9a9b4", "#2e2e35"
 NORMAL, BAND = "#a8c7fa", "#213a66"
 BAD, TROUBLE = "#f2b8b5", "#331d1c"
 GOOD = "#a6d7b1"
+MISSING = "#3a3036"
 _COLOURS = {Verdict.NOT_YET: BAD, Verdict.RECOVERING: INK, Verdict.ALL_CLEAR: GOOD, Verdict.CANT_TELL: BAD}
 
 _EDGE = 12.0
@@ -29,6 +30,7 @@ _HEAD = 50.0  # title and state
 _FUTURE = 0.3  # what part of the time may at most be yet to come
 # Points up from what a label names, where nearer there is no room.
 _FURTHER = tuple(way * far for far in range(20, 53, 8) for way in (1, -1))
+_THINNEST = 3.0  # points that show that samples are lacking
 
 
 class Chart:
@@ -82,10 +84,10 @@ class Chart:
         self._draw_trouble()
         self._draw_axis_of_values()
         self._draw_normal()
-        self._draw_axis_of_time()
-        self._draw_missing()
-        self._draw_marks()
         self._draw_series()
+        self._draw_missing()
+        self._draw_axis_of_time()
+        self._draw_marks()
         self._draw_hold()
         self._label()
         return sheet.png()
@@ -137,14 +139,13 @@ class Chart:
                 taken = start + long
 
     def _draw_missing(self) -> None:
-        last = late(self._samples, self._now)
-        if last is None:
-            return
-        frame = self.frame
-        x = (float(frame.x(last)), float(frame.x(self._now)))
-        self._sheet.hatched(x, (frame.bottom, frame.top), colour=BAD)
-        middle = (sum(x) / 2, (frame.bottom + frame.top) / 2)
-        self._sheet.place("no data", [middle], frame, size=_TEXT, colour=BAD, bold=True, covers=True)
+        frame, sheet = self.frame, self._sheet
+        for stretch in lacking(self._samples, self._begin, self._now):
+            x = self._stretch(stretch)
+            sheet.box(x, (frame.bottom, frame.top), colour=MISSING, full=True)
+            sheet.hatched(x, (frame.bottom, frame.top), colour=BAD)
+            for edge in x:
+                sheet.line([edge] * 2, [frame.bottom, frame.top], colour=BAD, width=0.8)
 
     def _draw_marks(self) -> None:
         frame = self.frame
@@ -182,10 +183,8 @@ class Chart:
         if len(self._samples.at):
             self._label_now()
             self._label_worst()
-        else:
-            middle = ((self.frame.left + self.frame.right) / 2, (self.frame.bottom + self.frame.top) / 2)
-            self._sheet.place("no data", [middle], self.frame, size=_TEXT, colour=BAD, bold=True, covers=True)
         self._label_normal()
+        self._label_missing()
 
     def _label_worst(self) -> None:
         it, frame, drawn = self._it, self.frame, self._samples
@@ -238,10 +237,32 @@ class Chart:
         # Rather somewhat above the band, or below, than far from now.
         self._place(text, sorted(places, key=lambda one: -one[0] // 50), NORMAL)
 
+    def _label_missing(self) -> None:
+        """Those that are wide enough, or the widest."""
+        frame = self.frame
+        found = [self._stretch(one) for one in lacking(self._samples, self._begin, self._now)]
+        long = self._sheet.width_of("no data", _SMALL, bold=True)
+        fit = [x for x in found if x[1] - x[0] > long]
+        for x in fit or sorted(found, key=lambda one: one[0] - one[1])[:1]:
+            places = [(sum(x) / 2, float(up)) for up in np.arange(frame.top - 10, frame.bottom, -14)]
+            self._place("no data", places, BAD, bold=True, covers=True)
+
+    def _stretch(self, times: tuple[float, float]) -> tuple[float, float]:
+        """From where to where it goes; however short it is, it can be seen."""
+        left, right = (float(self.frame.x(at)) for at in times)
+        more = max(0.0, _THINNEST - (right - left)) / 2
+        return left - more, right + more
+
     def _place(
-        self, text: str, places: list[tuple[float, float]], colour: str, *, bold: bool = False
+        self,
+        text: str,
+        places: list[tuple[float, float]],
+        colour: str,
+        *,
+        bold: bool = False,
+        covers: bool = False,
     ) -> None:
-        self._sheet.place(text, places, self.frame, size=_SMALL, colour=colour, bold=bold)
+        self._sheet.place(text, places, self.frame, size=_SMALL, colour=colour, bold=bold, covers=covers)
 
     def _written(self, low: float, high: float) -> dict[float, str]:
         """Numbers beside the axis, as they are written."""

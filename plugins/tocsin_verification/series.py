@@ -78,6 +78,17 @@ def _gaps(at: Floats) -> tuple[int, ...]:
     return tuple(int(index) for index in np.flatnonzero(steps > _GAP * np.maximum(usual, 1e-9)))
 
 
+def lacking(drawn: Samples, begin: float, now: float) -> list[tuple[float, float]]:
+    """The stretches of that time without samples."""
+    if not len(drawn.at):
+        return [(begin, now)]
+    found = [(float(drawn.at[index]), float(drawn.at[index + 1])) for index in drawn.gaps]
+    first, last, steps = float(drawn.at[0]), late(drawn, now), np.diff(drawn.at)[: _NEAR * 4]
+    if len(steps) and first - begin > _GAP * float(np.median(steps)):
+        found.insert(0, (begin, first))
+    return found if last is None else [*found, (last, now)]
+
+
 def late(drawn: Samples, now: float) -> float | None:
     """Since when there are no samples up to now, in seconds since 1970; None if they come as they did."""
     if not len(drawn.at):

@@ -78,10 +78,30 @@ def test_the_series_the_band_and_the_trouble_are_where_the_numbers_say() -> None
     assert drawn.at(sheet.PAPER, BACK + 120, 0.012)
 
 
-def test_where_samples_are_lacking_there_is_no_line() -> None:
+@pytest.mark.parametrize(("begin", "end"), [(NOW - 9000, NOW - 8820), (0, NOW - 9000)])
+def test_where_samples_are_lacking_there_is_no_line_but_something_to_see(begin: float, end: float) -> None:
     judgement, at, values = flat()
-    kept = (at < NOW - 6000) | (at > NOW - 4500)
-    assert not Drawn(judgement, at[kept], values[kept]).at(chart.INK, NOW - 5250, 0.003)
+    kept = (at < begin) | (at > end)
+    drawn = Drawn(judgement, at[kept], values[kept])
+    middle = float(drawn.frame.x((max(begin, drawn.frame.begin) + end) / 2))
+    for y in np.arange(drawn.frame.bottom + 1, drawn.frame.bottom + 80):
+        for x in (middle - 1, middle, middle + 1):
+            assert not drawn.like(chart.INK, x=x, y=float(y))
+            assert not drawn.like(sheet.PAPER, x=x, y=float(y))
+    left, _, right, _ = drawn.label("no data")
+    assert left < middle < right
+
+
+def test_a_few_minutes_without_samples_are_seen_in_two_days() -> None:
+    judgement, _, _ = flat()
+    long = replace(judgement, onset=NOW - 2 * 86400, back_since=None, verdict=Verdict.NOT_YET)
+    at = np.arange(NOW - 3 * 86400, NOW, 60)
+    kept = (at < NOW - 86400) | (at > NOW - 86400 + 240)
+    drawn = Drawn(long, at[kept], np.full(kept.sum(), WORST))
+    middle, y = float(drawn.frame.x(NOW - 86400 + 120)), float(drawn.frame.y(WORST))
+    assert float(drawn.frame.x(NOW - 86400 + 240) - drawn.frame.x(NOW - 86400)) < 1
+    assert not any(drawn.like(chart.INK, x=middle + aside, y=y) for aside in (-1.3, 0, 1.3))
+    assert all(drawn.like(chart.INK, x=middle + aside, y=y) for aside in (-3, 3))
 
 
 def test_what_has_stopped_is_hatched_until_now() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tocsin_verification.frame import Frame, limits, round_times, round_values, rows
 from tocsin_verification.judge.verdict import Band, Judgement, Verdict
-from tocsin_verification.series import late, samples, thinned, window
+from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sparkline import GAP, sparkline, strip
 
 from tests.plugins.verification_shapes import BACK, HIGH, LOW, NOW, ONSET, WORST, flat
@@ -55,6 +55,19 @@ def test_it_is_seen_that_samples_have_stopped() -> None:
     assert late(samples(at, values, NOW - 7200, NOW), NOW) is None
     assert late(samples(at, values, NOW - 7200, NOW - 600), NOW) == NOW - 600
     assert late(samples([], [], 0, 1), 1) is None
+
+
+def test_minutes_without_samples_are_told_from_when_to_when() -> None:
+    _, at, values = flat()
+    kept = (at < NOW - 3600) | (at > NOW - 3360)
+    found = samples(at[kept], values[kept], NOW - 7200, NOW - 600)
+    assert lacking(found, NOW - 7200, NOW - 600) == [(NOW - 3660, NOW - 3300)]
+    assert lacking(found, NOW - 9000, NOW) == [
+        (NOW - 9000, NOW - 7200),
+        (NOW - 3660, NOW - 3300),
+        (NOW - 600, NOW),
+    ]
+    assert lacking(samples([], [], 0, 9), 0, 9) == [(0, 9)]
 
 
 @given(st.integers(0, 3000), st.integers(1, 50))

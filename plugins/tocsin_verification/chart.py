@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tocsin_verification.figures import Scale, is_number, part_of
-from tocsin_verification.frame import Frame, limits, round_times, round_values, rows
+from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH, Sheet
@@ -60,7 +60,10 @@ class Chart:
         low, high = limits(self._samples.values, self._band)
         known = (judgement.value, judgement.worst, judgement.high)
         self._scale = scale(judgement, unit) if any(map(is_number, known)) else Scale.of(unit, [high])
+        far = beyond(self._samples.values, low, high)
         self._ticks = self._written(low, high)
+        if far != (None, None):
+            self._ticks |= self._furthest(low, high)
         left = (
             _EDGE + max((self._sheet.width_of(text, _SMALL) for text in self._ticks.values()), default=0) + 6
         )
@@ -72,7 +75,7 @@ class Chart:
         self._times = self._round_times(until)
         dated = any(date for _, date in self._times.values())
         bottom = 28 + _ROW * (self._hold_until is not None) + _ROW * dated
-        self.frame = Frame(left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high)
+        self.frame = Frame(left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high, *far)
         self._starts = self._label_starts()
         top = self.frame.top - _ROW * (1 + max((row for _, row in self._starts.values()), default=0))
         self.frame = replace(self.frame, top=top)
@@ -86,6 +89,7 @@ class Chart:
         self._draw_normal()
         self._draw_series()
         self._draw_missing()
+        self._draw_seams()
         self._draw_axis_of_time()
         self._draw_marks()
         self._draw_hold()
@@ -147,6 +151,13 @@ class Chart:
             for edge in x:
                 sheet.line([edge] * 2, [frame.bottom, frame.top], colour=BAD, width=0.8)
 
+    def _draw_seams(self) -> None:
+        """Where values beyond are not to be measured by those on this side."""
+        frame = self.frame
+        for edge, y in ((frame.lowest, frame.floor), (frame.highest, frame.ceiling)):
+            if edge is not None:
+                self._sheet.torn((frame.left, frame.right), y, colour=SOFT)
+
     def _draw_marks(self) -> None:
         frame = self.frame
         for label, at in self._marks.items():
@@ -194,8 +205,7 @@ class Chart:
             return
         during = np.flatnonzero(drawn.at >= it.onset)
         index = during[np.argmin(np.abs(drawn.values[during] - it.worst))]
-        beyond = "▲ " * (it.worst > frame.high) + "▼ " * (it.worst < frame.low)
-        text = f"{beyond}worst {self._scale.said(it.worst)}"
+        text = f"worst {self._scale.said(it.worst)}"
         x, y = float(frame.x(drawn.at[index])), float(frame.y(drawn.values[index]))
         aside = self._sheet.width_of(text, _SMALL) / 2 + 9
         before = float(frame.x(it.onset)) - aside  # where it was still well there is room
@@ -268,6 +278,11 @@ class Chart:
         """Numbers beside the axis, as they are written."""
         values = round_values(low, high, self._scale.step.size)
         return dict(zip(values, self._scale.beside_axis(values), strict=True))
+
+    def _furthest(self, low: float, high: float) -> dict[float, str]:
+        """The numbers beside the strips beyond the axis: the furthest of all."""
+        values = [float(one) for one in (self._samples.values.min(), self._samples.values.max())]
+        return {value: self._scale.number(value) for value in values if not low <= value <= high}
 
     def _round_times(self, until: float) -> dict[float, tuple[str, str]]:
         """Times below the axis, as they are written: the clock, and beneath it the date, where one begins."""

@@ -10,7 +10,11 @@ import numpy as np
 
 from tocsin_verification.judge.verdict import Band, Floats
 
-_NARROWEST = 1 / 36  # of the height; what is normal is never drawn narrower, however far off the worst is
+_NARROWEST = (
+    1 / 64
+)  # of the height, two points; where all values leave less to what is normal, the furthest stand beyond
+_CUT = 1 / 36  # of the height, for what is normal then
+_BEYOND = 18.0  # points for all that is further off than that
 _PADDING = 0.06
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
@@ -24,7 +28,8 @@ _STEPS = (
 class Frame:
     """The part of a picture that the series has; lengths in points, from the lower left.
 
-    begin, until: of the time, in seconds since 1970. low, high: of the values; what is beyond stands at the edge.
+    begin, until: of the time, in seconds since 1970. low, high: of the values; what is beyond stands at the edge. lowest,
+    highest: of values beyond low and high, which stand close together in a strip at the edge.
     """
 
     left: float
@@ -35,14 +40,39 @@ class Frame:
     until: float
     low: float
     high: float
+    lowest: float | None = None
+    highest: float | None = None
 
     def x(self, at: float | Floats) -> Floats:
         part = (np.asarray(at, dtype=np.float64) - self.begin) / (self.until - self.begin)
         return self.left + np.clip(part, 0, 1) * (self.right - self.left)
 
     def y(self, value: float | Floats) -> Floats:
-        part = (np.asarray(value, dtype=np.float64) - self.low) / (self.high - self.low)
-        return self.bottom + np.clip(part, 0, 1) * (self.top - self.bottom)
+        values, places = [self.low, self.high], [self.floor, self.ceiling]
+        if self.lowest is not None:
+            values, places = [self.lowest, *values], [self.bottom, *places]
+        if self.highest is not None:
+            values, places = [*values, self.highest], [*places, self.top]
+        return np.asarray(np.interp(value, values, places))
+
+    @property
+    def floor(self) -> float:
+        """Where `low` stands."""
+        return self.bottom + _BEYOND * (self.lowest is not None)
+
+    @property
+    def ceiling(self) -> float:
+        """Where `high` stands."""
+        return self.top - _BEYOND * (self.highest is not None)
+
+
+def beyond(values: Floats, low: float, high: float) -> tuple[float | None, float | None]:
+    """Lowest and highest of a frame from low to high that has these values, with a little room; None if all are within."""
+    lowest, highest = (float(values.min()), float(values.max())) if len(values) else (low, high)
+    return (
+        lowest - (low - lowest) / 4 if lowest < low else None,
+        highest + (highest - high) / 4 if highest > high else None,
+    )
 
 
 def limits(values: Floats, band: Band | None) -> tuple[float, float]:
@@ -56,8 +86,9 @@ def limits(values: Floats, band: Band | None) -> tuple[float, float]:
         if len(values):
             if values.min() >= 0:
                 low = max(low, 0.0)
-            low = max(min(low, float(values.min())), least - width / _NARROWEST)
-            high = min(max(high, float(values.max())), most + width / _NARROWEST)
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+            low = low if (least - low) * _NARROWEST <= width else least - width / _CUT
+            high = high if (high - most) * _NARROWEST <= width else most + width / _CUT
     if 0 <= low < high / 2 and high > 1e-290:
         return 0.0, high * (1 + _PADDING)
     largest = max(abs(low), abs(high))

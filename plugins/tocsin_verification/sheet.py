@@ -71,6 +71,14 @@ class Sheet:
         up = np.concatenate([np.asarray(low), np.asarray(high)[::-1]])
         self._add(Polygon(np.column_stack([across, up]), closed=True, facecolor=colour, linewidth=0))
 
+    def torn(self, x: tuple[float, float], y: float, *, colour: str) -> None:
+        """A tear from left to right: what is above it is not to be measured by what is below."""
+        across = np.arange(x[0] - 2, x[1] + 4, 4)
+        up = y + np.where(np.arange(len(across)) % 2, 2.0, -2.0)
+        self.area(across, up - 1.5, up + 1.5, colour=PAPER)
+        for edge in (up - 1.5, up + 1.5):
+            self.line(across, edge, colour=colour, width=0.8)
+
     def box(self, x: tuple[float, float], y: tuple[float, float], *, colour: str, full: bool) -> None:
 
         inside = colour if full else "none"

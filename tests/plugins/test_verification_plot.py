@@ -157,6 +157,20 @@ def test_how_long_it_must_stay_is_shown_as_time_that_is_yet_to_come() -> None:
     assert Drawn(*flat(Verdict.ALL_CLEAR)).frame.until < NOW + 300
 
 
+def test_what_is_far_off_stands_beyond_a_tear_with_its_number() -> None:
+    judgement, at, values = flat()
+    values = np.where(values == WORST, 0.45, values)
+    drawn = Drawn(replace(judgement, worst=0.45), at, values)
+    frame = drawn.frame
+    y = float(frame.y(0.45))
+    assert frame.ceiling + 5 < y < frame.top
+    assert ("45.0", frame.left - 6, y - 4) in drawn.texts
+    assert drawn.label("worst 45.0 %")[1] > frame.ceiling - 14
+    for x in np.arange(frame.left + 3, frame.right - 3, 20):
+        assert any(drawn.like(chart.SOFT, x=float(x), y=frame.ceiling + up) for up in np.arange(-4, 4, 1 / 3))
+    assert Drawn(*flat()).frame.highest is None
+
+
 def _shapes() -> dict[str, tuple[Judgement, Floats, Floats]]:
     judgement, at, values = flat()
     clear = replace(judgement, verdict=Verdict.ALL_CLEAR)
@@ -169,6 +183,7 @@ def _shapes() -> dict[str, tuple[Judgement, Floats, Floats]]:
         "falls to the very last": (bad, at, falling),
         "rises at last": (bad, at, np.where(at > NOW - 120, WORST, 0.003)),
         "goes up and down": (bad, at, np.where(at < ONSET, 0.003, 0.011 + 0.008 * np.sin(at / 500))),
+        "low": (replace(clear, worst=-WORST), at, 2 * 0.003 - values),
     }
 
 

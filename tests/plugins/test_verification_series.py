@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_verification.frame import Frame, limits, round_times, round_values, rows
+from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows
 from tocsin_verification.judge.verdict import Band, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sparkline import GAP, sparkline, strip
@@ -102,6 +102,26 @@ def test_what_is_normal_is_seen_however_bad_it_was() -> None:
     assert (HIGH - LOW) / (high - low) > 0.024
     low, high = limits(np.array([99.97, 0.0]), _band(99.95, 99.99))
     assert 75 < low < 85
+
+
+def test_the_worst_is_within_the_axis_as_long_as_what_is_normal_can_be_seen() -> None:
+    _, high = limits(np.array([13.0, 161.0]), _band(12, 14.4))
+    assert 161 < high < 175
+    _, high = limits(np.array([13.0, 9000.0]), _band(12, 14.4))
+    assert high == pytest.approx((14.4 + 36 * 2.4) * 1.06)
+
+
+def test_what_is_beyond_stands_above_all_else_in_its_order() -> None:
+    lowest, highest = beyond(np.array([-3.0, 0.03, 9.0]), 0, 0.04)
+    assert lowest is not None
+    assert highest is not None
+    assert beyond(np.array([0.0, 0.04]), 0, 0.04) == (None, None)
+    frame = replace(FRAME, lowest=lowest, highest=highest)
+    places = frame.y(np.array([-3, 0, 0.03, 0.04, 5, 9]))
+    assert list(places) == sorted(set(places))
+    assert frame.bottom < places[0] < frame.floor
+    assert frame.ceiling < places[-1] < frame.top
+    assert (places[1], places[3]) == (frame.floor, frame.ceiling)
 
 
 def test_a_picture_shows_all_values_that_it_can() -> None:

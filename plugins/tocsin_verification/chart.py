@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tocsin_verification.figures import Scale, is_number, part_of
-from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows
+from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows, wide_from
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
-from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH, Sheet
+from tocsin_verification.sheet import HEIGHT, PAPER, SHARPNESS, WIDTH, Sheet
 from tocsin_verification.words import scale
 
 # Those of a text stand out from the paper by 4.5 to 1 (WCAG 2.2, 1.4.3), those of a line by 3 to 1 (1.4.11). Nothing is
@@ -67,15 +67,18 @@ class Chart:
         left = (
             _EDGE + max((self._sheet.width_of(text, _SMALL) for text in self._ticks.values()), default=0) + 6
         )
+        back = min(max(marks.get("back") or 0.0, self._begin), self._now)
         shown = self._now - self._begin
         # How long it must stay yet is time to come; the last sample doesn't stand at the very edge.
-        until = min(
-            max(self._hold_until or 0, self._now + shown * 0.02), self._now + shown * _FUTURE / (1 - _FUTURE)
-        )
-        self._times = self._round_times(until)
+        room = 0.03 * (self._now - back) + 1
+        until = min(max(self._hold_until or 0, self._now + room), self._now + shown * _FUTURE / (1 - _FUTURE))
+        wide = wide_from(self._begin, back, until)
+        self._times = self._round_times(until, wide)
         dated = any(date for _, date in self._times.values())
         bottom = 28 + _ROW * (self._hold_until is not None) + _ROW * dated
-        self.frame = Frame(left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high, *far)
+        self.frame = Frame(
+            left, WIDTH - _EDGE, bottom, HEIGHT - _HEAD, self._begin, until, low, high, wide, *far
+        )
         self._starts = self._label_starts()
         top = self.frame.top - _ROW * (1 + max((row for _, row in self._starts.values()), default=0))
         self.frame = replace(self.frame, top=top)
@@ -127,7 +130,9 @@ class Chart:
     def _draw_axis_of_time(self) -> None:
         frame, sheet = self.frame, self._sheet
         y = 9.0 + _ROW * any(date for _, date in self._times.values())
-        sheet.line([frame.left, frame.right], [frame.bottom] * 2, colour=SOFT, width=0.8)
+        seam = frame.seam if frame.wide is not None else (frame.right, frame.right)
+        for part in ([frame.left, seam[0]], [seam[1], frame.right]):
+            sheet.line(part, [frame.bottom] * 2, colour=SOFT, width=0.8)
         zone = datetime.fromtimestamp(self._now, UTC).astimezone(self._zone).tzname() or ""
         zone = f"UTC{zone}" if zone[:1] in ("+", "-") else zone
         sheet.text(zone, _EDGE, y, size=_SMALL, colour=SOFT)
@@ -135,7 +140,9 @@ class Chart:
         before = taken + 6
         for at, (clock, date) in self._times.items():
             x, long = float(frame.x(at)), max(sheet.width_of(text, _SMALL) for text in (clock, date))
-            start = min(max(x - long / 2, before), frame.right - long)
+            # Beyond the seam it would be taken for a time of the other part.
+            first, last = (before, seam[0]) if x <= seam[0] else (seam[1], frame.right)
+            start = min(max(x - long / 2, first), last - long)
             sheet.line([x, x], [frame.bottom, frame.bottom - 4], colour=SOFT, width=0.8)
             if taken + 6 <= start <= x:
                 sheet.text(clock, start, y, size=_SMALL, colour=SOFT)
@@ -152,11 +159,15 @@ class Chart:
                 sheet.line([edge] * 2, [frame.bottom, frame.top], colour=BAD, width=0.8)
 
     def _draw_seams(self) -> None:
-        """Where values beyond are not to be measured by those on this side."""
+        """Where values, or times, beyond are not to be measured by those on this side."""
         frame = self.frame
         for edge, y in ((frame.lowest, frame.floor), (frame.highest, frame.ceiling)):
             if edge is not None:
                 self._sheet.torn((frame.left, frame.right), y, colour=SOFT)
+        if frame.wide is not None:
+            left, right = frame.seam
+            x, wide = [(left + right) / 2] * 2, right - left - 1
+            self._sheet.line(x, [frame.bottom, frame.top], colour=PAPER, width=wide, busy=True)
 
     def _draw_marks(self) -> None:
         frame = self.frame
@@ -195,6 +206,7 @@ class Chart:
             self._label_now()
             self._label_worst()
         self._label_normal()
+        self._label_wide()
         self._label_missing()
 
     def _label_worst(self) -> None:
@@ -231,7 +243,7 @@ class Chart:
             return
         across = frame.x(np.append(band.at, frame.until))
         high, low = (frame.y(np.append(one, one[-1])) for one in (band.high, band.low))
-        start = frame.left
+        start = frame.seam[1] if frame.wide is not None else frame.left
         text = f"normal now {self._scale.between(it.low, it.high)}"
         long = self._sheet.width_of(text, _SMALL)
         if long > frame.right - start:
@@ -256,6 +268,19 @@ class Chart:
         for x in fit or sorted(found, key=lambda one: one[0] - one[1])[:1]:
             places = [(sum(x) / 2, float(up)) for up in np.arange(frame.top - 10, frame.bottom, -14)]
             self._place("no data", places, BAD, bold=True, covers=True)
+
+    def _label_wide(self) -> None:
+        """By how much time is wider beyond the seam."""
+        frame = self.frame
+        if frame.wide is None:
+            return
+        left, right = frame.seam
+        times = (left - frame.left) / (frame.wide - self._begin)
+        wider = (frame.right - right) / (frame.until - frame.wide) / times
+        places = [
+            ((right + frame.right) / 2, float(up)) for up in np.arange(frame.top - 8, frame.bottom, -14)
+        ]
+        self._place(f"time {wider:.0f}x wider", places, SOFT, covers=True)
 
     def _stretch(self, times: tuple[float, float]) -> tuple[float, float]:
         """From where to where it goes; however short it is, it can be seen."""
@@ -284,12 +309,17 @@ class Chart:
         values = [float(one) for one in (self._samples.values.min(), self._samples.values.max())]
         return {value: self._scale.number(value) for value in values if not low <= value <= high}
 
-    def _round_times(self, until: float) -> dict[float, tuple[str, str]]:
+    def _round_times(self, until: float, wide: float | None) -> dict[float, tuple[str, str]]:
         """Times below the axis, as they are written: the clock, and beneath it the date, where one begins."""
+        parts = [(self._begin, until, 6)]
+        if wide is not None:
+            parts = [(self._begin, wide, 4), (wide, until, 4)]
         found = dict[float, tuple[str, str]]()
-        for at in round_times(self._begin, until, self._zone):
-            here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
-            found[at] = f"{here:%H:%M}", f"{here.day} {here:%b}" * (not (here.hour or here.minute))
+        for begin, end, most in parts:
+            for at in round_times(begin, end, self._zone, most):
+                here = datetime.fromtimestamp(at, UTC).astimezone(self._zone)
+                begins = not (here.hour or here.minute)
+                found[at] = f"{here:%H:%M}", f"{here.day} {here:%b}" * begins
         return found
 
     def _label_starts(self) -> dict[str, tuple[float, int]]:

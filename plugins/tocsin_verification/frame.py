@@ -15,6 +15,9 @@ _NARROWEST = (
 )  # of the height, two points; where all values leave less to what is normal, the furthest stand beyond
 _CUT = 1 / 36  # of the height, for what is normal then
 _BEYOND = 18.0  # points for all that is further off than that
+_TOO_LITTLE = 0.25  # of the width; where the time since it is back had less
+_WIDE = 0.4  # it has so much
+_SEAM = 6.0  # points between the time until it was back and the time since
 _PADDING = 0.06
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
@@ -28,8 +31,9 @@ _STEPS = (
 class Frame:
     """The part of a picture that the series has; lengths in points, from the lower left.
 
-    begin, until: of the time, in seconds since 1970. low, high: of the values; what is beyond stands at the edge. lowest,
-    highest: of values beyond low and high, which stand close together in a strip at the edge.
+    begin, until: of the time, in seconds since 1970. low, high: of the values; what is beyond stands at the edge. wide: from
+    that time on there is more room for time, beyond a seam. lowest, highest: of values beyond low and high, which stand
+    close together in a strip at the edge.
     """
 
     left: float
@@ -40,12 +44,16 @@ class Frame:
     until: float
     low: float
     high: float
+    wide: float | None = None
     lowest: float | None = None
     highest: float | None = None
 
     def x(self, at: float | Floats) -> Floats:
-        part = (np.asarray(at, dtype=np.float64) - self.begin) / (self.until - self.begin)
-        return self.left + np.clip(part, 0, 1) * (self.right - self.left)
+        times, places = [self.begin, self.until], [self.left, self.right]
+        if self.wide is not None:
+            times[1:1] = [float(np.nextafter(self.wide, 0)), self.wide]
+            places[1:1] = self.seam
+        return np.asarray(np.interp(at, times, places))
 
     def y(self, value: float | Floats) -> Floats:
         values, places = [self.low, self.high], [self.floor, self.ceiling]
@@ -56,6 +64,12 @@ class Frame:
         return np.asarray(np.interp(value, values, places))
 
     @property
+    def seam(self) -> tuple[float, float]:
+        """Where the time that has more room is set off, from left to right."""
+        right = self.right - _WIDE * (self.right - self.left)
+        return right - _SEAM, right
+
+    @property
     def floor(self) -> float:
         """Where `low` stands."""
         return self.bottom + _BEYOND * (self.lowest is not None)
@@ -64,6 +78,11 @@ class Frame:
     def ceiling(self) -> float:
         """Where `high` stands."""
         return self.top - _BEYOND * (self.highest is not None)
+
+
+def wide_from(begin: float, back: float, until: float) -> float | None:
+    """From when on time needs more room than it has by itself: since it is back, if that is a small part of all."""
+    return back if begin < back < until and until - back < _TOO_LITTLE * (until - begin) else None
 
 
 def beyond(values: Floats, low: float, high: float) -> tuple[float | None, float | None]:

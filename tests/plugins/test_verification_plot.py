@@ -78,7 +78,9 @@ def test_the_series_the_band_and_the_trouble_are_where_the_numbers_say() -> None
     assert drawn.at(sheet.PAPER, BACK + 120, 0.012)
 
 
-@pytest.mark.parametrize(("begin", "end"), [(NOW - 9000, NOW - 8820), (0, NOW - 9000)])
+@pytest.mark.parametrize(
+    ("begin", "end"), [(NOW - 6000, NOW - 4500), (NOW - 9000, NOW - 8820), (0, NOW - 9000)]
+)
 def test_where_samples_are_lacking_there_is_no_line_but_something_to_see(begin: float, end: float) -> None:
     judgement, at, values = flat()
     kept = (at < begin) | (at > end)
@@ -157,6 +159,39 @@ def test_how_long_it_must_stay_is_shown_as_time_that_is_yet_to_come() -> None:
     assert Drawn(*flat(Verdict.ALL_CLEAR)).frame.until < NOW + 300
 
 
+def test_the_time_since_it_is_back_has_room_after_a_long_trouble() -> None:
+    judgement, at, values = flat(Verdict.ALL_CLEAR)
+    drawn = Drawn(replace(judgement, onset=NOW - 6 * 3600), at, values)
+    frame = drawn.frame
+    assert frame.x(NOW) - frame.x(BACK) >= (frame.right - frame.left) / 4
+    before, after = frame.seam
+    assert float(frame.x(BACK - 1)) == pytest.approx(before, abs=0.1)
+    assert float(frame.x(BACK)) == after
+    y = float(frame.y(0.012))
+    assert drawn.like(chart.TROUBLE, x=before - 1, y=y)
+    assert all(drawn.like(sheet.PAPER, x=x, y=y) for x in (before + 1.5, after - 1.5))
+    wider = float((frame.x(NOW) - frame.x(NOW - 60)) / (frame.x(BACK - 60) - frame.x(BACK - 120)))
+    assert drawn.label(f"time {wider:.0f}x wider")[0] > after
+
+
+def test_no_time_below_the_axis_stands_on_both_sides_of_a_seam() -> None:
+    judgement, at, values = flat(Verdict.ALL_CLEAR)
+    drawn = Drawn(replace(judgement, onset=NOW - 8 * 3600), at, values)
+    before, after = drawn.frame.seam
+    assert before - float(drawn.frame.x(NOW - 3600)) < 16
+    [x] = [x for text, x, _ in drawn.texts if text == "15:00"]
+    assert x + sheet.Sheet().width_of("15:00", 11) == pytest.approx(before)
+    assert min(x for text, x, _ in drawn.texts if re.fullmatch(r"15:5\d", text)) >= after
+
+
+def test_time_that_has_room_has_no_seam() -> None:
+    judgement, at, values = flat(Verdict.ALL_CLEAR)
+    for one in (replace(judgement, back_since=NOW - 5400, onset=NOW - 7200), silent(judgement, "all data")):
+        drawn = Drawn(one, at, values)
+        assert drawn.frame.wide is None
+        assert not [text for text, *_ in drawn.texts if "wider" in text]
+
+
 def test_what_is_far_off_stands_beyond_a_tear_with_its_number() -> None:
     judgement, at, values = flat()
     values = np.where(values == WORST, 0.45, values)
@@ -199,6 +234,16 @@ def test_no_label_covers_the_line(name: str) -> None:
     for text in ("now", "normal", "worst"):
         left, bottom, right, top = drawn.label(text)
         assert not ((x > left) & (x < right) & (y > bottom) & (y < top)).any(), text
+
+
+def test_what_is_now_and_what_is_normal_now_stand_beside_one_another() -> None:
+    for verdict in (Verdict.RECOVERING, Verdict.ALL_CLEAR):
+        drawn = Drawn(*flat(verdict))
+        dot = float(drawn.frame.x(NOW)), float(drawn.frame.y(0.003))
+        for text in ("now", "normal"):
+            left, bottom, right, top = drawn.label(text)
+            assert drawn.frame.seam[1] < left < dot[0] < right + 6, text
+            assert max(bottom - dot[1], dot[1] - top) < 30, text
 
 
 @pytest.mark.parametrize(

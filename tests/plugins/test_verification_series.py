@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows
+from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows, wide_from
 from tocsin_verification.judge.verdict import Band, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sparkline import GAP, sparkline, strip
@@ -89,6 +89,16 @@ def test_times_and_values_stand_where_they_belong() -> None:
     assert float(FRAME.y(0.01)) == 80
     assert list(FRAME.y(np.array([-5, 0, 0.04, 1e299]))) == [40, 40, 200, 200]
     assert list(FRAME.x(np.array([0, NOW + 99]))) == [30, 330]
+
+
+def test_time_since_it_is_back_has_more_room_only_where_it_needs_it() -> None:
+    assert wide_from(0, 760, 1000) == 760
+    assert wide_from(0, 740, 1000) is None
+    assert wide_from(0, 0, 1000) is None
+    frame = replace(FRAME, wide=NOW - 600)
+    places = frame.x(np.array([NOW - 3600, NOW - 1800, NOW - 601, NOW - 600, NOW - 300, NOW]))
+    assert list(places) == sorted(set(places))
+    assert (places[0], places[3], places[5]) == (30, 210, 330)
 
 
 def _band(low: float, high: float) -> Band:

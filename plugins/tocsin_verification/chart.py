@@ -260,14 +260,16 @@ class Chart:
         self._place(text, sorted(places, key=lambda one: -one[0] // 50), NORMAL)
 
     def _label_missing(self) -> None:
-        """Those that are wide enough, or the widest."""
+        """Those that are wide enough, or one of the widest."""
         frame = self.frame
         found = [self._stretch(one) for one in lacking(self._samples, self._begin, self._now)]
         long = self._sheet.width_of("no data", _SMALL, bold=True)
         fit = [x for x in found if x[1] - x[0] > long]
-        for x in fit or sorted(found, key=lambda one: one[0] - one[1])[:1]:
-            places = [(sum(x) / 2, float(up)) for up in np.arange(frame.top - 10, frame.bottom, -14)]
-            self._place("no data", places, BAD, bold=True, covers=True)
+        ups = np.arange(frame.top - 10, frame.bottom, -14)
+        for any_of in [[x] for x in fit] or [sorted(found, key=lambda one: one[0] - one[1])[:3]]:
+            across = [at for x in any_of for at in (sum(x) / 2, x[0] + long / 2, x[1] - long / 2)]
+            if places := [(at, float(up)) for at in across for up in ups]:
+                self._place("no data", places, BAD, bold=True, covers=True)
 
     def _label_wide(self) -> None:
         """By how much time is wider beyond the seam."""

@@ -94,6 +94,16 @@ def test_where_samples_are_lacking_there_is_no_line_but_something_to_see(begin: 
     assert left < middle < right
 
 
+def test_what_says_that_there_are_no_data_does_not_cover_the_line() -> None:
+    judgement, at, values = flat(Verdict.NOT_YET)
+    kept = ((at < NOW - 700) | (at > NOW - 300)) & ((at < NOW - 9000) | (at > NOW - 8700))
+    drawn = Drawn(replace(judgement, back_since=None), at[kept], values[kept])
+    left, _, right, _ = drawn.label("no data")
+    falls = float(drawn.frame.x(BACK))
+    assert right < falls or left > falls
+    assert any(left < float(drawn.frame.x(gap)) < right for gap in (NOW - 500, NOW - 8850))
+
+
 def test_a_few_minutes_without_samples_are_seen_in_two_days() -> None:
     judgement, _, _ = flat()
     long = replace(judgement, onset=NOW - 2 * 86400, back_since=None, verdict=Verdict.NOT_YET)

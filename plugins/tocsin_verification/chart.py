@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from tocsin_verification.figures import Scale, is_number, part_of
-from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows, wide_from
+from tocsin_verification.frame import TEAR, Frame, beyond, limits, round_times, round_values, rows, wide_from
 from tocsin_verification.judge.verdict import Band, Floats, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sheet import HEIGHT, PAPER, SHARPNESS, WIDTH, Sheet
@@ -161,7 +161,7 @@ class Chart:
     def _draw_seams(self) -> None:
         """Where values, or times, beyond are not to be measured by those on this side."""
         frame = self.frame
-        for edge, y in ((frame.lowest, frame.floor), (frame.highest, frame.ceiling)):
+        for edge, y in ((frame.lowest, frame.floor - TEAR / 2), (frame.highest, frame.ceiling + TEAR / 2)):
             if edge is not None:
                 self._sheet.torn((frame.left, frame.right), y, colour=SOFT)
         if frame.wide is not None:

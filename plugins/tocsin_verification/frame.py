@@ -14,7 +14,8 @@ _NARROWEST = (
     1 / 64
 )  # of the height, two points; where all values leave less to what is normal, the furthest stand beyond
 _CUT = 1 / 36  # of the height, for what is normal then
-_BEYOND = 18.0  # points for all that is further off than that
+_BEYOND = 24.0  # points for all that is further off than that
+TEAR = 8.0  # of these for the tear itself, which hides no value
 _TOO_LITTLE = 0.25  # of the width; where the time since it is back had less
 _WIDE = 0.4  # it has so much
 _SEAM = 6.0  # points between the time until it was back and the time since
@@ -58,9 +59,11 @@ class Frame:
     def y(self, value: float | Floats) -> Floats:
         values, places = [self.low, self.high], [self.floor, self.ceiling]
         if self.lowest is not None:
-            values, places = [self.lowest, *values], [self.bottom, *places]
+            least = float(np.nextafter(self.low, -np.inf))
+            values, places = [self.lowest, least, *values], [self.bottom, self.floor - TEAR, *places]
         if self.highest is not None:
-            values, places = [*values, self.highest], [*places, self.top]
+            most = float(np.nextafter(self.high, np.inf))
+            values, places = [*values, most, self.highest], [*places, self.ceiling + TEAR, self.top]
         return np.asarray(np.interp(value, values, places))
 
     @property

@@ -17,6 +17,7 @@ from PIL import Image
 from tocsin.api import Picture
 from tocsin_verification import chart, sheet
 from tocsin_verification.chart import Chart
+from tocsin_verification.frame import TEAR
 from tocsin_verification.judge.verdict import Floats, Judgement, Verdict
 from tocsin_verification.plot import NoPictures, plot
 from tocsin_verification.sheet import HEIGHT, SHARPNESS, WIDTH
@@ -212,7 +213,9 @@ def test_what_is_far_off_stands_beyond_a_tear_with_its_number() -> None:
     assert ("45.0", frame.left - 6, y - 4) in drawn.texts
     assert drawn.label("worst 45.0 %")[1] > frame.ceiling - 14
     for x in np.arange(frame.left + 3, frame.right - 3, 20):
-        assert any(drawn.like(chart.SOFT, x=float(x), y=frame.ceiling + up) for up in np.arange(-4, 4, 1 / 3))
+        assert any(
+            drawn.like(chart.SOFT, x=float(x), y=frame.ceiling + up) for up in np.arange(0, TEAR, 1 / 3)
+        )
     assert Drawn(*flat()).frame.highest is None
 
 

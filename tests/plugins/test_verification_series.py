@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin_verification.frame import Frame, beyond, limits, round_times, round_values, rows, wide_from
+from tocsin_verification.frame import TEAR, Frame, beyond, limits, round_times, round_values, rows, wide_from
 from tocsin_verification.judge.verdict import Band, Judgement, Verdict
 from tocsin_verification.series import lacking, late, samples, thinned, window
 from tocsin_verification.sparkline import GAP, sparkline, strip
@@ -132,6 +132,9 @@ def test_what_is_beyond_stands_above_all_else_in_its_order() -> None:
     assert frame.bottom < places[0] < frame.floor
     assert frame.ceiling < places[-1] < frame.top
     assert (places[1], places[3]) == (frame.floor, frame.ceiling)
+    # What is hardly beyond is not hidden by the tear between.
+    assert float(frame.y(0.0401)) >= frame.ceiling + TEAR
+    assert float(frame.y(-0.0001)) <= frame.floor - TEAR
 
 
 def test_a_picture_shows_all_values_that_it_can() -> None:

@@ -64,6 +64,7 @@ def steps(*parts: tuple[float, float]) -> Shape:
 
 SHAPES: Mapping[str, tuple[Shape, tuple[tuple[float, float], ...], float]] = {
     "at once": (steps((0, 1), (60, 0)), ((0, 60),), 60),
+    "brief": (steps((0, 1), (20, 0)), ((0, 20),), 20),
     "half-way": (steps((0, 1), (40, 0.35), (130, 0)), ((0, 130),), 130),
     "flapping": (
         steps((0, 1), (15, 0), (30, 1), (40, 0), (55, 1), (70, 0)),

@@ -21,9 +21,9 @@ _UTC = ZoneInfo("UTC")
 class Lines:
     """How a check stands.
 
-    fact: `error rate 2.1 % → 0.3 %, normally 0.2–0.4 % at this hour: back for 12 of 25 min`.
+    fact: `error rate 2.1 % → 0.3 %, normally 0.2–0.4 % at this hour: back for 12 of 20 min`.
     why: the comparisons that people trust: just before, this time yesterday, this time last week.
-    state: the end of the fact by itself, as for the title of a picture: `back for 12 of 25 min`.
+    state: the end of the fact by itself, as for the title of a picture: `back for 12 of 20 min`.
     known: whether that rests on data; without them it says what is missing.
     """
 

@@ -1,6 +1,6 @@
 """Is it over? From the alert of a real Prometheus to the all-clear in an encrypted room, and when it comes back.
 
-All of it is real but for the clock of the daemon, since the judge wants 25 minutes and more to be sure: the daemon is a process of its
+All of it is real but for the clock of the daemon, since the judge wants 20 minutes and more to be sure: the daemon is a process of its
 own whose clocks the test puts on, minute by minute (tests/ahead.py). For each of these minutes Prometheus is given the sample of
 that time by remote write, the daemon's timer rings, it reads, judges, and says what it has to say; then comes the next. The judge is
 as it is shipped. Prometheus looks at its rule on its own clock, by what it scrapes of the metric as it is at that moment: its

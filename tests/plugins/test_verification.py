@@ -305,10 +305,10 @@ async def test_what_is_clear_after_it_was_reopened_says_how_long_that_must_hold(
         before = len(metrics.chat.said)
         await engine.advance(minutes=20)
         (clear,) = [line for line in metrics.said(before) if ": clear, back since 03:00 UTC" in line]
-        assert " (before it was reopened: must hold until 03:40 UTC)" in clear
+        assert " (before it was reopened: must hold until 03:41 UTC)" in clear
         await engine.advance(minutes=20)
         (told,) = [line for line in metrics.said(before) if "all clear" in line]
-        assert told.startswith("03:40 1 all clear, ")
+        assert told.startswith("03:41 1 all clear, ")
         assert "must hold" not in told
 
 
@@ -344,11 +344,11 @@ async def test_what_was_clear_before_it_was_declared_proves_nothing(metrics: Met
         assert "back since 03:10 UTC" in report
         await engine.advance(minutes=20)
         answer = await asks(engine, "alice", "!verify 1")
-        assert "clear before it was declared: all clear once it holds until 04:25 UTC" in answer[-1]
+        assert "clear before it was declared: all clear once it holds until 04:26 UTC" in answer[-1]
         assert await happened(engine, "1", AllClearGiven) == []
         await engine.advance(minutes=10)
         (told,) = [line for line in metrics.said() if "all clear" in line]
-        assert told.startswith("04:25 1 all clear, 25 min after it was declared: errors ")
+        assert told.startswith("04:26 1 all clear, 26 min after it was declared: errors ")
 
 
 async def test_a_picture_is_drawn_for_the_all_clear_alone_with_all_that_is_known(

@@ -11,6 +11,9 @@ from tocsin_verification.judge.verdict import Floats, Kind, Question
 SHORTEST_BIN = 300.0
 """Seconds. What is asked for is a matter of minutes, and a day of five-minute bins is still a small array."""
 
+LARGEST = 1e100
+"""What is larger was not measured, and its square is no number."""
+
 DAY = 86400.0
 
 LONGEST_MEMORY = 28
@@ -83,7 +86,7 @@ def tidy(at: Floats, values: Floats, question: Question) -> tuple[Floats, Floats
     The step in which a counter falls is dropped, for nobody knows what it counted before it began anew; so is one across
     a long gap.
     """
-    known = np.isfinite(values) & np.isfinite(at)
+    known = np.isfinite(at) & (np.abs(values) < LARGEST)
     if not known.all():
         at, values = at[known], values[known]
     if question.kind is not Kind.COUNTER:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin_verification.judge.bins import Bins, centred, leading, medians, spread, trailing
+from tocsin_verification.judge.bins import Bins, centred, leading, medians, running_median, spread, trailing
 from tocsin_verification.judge.verdict import Floats
 
 MEAN_OF = 5
@@ -49,6 +49,18 @@ UNKNOWN_DRIFT = 0.04
 LEVEL_POWER = 0.75
 """The error grows with the level to this power: between counts (0.5) and what is proportional (1)."""
 
+BURSTS = 0.99
+"""The part of single bins that lie within the noise of bursts: what is rarer is no habit. 0.999: no difference."""
+
+_BURSTS_AT = 2.58
+"""Standard deviations within which so many lie where noise is as a bell."""
+
+WOBBLE_OF = 6
+"""Bins whose mean's wobble is looked at: half an hour of five minutes, about as long as the hold."""
+
+WOBBLE_DAYS = 2
+"""Days of which the wobble is taken: it is another at other levels. 7: the same within 0.002 of the score."""
+
 _TRIALS = 250
 
 
@@ -57,13 +69,17 @@ class Expectation:
     """What is expected, bin by bin, from a bin on.
 
     at: the middle of each bin, in seconds since 1970. mean: what is expected. error: the standard deviation of
-    the error of a mean over MEAN_OF bins. noise: that of single bins about their hour.
+    the error of a mean over MEAN_OF bins. noise: that of single bins about their hour. bursts: the same, as wide as
+    the rarest of a hundred tell. wobble: that of means over WOBBLE_OF bins about those beside them. usual: the mean level.
     """
 
     at: Floats
     mean: Floats
     error: Floats
     noise: float
+    bursts: float
+    wobble: float
+    usual: float
 
     def mean_at(self, at: Floats) -> Floats:
         return np.interp(at, self.at, self.mean)
@@ -273,8 +289,22 @@ def expected(bins: Bins, values: Floats, origin: int, ahead: int) -> Expectation
     about = lately - centred(lately, 3)
     noise = max(spread(about), 0.5 * float(np.nanstd(about))) if np.isfinite(about).sum() > 3 else floor
     noise = max(noise, 1e-3 * abs(usual), 1e-12)
+    of_bursts = noise
+    rest = np.abs(about[np.isfinite(about)])
+    if len(rest) > 1 / (1 - BURSTS):
+        of_bursts = max(noise, float(np.quantile(rest, BURSTS)) / _BURSTS_AT)
+    wobble = _wobble(lately[-WOBBLE_DAYS * habits.day :])
     at = bins.starts(origin + 1, origin + 1 + ahead) + 0.5 * bins.width
-    return Expectation(at, mean, surely, noise)
+    return Expectation(at, mean, surely, noise, of_bursts, wobble, abs(usual))
+
+
+def _wobble(values: Floats) -> float:
+    """How far means over WOBBLE_OF bins lie from the median of those beside them; 0 where too few are known."""
+    many = len(values) // WOBBLE_OF
+    means = _mean_of(list(values[len(values) - many * WOBBLE_OF :].reshape(many, WOBBLE_OF).T))
+    rest = means - running_median(means, 3) if many > 6 else means[:0]
+    rest = rest[np.isfinite(rest)]
+    return max(spread(rest), 0.5 * float(np.std(rest))) if len(rest) > 6 else 0.0
 
 
 def _trial(habits: _Habits, truth: Floats, ahead: int, floor: float) -> tuple[Floats, float]:
@@ -299,9 +329,11 @@ def _trial(habits: _Habits, truth: Floats, ahead: int, floor: float) -> tuple[Fl
     blend = (np.where(there, said, 0.0) * of_each).sum(axis=0) / np.where(total > 0.2, total, 1.0)
     chosen = known_truth & (total > 0.6)
     if not chosen.any():
-        chosen = known_truth
-    if not chosen.any():
-        return weight, 0.1 * floor**0.25
+        chosen = known_truth & (total > 0.2)
+    if not chosen.any():  # too little is known for a trial: it may be anywhere where it was
+        known_values = habits.values[:known]
+        wide = max(float(np.nanstd(known_values)), floor)
+        return weight, wide / max(abs(float(np.nanmean(known_values))), floor) ** LEVEL_POWER
     error = (blend - was)[chosen] / np.maximum(np.abs(blend[chosen]), floor) ** LEVEL_POWER
     # A few trials met an incident: what is six times the usual error counts no more than that.
     square = np.minimum(error * error, (6 * np.median(np.abs(error))) ** 2)
@@ -325,6 +357,7 @@ def _weights(
         weight = np.zeros(len(off))
         weight[0] = 1.0
         return weight
-    error = error / max(float(error[tried_enough].min()), 1e-300)
+    best, worst = float(error[tried_enough].min()), float(error[tried_enough].max())
+    error = error / max(best, 1e-12 * worst, 1e-300)
     weight = np.where(tried_enough, 1.0 / np.maximum(error, 1e-6) ** SHARPNESS, 0.0)
     return np.asarray(weight / weight.sum())

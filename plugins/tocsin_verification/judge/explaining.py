@@ -42,7 +42,7 @@ def explained(ground: Ground, state: State, times: Floats, read: Floats, now: fl
     if not ground.enough:
         return told
     expectation = ground.expectation(now)
-    band = _band(ground, now)
+    band = _band(ground, state, now)
     off = read - expectation.mean_at(times)
     off[times < ground.onset_at] = 0.0
     worst = None
@@ -88,8 +88,8 @@ def _missing(ground: Ground, state: State, times: Floats, now: float) -> str:
     return f"data of the last {max(round((now - times[-1]) / 60), 1)} min"
 
 
-def _band(ground: Ground, now: float) -> Band:
-    """What is normal, from two hours before the onset until now."""
+def _band(ground: Ground, state: State, now: float) -> Band:
+    """What is normal, from two hours before the onset until now; from when on another level is accepted, that."""
     bins, expectation = ground.bins, ground.expectation(now)
     before = max(ground.begins - max(round(7200 / bins.width), 6), 0)
     beside = min(before, SMOOTHED)
@@ -99,6 +99,8 @@ def _band(ground: Ground, now: float) -> Band:
     at = np.concatenate([middles, expectation.at[:until]])
     mean = np.concatenate([past, expectation.mean[:until]])
     error = np.concatenate([np.zeros(len(past)), expectation.error[:until]])
+    if state.accepted is not None:
+        mean = np.where(at >= state.accepted, mean * state.scaled + state.moved, mean)
     known = np.isfinite(mean)
     at, mean, error = at[known], mean[known], error[known]
     deviation = np.sqrt(error**2 + expectation.noise**2)

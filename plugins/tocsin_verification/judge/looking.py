@@ -1,35 +1,56 @@
 """One look at a series after the other: what the looks so far have come to, and one look further."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tocsin_verification.judge.expectation import MEAN_OF
 from tocsin_verification.judge.ground import Ground
 from tocsin_verification.judge.leftover import Leftover
 from tocsin_verification.judge.verdict import Floats, Verdict
 
-HOLD = 5.0
-"""Bins for which it must be back, 25 minutes of five: flapping metrics are well for up to that long in between. With 4.5
-there are 0.3 % more false all-clears, with 4 0.7 %."""
+HOLD = 4.0
+"""Bins for which it must be back: 20 minutes of five. 3.5: 0.2 % more false all-clears and as many more misses; 5: 5 min more
+delay."""
 
-HOLD_LONGER = 2.0
-"""Bins more for each relapse: it has shown that it can be well for a while. 3: 1 % more delay, nothing gained."""
+HOLD_BRIEF = 5.2
+"""The same after a trouble that was brief: what comes for minutes goes and comes again, and flapping metrics are well for up to
+25 minutes in between. 5: 0.1 % more false all-clears; 4: 0.7 %."""
+
+BRIEF = 10.0
+"""Bins up to which a trouble was brief. 8: 0.2 % more false all-clears; 12 and 16: half of the cases wait 5 min longer."""
+
+HOLD_LONGER = 1.25
+"""Bins more for each relapse: it has shown that it can be well for a while. 1: 0.2 % more false all-clears; 3: more delay,
+nothing gained."""
 
 MOST_RELAPSES = 2
-"""Relapses that make the hold longer: 45 minutes are longer than any it was well for. With 5 one case in ten waits 10 min longer."""
+"""Relapses that make the hold longer: 39 minutes are longer than most are well in between. With 5 one case in ten waits 10 min
+longer."""
 
 THRESHOLD = 0.05
-"""The probability that something is left, below which it counts as gone. 0.03: misses 7, false 1.1 %; 0.08: 2 and 2.9 %."""
+"""The probability that something is left, below which it counts as gone. 0.045: misses rise and false all-clears fall by 0.3 %;
+0.03: by three times as much."""
 
-THRESHOLD_RISES = 0.1
-"""By this part of itself the threshold rises with each bin beyond the hold: what stops half-way moves on at some time."""
+THRESHOLD_COARSE = 0.09
+"""The same of coarse bins: to wait for one more costs an hour. 0.05: of the incidents that people labelled 4 % more are missed;
+0.15: 0.2 % more false all-clears."""
+
+THRESHOLD_RISES = 0.06
+"""By this part the threshold rises with each bin beyond the hold: what stops half-way moves on at some time. 0.05: one case in
+ten waits 5 min longer, and 0.3 % fewer are false; 0.1: twice as many are false as with 0.05."""
+
+THRESHOLD_MOST = 6.0
+"""So many times itself the threshold rises to at most, in two hours and a half: waiting alone proves nothing. 20: no difference within
+three hours."""
 
 BAD = 0.7
 """The probability that something is left in the last minutes, above which it is bad now. 0.5: no difference."""
 
-WELL = 0.3
-"""The same of the very last minutes, below which an all-clear may begin: it never begins with a sample that is bad. 0.5: no
-difference."""
+WELL = 0.2
+"""The same of the very last minutes, below which an all-clear may begin: it never begins with a sample that is bad. 0.3: 0.1 %
+more false all-clears; 0.1: twice as many misses."""
 
 RELAPSE = 0.9
 """The same, above which what was well for a while has relapsed, so that the hold is longer."""
@@ -40,8 +61,8 @@ WITHDRAW = 0.98
 LONGEST_WINDOW = 20.0
 """Bins whose mean is looked at, at most."""
 
-SEEN = 2.0
-"""Bins that a gap counts as time in which it was well, at most: what nobody saw does not count."""
+SEEN = 1.0
+"""Bins that a gap counts as time in which it was well, at most: what nobody saw does not count. 2: 0.001 more of the score."""
 
 STALE = 3.2
 """Bins without a sample after which nothing can be said."""
@@ -52,8 +73,17 @@ FORGOTTEN = 6.2
 COVERED = 0.25
 """The part of the time that must be covered by samples: fewer are lone readings of something that is mostly gone."""
 
-CUT_OFF = 3.0
-"""Deviations of a sample's noise, beside what could be left, at which a single sample is cut off."""
+CUT_OFF = 5.0
+"""Deviations of a sample's noise, beside what could be left, at which a single sample is cut off. 3: lone bad samples of a
+flapping metric go unseen, 0.15 % more false all-clears; 20: a few more all-clears are withdrawn without need."""
+
+NOISE_POWER = 0.4
+"""Noise grows with the level to this power, as that of counts does. 0 and 0.8: 0.1 and 0.2 % more false all-clears. Not that of
+coarse bins, which hide their samples' noise."""
+
+STEEP = 2.5
+"""Bins in which what came down at once goes from half of the incident to the baseline. What came down slowly may still be coming
+down, so that the metric's wobble excuses nothing. 1.5 and 3.5: no difference; without: 5 % of the slow ones false."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +92,8 @@ class State:
 
     at: of the last one. sizes: of the incident on each side that does harm, the furthest that a bin was off. since: from
     when on it is back; None while it isn't. relapses: how often it was well and then not. clear: whether an all-clear
-    stands. accepted: the time since when another level is the baseline. held, hold: for how many seconds it was seen to be
+    stands. accepted: the time since when another level is the baseline; scaled, moved: the expectation times and plus this is
+    that level. trouble: when the last trouble began. lasted: for how many seconds it went on before it was back. held, hold: for how many seconds it was seen to be
     back, and for how many it must be. missing: what data are, if that is why there is no verdict.
     """
 
@@ -72,6 +103,10 @@ class State:
     relapses: int = 0
     clear: bool = False
     accepted: float | None = None
+    scaled: float = 1.0
+    moved: float = 0.0
+    trouble: float = 0.0
+    lasted: float = 0.0
     held: float = 0.0
     hold: float = 0.0
     verdict: Verdict = Verdict.NOT_YET
@@ -90,8 +125,11 @@ def look(state: State, ground: Ground, times: Floats, read: Floats, accepted: fl
     mean = expectation.mean_at(times)
     off = read - mean
     level = float(np.interp(now, expectation.at, expectation.mean))
-    noise = expectation.noise
-    bias = np.sqrt(max(expectation.error_at(now) ** 2 - noise**2 / HOLD, 1e-30))
+    here = 1.0
+    if expectation.usual > 0 and not ground.bins.coarse:
+        here = min(max(abs(level) / expectation.usual, 0.25), 4.0) ** NOISE_POWER
+    noise = expectation.noise * here
+    bias = math.sqrt(max(expectation.error_at(now) ** 2 - noise**2 / MEAN_OF, 1e-30))
     recent = int(np.searchsorted(times, now - 0.99 * width))
     latest = float(np.mean(off[recent:])) if recent < len(off) else None
     if latest is not None:
@@ -101,21 +139,42 @@ def look(state: State, ground: Ground, times: Floats, read: Floats, accepted: fl
         state = replace(state, sizes=tuple(sizes))
     if accepted is not None:
         after = int(np.searchsorted(times, accepted))
-        early = slice(after, int(np.searchsorted(times, accepted + HOLD * width, side="right")))
+        early = slice(after, int(np.searchsorted(times, accepted + HOLD_BRIEF * width, side="right")))
         if now - accepted < HOLD * width - 1 or early.stop - early.start < 3:
             return replace(state, since=None, clear=False, verdict=Verdict.RECOVERING)
         ratio = float(np.mean(read[early])) / (float(np.mean(mean[early])) or 1e-30)
         proportional = 0.05 < ratio < 20
-        off = read - mean * ratio if proportional else off - np.mean(off[early])
-        level = level * ratio if proportional else level
+        scaled, moved = (ratio, 0.0) if proportional else (1.0, float(np.mean(off[early])))
+        off = read - mean * scaled - moved
+        level = level * scaled
         noise, bias = max(noise, float(np.std(off[early]))), 0.5 * bias
         if state.accepted != accepted:
             state = replace(state, accepted=accepted, since=accepted, clear=False)
-    left = Leftover(ground.sides, state.sizes, level, float(bias), noise, ground.question.tolerance)
+        state = replace(state, scaled=scaled, moved=moved)
+    wobble = expectation.wobble if _came_down_at_once(state, ground, times, off) else 0.0
+    left = Leftover(
+        ground.sides,
+        state.sizes,
+        level,
+        bias,
+        noise,
+        ground.question.tolerance,
+        wobble,
+        expectation.bursts * here,
+    )
     per_bin = min(ground.question.step, width) / width
-    limit = CUT_OFF * noise / np.sqrt(per_bin) + 2 * (float(bias) + left.smallest)
-    off = np.clip(off, -limit, limit)
-    return _weigh(state, ground, left, times, off)
+    limit = CUT_OFF * left.of_minutes.noise / np.sqrt(per_bin) + 2 * (bias + left.smallest)
+    return _weigh(state, ground, left, times, np.clip(off, -limit, limit))
+
+
+def _came_down_at_once(state: State, ground: Ground, times: Floats, off: Floats) -> bool:
+    far = np.zeros(len(off), dtype=bool)
+    for side, size in zip(ground.sides, state.sizes, strict=True):
+        far |= side * off > 0.5 * size
+    last = np.flatnonzero(far)
+    half_at = float(times[last[-1]]) if len(last) else ground.onset_at
+    back_at = state.at if state.since is None else state.since
+    return back_at - half_at <= STEEP * ground.bins.width
 
 
 def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Floats) -> State:
@@ -126,11 +185,11 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
     one = int(np.searchsorted(times, now - 0.99 * width))
     if two >= len(off):
         return replace(state, verdict=Verdict.CANT_TELL, clear=False, missing="no fresh data")
-    lately = left.probability(float(np.mean(off[two:])), max((len(off) - two) * per_bin, 0.2))
+    lately = left.of_minutes.probability(float(np.mean(off[two:])), max((len(off) - two) * per_bin, 0.2))
     just_now = lately
     if one < len(off):
         latest = float(np.mean(off[one:]))
-        just_now = left.probability(latest, max((len(off) - one) * per_bin, 0.2))
+        just_now = left.of_minutes.probability(latest, max((len(off) - one) * per_bin, 0.2))
     surely = min(lately, just_now)
     bad = surely > WITHDRAW and len(off) - two >= 2 if state.clear else surely > BAD
     if bad or now <= question.alert_at:
@@ -142,6 +201,7 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
             clear=False,
             held=0.0,
             relapses=state.relapses + more,
+            trouble=now if more else state.trouble or ground.onset_at,
             verdict=Verdict.NOT_YET,
         )
     if state.since is None:
@@ -149,10 +209,11 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
         still = np.flatnonzero(worst > left.smallest + left.noise)
         begin = min(int(still[-1]) + 1 if len(still) else 0, len(times) - 1)
         since = max(float(times[begin]), question.alert_at, now - 1.2 * width)
-        state = replace(state, since=since)
+        state = replace(state, since=since, lasted=since - (state.trouble or ground.onset_at))
     else:
         since = state.since
-    hold = (HOLD + HOLD_LONGER * min(state.relapses, MOST_RELAPSES)) * width
+    least = HOLD if state.lasted > BRIEF * width else HOLD_BRIEF
+    hold = (least + HOLD_LONGER * min(state.relapses, MOST_RELAPSES)) * width
     begin_at = max(since, now - LONGEST_WINDOW * width)
     begin = int(np.searchsorted(times, begin_at - 1e-6))
     seen = times[begin:]
@@ -167,6 +228,7 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
     half = begin + len(seen) // 2
     whole = left.probability(float(np.mean(off[begin:])), many)
     later = left.probability(float(np.mean(off[half:])), max(many / 2, 0.2))
-    limit = THRESHOLD * (1 + (now - since - hold) / width * THRESHOLD_RISES)
+    rises = math.exp(max(now - since - hold, 0.0) / width * THRESHOLD_RISES)
+    limit = (THRESHOLD_COARSE if ground.bins.coarse else THRESHOLD) * min(rises, THRESHOLD_MOST)
     clear = just_now < WELL and whole < limit and later < 2 * limit and lately < 3 * limit
     return replace(state, clear=clear, verdict=Verdict.ALL_CLEAR if clear else Verdict.RECOVERING)

@@ -27,8 +27,6 @@ class _Asked:
                 step=opened["step"],
                 direction=Direction(opened["direction"]),
                 kind=Kind(opened["kind"]),
-                threshold=opened.get("threshold"),
-                above=opened.get("threshold_op") != "<",
                 tolerance=opened.get("tolerance", 0.10),
             )
         )

@@ -164,8 +164,6 @@ class Judging:
             step=step,
             direction=added.direction,
             kind=Kind.COUNTER if added.counter else Kind.GAUGE,
-            threshold=added.threshold,
-            above=added.above,
             tolerance=added.tolerance,
         )
         if known is None or known[0] != question:

@@ -42,17 +42,13 @@ class Question:
     """What is known of an incident when it is opened.
 
     alert_at: when the alert fired, in seconds since 1970; the trouble began some time before. step: between samples,
-    as they come now, in seconds. threshold: the alert's own, on the value (of a counter: on its growth in a step);
-    None if there is none. above: whether the alert fires above it. tolerance: what part of the baseline a deviation
-    may have and still count as baseline.
+    as they come now, in seconds. tolerance: what part of the baseline a deviation may have and still count as baseline.
     """
 
     alert_at: float
     step: float
     direction: Direction = Direction.BOTH
     kind: Kind = Kind.GAUGE
-    threshold: float | None = None
-    above: bool = True
     tolerance: float = 0.10
 
 

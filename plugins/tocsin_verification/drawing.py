@@ -1,11 +1,11 @@
 """The picture that goes with what the checks say."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from tocsin.api import Picture
+from tocsin_verification.apart import apart
 from tocsin_verification.judge.verdict import Verdict
 from tocsin_verification.judging import Asked, Found
 from tocsin_verification.plot import NoPictures, plot
@@ -24,7 +24,7 @@ async def drawn(asked: Asked, found: Mapping[str, Found]) -> Picture | None:
         return None
     check = max(fit, key=lambda one: _matters(one, found[one.name]))
     try:
-        return await asyncio.to_thread(_draw, asked, check, found[check.name])
+        return await apart(_draw, asked, check, found[check.name])
     except NoPictures as error:
         log.info("%s: %s", asked.subject, error)
     except Exception:
@@ -37,7 +37,6 @@ def _matters(check: Checked, found: Found) -> tuple[bool, bool, bool]:
 
 
 def _draw(asked: Asked, check: Checked, found: Found) -> Picture:
-    """In a thread of its own: it takes tenths of a second."""
     mitigated_at = asked.mitigated_at
     png = plot(
         found.judgement,

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from tocsin.api import Unreadable
+from tocsin_verification.apart import apart
 from tocsin_verification.expressions import Unfit
 from tocsin_verification.figures import length
 from tocsin_verification.finding import Meant, find
@@ -92,7 +93,6 @@ class Judging:
         self._judges: dict[tuple[str, str], tuple[Question, Judge]] = {}
         self._answered: dict[tuple[str, str], tuple[float, float]] = {}
         self._meant: dict[tuple[str, str], Meant] = {}
-        self._one_at_a_time = asyncio.Lock()
 
     async def look(
         self, asked: Asked, reader: Reader, only: str, probes: Mapping[str, Probe], now: float
@@ -104,10 +104,7 @@ class Judging:
                 if check.added.probe:
                     return await self._probed(asked, check, probes, now)
                 meant = await self._read(asked, check, reader, only, now)
-                async with (
-                    self._one_at_a_time
-                ):  # the judge counts: several at once would only be in one another's way
-                    return await asyncio.to_thread(self._judged, asked, check, meant, now)
+                return await apart(self._judged, asked, check, meant, now)
             except Unreadable as error:
                 return lacking(str(error), now)
             except Unfit as error:

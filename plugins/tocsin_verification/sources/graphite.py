@@ -1,6 +1,5 @@
 """Graphite, by its render API."""
 
-import asyncio
 import json
 import math
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from tocsin.api import Series
+from tocsin_verification.apart import apart
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
 from tocsin_verification.sources.samples import Labels, Samples, kept, labels_of, numbers, series
 from tocsin_verification.sources.settings import SourceSettings
@@ -41,7 +41,7 @@ class Graphite:
     async def answers(self) -> None:
         """Ask it the simplest that there is. Raises Unreadable."""
         answer = await self.server.ask(SIMPLEST)
-        await asyncio.to_thread(self._read, answer, 0, 60, 60)
+        await apart(self._read, answer, 0, 60, 60)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         since = math.floor(start - _BEFORE)
@@ -54,8 +54,8 @@ class Graphite:
             "noCache": "true",
         }
         answer = await self.server.ask(form)
-        # In a thread, since it takes long for much, and others wait for the event loop.
-        return await asyncio.to_thread(self._read, answer, start, end, step)
+        # Apart, since it takes long for much, and others wait for the event loop.
+        return await apart(self._read, answer, start, end, step)
 
     def _read(self, answer: Answer, start: float, end: float, step: float) -> Sequence[Series]:
         """What an answer holds. Raises Unreadable."""

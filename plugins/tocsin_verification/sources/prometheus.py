@@ -1,6 +1,5 @@
 """Prometheus, and what has its API: Thanos, Mimir, VictoriaMetrics."""
 
-import asyncio
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tocsin.api import Series
+from tocsin_verification.apart import apart
 from tocsin_verification.sources.http import MOST_SERIES, Answer, Server
 from tocsin_verification.sources.samples import Labels, Samples, kept, labels_of, series
 from tocsin_verification.sources.settings import SourceSettings
@@ -38,7 +38,7 @@ class Prometheus:
     async def answers(self) -> None:
         """Ask it the simplest that there is. Raises Unreadable."""
         answer = await self.server.ask(SIMPLEST)
-        await asyncio.to_thread(self._read, answer, 0, 0, MOST_SERIES)
+        await apart(self._read, answer, 0, 0, MOST_SERIES)
 
     async def read(self, expression: str, start: float, end: float, step: float) -> Sequence[Series]:
         parts = list[Mapping[Labels, Samples]]()
@@ -52,9 +52,9 @@ class Prometheus:
             }
             answer = await self.server.ask(form)
             most = MOST_AT_ONE_TIME if first == last else MOST_SERIES
-            # In a thread, since it takes long for much, and others wait for the event loop.
-            parts.append(await asyncio.to_thread(self._read, answer, first, last, most))
-        found = await asyncio.to_thread(series, parts)
+            # Apart, since it takes long for much, and others wait for the event loop.
+            parts.append(await apart(self._read, answer, first, last, most))
+        found = await apart(series, parts)
         if len(found) > MOST_SERIES and start < end:
             self._too_many(len(found))
         return found

@@ -121,6 +121,7 @@ from tocsin.hookspecs import hookimpl
 from tocsin.incidents import (
     answer_there,
     group_before,
+    groups_of,
     incident_in,
     incident_rooms,
     incidents_with,
@@ -282,6 +283,7 @@ __all__ = [
     "first_few",
     "full_minute",
     "group_before",
+    "groups_of",
     "hookimpl",
     "incident_in",
     "incident_rooms",

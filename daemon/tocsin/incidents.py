@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tocsin.commands import Call
+from tocsin.domain.group import AlertGroup
 from tocsin.domain.incident import Incident
 from tocsin.domain.incident_events import INCIDENT, AlertsAttached, IncidentDeclared
 from tocsin.domain.message import Message, Place
@@ -69,6 +70,11 @@ def meant_incident(call: Call, tx: Transaction, *, ended: bool = False) -> tuple
 def incident_in(place: Place, tx: Facts) -> Incident | None:
     """The incident whose own room that is, for as long as we are there; also one that is closed."""
     return tx.find_incident(tx.made_rooms.get(place, ""))
+
+
+def groups_of(incident: Incident, tx: Facts) -> Sequence[AlertGroup]:
+    """The alert groups that it is about."""
+    return [group for group in map(tx.find_group, incident.groups) if group is not None]
 
 
 def incidents_with(group: str, since: datetime, tx: Facts) -> Sequence[Incident]:

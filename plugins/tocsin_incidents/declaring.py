@@ -23,6 +23,7 @@ from tocsin.api import (
     answer_there,
     bare,
     first_few,
+    groups_of,
     listed,
     meant_incident,
     of_incident,
@@ -31,7 +32,7 @@ from tocsin.api import (
 )
 from tocsin_incidents.settings import Rule
 from tocsin_incidents.severity import Severities
-from tocsin_incidents.telling import alert_line, alerts_of, has_updates
+from tocsin_incidents.telling import alert_line, has_updates
 
 ATTACH = "attach [INCIDENT] ALERT\u2026"
 RENAME = "rename [INCIDENT] TEXT\u2026"
@@ -228,7 +229,7 @@ def opening(incident: Incident, tx: Transaction) -> Message:
     """The first that is said of it."""
     who = f" by {incident.declared_by or 'rule'}"
     order = tx.config.severities
-    groups = sorted(alerts_of(incident, tx), key=lambda group: rank(group.severity(order), order))
+    groups = sorted(groups_of(incident, tx), key=lambda group: rank(group.severity(order), order))
     alerts = [alert_line(group, tx) for group in groups[:3]]
     following = "status {0} TEXT" if has_updates(tx) else "mitigated {0} HOW"
     return of_incident(

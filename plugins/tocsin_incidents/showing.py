@@ -12,6 +12,7 @@ from tocsin.api import (
     Role,
     Transaction,
     counted,
+    groups_of,
     listed,
     meant_incident,
     of_incident,
@@ -19,7 +20,7 @@ from tocsin.api import (
     spelled,
     written,
 )
-from tocsin_incidents.telling import DOT, UTC, alert_line, alerts_of, has_updates, who_leads, zone_of
+from tocsin_incidents.telling import DOT, UTC, alert_line, has_updates, who_leads, zone_of
 
 MOST_LISTED = 10
 MOST_ALERTS = 5
@@ -105,7 +106,7 @@ def _alerts(incident: Incident, tx: Transaction) -> Iterator[str]:
     """What rings first, then the most severe; in a storm they are thousands."""
     order = tx.config.severities
     there = sorted(
-        alerts_of(incident, tx), key=lambda group: (not group.rings, rank(group.severity(order), order))
+        groups_of(incident, tx), key=lambda group: (not group.rings, rank(group.severity(order), order))
     )
     for group in there[:MOST_ALERTS]:
         yield alert_line(group, tx, f" ({group.state})")

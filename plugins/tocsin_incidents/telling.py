@@ -26,11 +26,6 @@ def has_updates(tx: Transaction) -> bool:
     return "reminders" in tx.config.plugins
 
 
-def alerts_of(incident: Incident, tx: Transaction) -> list[AlertGroup]:
-    """The alert groups that it is about."""
-    return [group for group in map(tx.find_group, incident.groups) if group is not None]
-
-
 def alert_line(group: AlertGroup, tx: Transaction, stands: str = "") -> str:
     """An alert in a line, with where to look. stands: how it does."""
     described = f"alert {group.id}: {group.describe(tx.config.severities)}{stands}"

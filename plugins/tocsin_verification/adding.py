@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, listed
+from tocsin.api import Alert, AlertGroup, Incident, Refused, Transaction, UsageError, groups_of, listed
 from tocsin_verification.checks import LONGEST_TYPED, MOST_CHECKS, Check, free, named, shared
 from tocsin_verification.events import CheckAdded
 from tocsin_verification.expressions import Own, Unfit, compared, take_apart
@@ -124,10 +124,9 @@ class Adding:
             same = [one for one in same if one.expression in alert.expression]  # which is quick
             return bool(same) and compared(alert.expression) in [one.expression for one in same]
 
-        groups = filter(None, map(tx.find_group, incident.groups))
         return [
             group.id
-            for group in groups
+            for group in groups_of(incident, tx)
             if group.open and not all(looked_at(group.alerts[one]) for one in group.firing)
         ]
 

@@ -12,6 +12,7 @@ from tocsin.api import (
     Transaction,
     counted,
     first_few,
+    groups_of,
     of_incident,
     tell_incident,
 )
@@ -237,8 +238,7 @@ class Keeping:
         tx.record(incident.clear("; ".join(facts), "", tx.now, recovered_at=back))
         text = telling.clear_text(since, what, tx.now, facts)
         lines = list(facts) if len(facts) > 1 else []
-        groups = filter(None, map(tx.find_group, incident.groups))
-        if firing := [group.id for group in groups if group.open and group.fires]:
+        if firing := [group.id for group in groups_of(incident, tx) if group.open and group.fires]:
             lines.append(f"still firing: {first_few(firing, telling.MOST_NAMED)}")
         if names := waiting(number, tx):
             lines.append(f"waiting for {', '.join(names)}: {tx.typed('confirm')}")

@@ -21,6 +21,7 @@ from tocsin.api import (
     Timer,
     Tocsin,
     Transaction,
+    groups_of,
 )
 from tocsin_verification import telling
 from tocsin_verification.adding import Adding
@@ -125,8 +126,12 @@ class Watching:
     def _noticed_at(self, incident: Incident, tx: Transaction) -> datetime:
         """When its first alert fired, or somebody declared it."""
         began = incident.began_at or tx.now
-        groups = filter(None, map(tx.find_group, incident.groups))
-        fired = [at for group in groups for at in _fires_since(group) if began - EARLIEST <= at <= began]
+        fired = [
+            at
+            for group in groups_of(incident, tx)
+            for at in _fires_since(group)
+            if began - EARLIEST <= at <= began
+        ]
         return min([began, *fired])
 
     # What happens to alerts that belong to no incident.

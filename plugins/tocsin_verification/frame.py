@@ -10,9 +10,8 @@ import numpy as np
 
 from tocsin_verification.judge.verdict import Band, Floats
 
-_NARROWEST = (
-    1 / 64
-)  # of the height, two points; where all values leave less to what is normal, the furthest stand beyond
+# Of the height, two points; where all values leave less to what is normal, the furthest stand beyond.
+_NARROWEST = 1 / 64
 _CUT = 1 / 36  # of the height, for what is normal then
 _BEYOND = 24.0  # points for all that is further off than that
 TEAR = 8.0  # of these for the tear itself, which hides no value

@@ -98,17 +98,15 @@ class Keeping:
     ) -> bool:
         """Whether what is shown is to be put right, though nothing is in another state: time goes on, or a value has moved."""
         moving = any(one.verdict is Verdict.RECOVERING for one in state.checks.values())
-        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
         last = self.shown.get(incident.number)
-        if not (moving or waits):
+        if not (moving or state.waits(incident)):
             return False
         return last is None or last.outdated(progress, _values(found), tx.now, moving=moving)
 
     def waits_for(self, incident: Incident, tx: Transaction) -> Sequence[str]:
         """The alerts that alone keep it from its all-clear."""
         state = verified(incident.number, tx)
-        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
-        return self.unwatched(incident, tx) if waits and state.proven(tx.now) else ()
+        return self.unwatched(incident, tx) if state.waits(incident) and state.proven(tx.now) else ()
 
     def _facts(
         self, incident: Incident, state: Verified, found: Mapping[str, Found], tx: Transaction
@@ -225,18 +223,17 @@ class Keeping:
             text = "no check shows this incident, so none can tell when it is over"
             command = tx.typed(f"verify {number} add EXPR")
             tell_incident(incident, of_incident(incident, text, brief=text, command=command), tx)
-        if not state.proven(tx.now) or state.cleared or Clock.ALL_CLEAR in incident.clocks:
+        if not (state.waits(incident) and state.proven(tx.now)):
             return
         if fires := self.waits_for(incident, tx):
             if not state.awaited.issuperset(fires):
                 tx.record(AlertsAwaited(subject=number, at=tx.now, alerts=tuple(fires)))
                 tell_incident(incident, telling.awaits(incident, fires, tx), tx)
             return
-        began = "it was reopened" if incident.reopened else "it was declared"
-        since, what = (mitigated, "it was mitigated") if mitigated else (incident.began_at, began)
+        since, what = (mitigated, "mitigated") if mitigated else (incident.began_at, telling.begun(incident))
         back = recovered_at(standing(tx, incident))
         tx.record(incident.clear("; ".join(facts), "", tx.now, recovered_at=back))
-        text = telling.clear_text(since, what, tx.now, facts)
+        text = telling.clear_text(since, f"it was {what}", tx.now, facts)
         lines = list(facts) if len(facts) > 1 else []
         if firing := [group.id for group in groups_of(incident, tx) if group.open and group.fires]:
             lines.append(f"still firing: {first_few(firing, telling.MOST_NAMED)}")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.api import Series, Source, Unreadable
+from tocsin_verification.judge.bins import LARGEST
 
 Floats = NDArray[np.float64]
 Labels = tuple[tuple[str, str], ...]
@@ -49,10 +50,6 @@ MOST_SERIES = 20
 
 MOST_SAMPLES = 8_000_000
 """So many samples are kept in all: 750 series, 125 MB."""
-
-
-LARGEST = 1e100
-"""What is larger is no measurement, and the judge can't compute with it: of its squares no sum can be made."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,10 +134,11 @@ def until(check: Checked, state: Verified, incident: Incident, now: datetime) ->
     if check.verdict is not Verdict.ALL_CLEAR or state.said_at is None or not check.seen:
         return ""
     at = check.holds_until(state.said_at)
-    return f" (before it was {_said(incident)}: must hold until {written(at, _UTC, now)})" if at > now else ""
+    return f" (before it was {begun(incident)}: must hold until {written(at, _UTC, now)})" if at > now else ""
 
 
-def _said(incident: Incident) -> str:
+def begun(incident: Incident) -> str:
+    """How it last came to be an incident, after `it was`."""
     return "reopened" if incident.reopened else "declared"
 
 
@@ -211,8 +212,8 @@ def answer(
             facts.append(line.why)
     facts += _rest(checks, shown)
     if state.all_clear and not state.cleared and incident.open and (at := state.holds_until(tx.now)):
-        said, until_then = _said(incident), written(at, _UTC, tx.now)
-        facts.append(f"clear before it was {said}: all clear once it holds until {until_then}")
+        until_then = written(at, _UTC, tx.now)
+        facts.append(f"clear before it was {begun(incident)}: all clear once it holds until {until_then}")
     text = summary(state)
     return of_incident(incident, text, brief=text, lines=facts)
 

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from tocsin.api import (
     AllClearGiven,
     AllClearWithdrawn,
+    Clock,
     Event,
+    Incident,
     IncidentDeclared,
     IncidentReopened,
     Transaction,
@@ -120,6 +122,10 @@ class Verified:
         """Whether all that must be back is, for as long as it takes, and the incident showed in any of it."""
         musts = self.musts
         return any(one.seen for one in musts) and all(one.verdict is Verdict.ALL_CLEAR for one in musts)
+
+    def waits(self, incident: Incident) -> bool:
+        """Whether people wait for the all-clear: the incident goes on, and has none."""
+        return incident.open and not self.cleared and Clock.ALL_CLEAR not in incident.clocks
 
     def proven(self, now: datetime) -> bool:
         """Whether the all-clear may be given: what was clear before an alert or a person said that it is not proves nothing."""

@@ -199,8 +199,7 @@ class Watching:
         if why := self._ends(incident, state, tx):
             tx.record(VerificationEnded(subject=number, at=tx.now, because=why))
             return None
-        waits = incident.open and not state.cleared and Clock.ALL_CLEAR not in incident.clocks
-        waits = waits and not (state.all_clear and self.adding.unwatched(incident, tx))
+        waits = state.waits(incident) and not (state.all_clear and self.adding.unwatched(incident, tx))
         return replace(_asked(number, tx), waits=waits)
 
     def _ends(self, incident: Incident, state: Verified, tx: Transaction) -> str:

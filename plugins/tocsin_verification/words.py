@@ -83,10 +83,8 @@ def _of_nothing(judgement: Judgement) -> Judgement:
     it = judgement
     if it.expected is None or not max(abs(it.expected), abs(it.low or 0.0), abs(it.high or 0.0)) < _NOTHING:
         return it
-    if (
-        it.value is None or 0 < abs(it.value) < 1000 * _NOTHING
-    ):  # of what is as small as that each digit counts
-        return it
+    if it.value is None or 0 < abs(it.value) < 1000 * _NOTHING:
+        return it  # of what is as small as that each digit counts
     return replace(it, expected=0.0, low=0.0, high=0.0)
 
 
@@ -103,7 +101,7 @@ class _Told:
     ) -> None:
         self._name = _shortened(name.strip() or "the metric", _LONGEST_NAME)
         self._scale = scale(judgement, unit)
-        if accepted is not None:  # what it knows of normal is of before that
+        if accepted is not None:  # it is normal by somebody's word, and not by its history
             judgement = replace(judgement, low=None, high=None, expected=None)
         self._accepted = accepted
         self._it = judgement = _of_nothing(judgement)

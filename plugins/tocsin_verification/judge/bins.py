@@ -12,7 +12,7 @@ SHORTEST_BIN = 300.0
 """Seconds. What is asked for is a matter of minutes, and a day of five-minute bins is still a small array."""
 
 LARGEST = 1e100
-"""What is larger was not measured, and its square is no number."""
+"""What is larger is no measurement: of its squares no sum can be made."""
 
 DAY = 86400.0
 

@@ -48,8 +48,8 @@ class Leftover:
     """What could be left of an incident.
 
     sides: 1 above, -1 below the baseline, where it does harm. sizes: of the incident on each of them. level: that is
-    expected. bias: the standard deviation of the expectation's error. noise: that of single bins; bursts: as wide as the rarest of them tell. wobble: that of means over
-    half an hour.
+    expected. bias: the standard deviation of the expectation's error. noise: that of single bins; bursts: as wide as
+    the rarest of them tell. wobble: that of means over half an hour.
     """
 
     sides: tuple[int, ...]

@@ -90,11 +90,12 @@ down, so that the metric's wobble excuses nothing. 1.5 and 3.5: no difference; w
 class State:
     """What the looks so far have come to.
 
-    at: of the last one. sizes: of the incident on each side that does harm, the furthest that a bin was off. since: from
-    when on it is back; None while it isn't. relapses: how often it was well and then not. clear: whether an all-clear
-    stands. accepted: the time since when another level is the baseline; scaled, moved: the expectation times and plus this is
-    that level. trouble: when the last trouble began. lasted: for how many seconds it went on before it was back. held, hold: for how many seconds it was seen to be
-    back, and for how many it must be. missing: what data are, if that is why there is no verdict.
+    at: of the last one. sizes: of the incident on each side that does harm, the furthest that a bin was off. since:
+    from when on it is back; None while it isn't. relapses: how often it was well and then not. clear: whether an
+    all-clear stands. accepted: the time since when another level is the baseline; scaled, moved: the expectation times
+    and plus this is that level. trouble: when the last trouble began. lasted: for how many seconds it went on before
+    it was back. held, hold: for how many seconds it was seen to be back, and for how many it must be. missing: what
+    data are, if that is why there is no verdict.
     """
 
     at: float
@@ -185,11 +186,12 @@ def _weigh(state: State, ground: Ground, left: Leftover, times: Floats, off: Flo
     one = int(np.searchsorted(times, now - 0.99 * width))
     if two >= len(off):
         return replace(state, verdict=Verdict.CANT_TELL, clear=False, missing="no fresh data")
-    lately = left.of_minutes.probability(float(np.mean(off[two:])), max((len(off) - two) * per_bin, 0.2))
+    of_minutes = left.of_minutes
+    lately = of_minutes.probability(float(np.mean(off[two:])), max((len(off) - two) * per_bin, 0.2))
     just_now = lately
     if one < len(off):
         latest = float(np.mean(off[one:]))
-        just_now = left.of_minutes.probability(latest, max((len(off) - one) * per_bin, 0.2))
+        just_now = of_minutes.probability(latest, max((len(off) - one) * per_bin, 0.2))
     surely = min(lately, just_now)
     bad = surely > WITHDRAW and len(off) - two >= 2 if state.clear else surely > BAD
     if bad or now <= question.alert_at:

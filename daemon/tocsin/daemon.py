@@ -41,6 +41,7 @@ from tocsin.domain.words import did_you_mean
 from tocsin.doubts import Doubts
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
+from tocsin.engine import Engine
 from tocsin.errors import ConfigError, PluginError, Problem, Refused
 from tocsin.exports import from_database
 from tocsin.facts import Known
@@ -243,8 +244,8 @@ class Daemon:
         self.ears = Ears(self.tocsin, commands, self.courier, self.echoes, networks)
         self.outages = Outages(self.tocsin, self.ears.standing)
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
-        nudges = [self.ringer.nudge, self.intake.nudge]
-        self.web = Web(self.tocsin, self.intake, signed, nudges)
+        self.engine = Engine(self.tocsin, [self.ringer.nudge, self.intake.nudge])
+        self.web = Web(self.tocsin, self.intake, signed, self.engine)
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(
             state.folder,

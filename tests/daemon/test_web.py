@@ -17,6 +17,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tocsin import control, intake
+from tocsin import engine as turning
 from tocsin.intake import Route
 from tocsin.transaction import Transaction
 from tocsin.web import listener
@@ -96,7 +97,7 @@ async def test_who_hangs_up_in_the_middle_leaves_nothing(
 async def test_it_stops_in_order_while_a_post_is_under_way(
     receiving: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
+    monkeypatch.setattr(listener, "LEAVE_WITHIN", timedelta(seconds=0.05))
     async with receiving(posts()) as engine, ClientSession() as session:
         sender = Sender(session, engine)
         async with sender.begins(b"half"):
@@ -143,7 +144,7 @@ async def test_health_is_a_whole_cycle_of_the_engine(sender: Sender, monkeypatch
     goes_on = threading.Event()
     turn = asyncio.create_task(sender.engine.run.tocsin.turn(lambda _: goes_on.wait(PATIENCE)))
     with monkeypatch.context() as patch:
-        patch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
+        patch.setattr(turning, "CYCLE_WITHIN", timedelta(seconds=0.05))
         answer = await sender.asks("GET", "/healthz")
     assert (answer.status, answer.text) == (503, "the store takes nothing\n")
     goes_on.set()
@@ -157,7 +158,7 @@ async def test_a_part_that_does_not_turn_is_seen(
 ) -> None:
     nudge = getattr(sender.engine.run.daemon, part).nudge
     with monkeypatch.context() as patch:
-        patch.setattr(listener, "CYCLE_WITHIN", timedelta(seconds=0.05))
+        patch.setattr(turning, "CYCLE_WITHIN", timedelta(seconds=0.05))
         patch.setattr(nudge, "give", lambda: None)
         answer = await sender.asks("GET", "/healthz")
     assert (answer.status, answer.text) == (503, "timers or bodies are not looked at\n")

@@ -11,9 +11,10 @@ from typing import Any, cast
 from aiohttp import web
 
 from tocsin.config import Address
-from tocsin.core import Nudge, Tocsin
+from tocsin.core import Tocsin
 from tocsin.domain.message import Message, clean
 from tocsin.domain.words import did_you_mean, listed
+from tocsin.engine import Engine
 from tocsin.errors import BadPayload, StoreUnavailable
 from tocsin.intake import Intake, Read, Routes
 from tocsin.transaction import Transaction
@@ -42,8 +43,8 @@ OWN_BYTES = LARGEST_BODY
 COME_AGAIN = timedelta(seconds=5)
 LOOK_EVERY = timedelta(seconds=1)
 LISTEN_AGAIN = timedelta(seconds=5)
-CYCLE_WITHIN = timedelta(seconds=5)
-"""A whole cycle of a healthy engine takes less."""
+LEAVE_WITHIN = timedelta(seconds=5)
+"""How long what is being answered may take when the listener ends."""
 
 LOG_EVERY = timedelta(seconds=10)
 
@@ -60,19 +61,18 @@ class Web:
         tocsin: Tocsin,
         intake: Intake,
         signed: Sequence[Buttons | Feeds],
-        nudges: Sequence[Nudge],
+        engine: Engine,
     ) -> None:
-        """signed: who answers at addresses that we signed. nudges: of the parts that cycle."""
+        """signed: who answers at addresses that we signed."""
         self._signed = signed
         self._tocsin = tocsin
         self._intake = intake
-        self._nudges = nudges
+        self._engine = engine
         self._posts = Shares(MOST_AT_ONCE, OWN_AT_ONCE)
         self._bytes = Shares(MOST_BYTES, OWN_BYTES)
         self._limits = dict[str, Limit]()
         self._tick = asyncio.Event()
         self._logged = timedelta(0)
-        self._cycle: asyncio.Task[str] | None = None
         self.address = ""
 
     async def run(self) -> None:
@@ -86,7 +86,7 @@ class Web:
             self.address = ""
             server.close()
             manager.pre_shutdown()
-            await manager.shutdown(CYCLE_WITHIN.total_seconds())
+            await manager.shutdown(LEAVE_WITHIN.total_seconds())
 
     async def _listen(self, connected: Callable[[], asyncio.Protocol]) -> asyncio.Server:
         """Begin to listen, however often that takes: what rings already must ring on meanwhile."""
@@ -254,24 +254,8 @@ class Web:
             log.warning(text, *(clean(str(value), 200) for value in values))
 
     async def _health(self) -> web.Response:
-        """One cycle answers all who ask meanwhile."""
-        if self._cycle is None or self._cycle.done():
-            self._cycle = asyncio.create_task(self._whole_cycle())
-        hangs = await asyncio.shield(self._cycle)
+        hangs = await self._engine.hangs()
         return _put_off(hangs) if hangs else _said(200, "ok")
-
-    async def _whole_cycle(self) -> str:
-        """Wait until each part has done all its work once more; what hangs, if that takes too long."""
-        hangs = "the store takes nothing"
-        try:
-            async with asyncio.timeout(CYCLE_WITHIN.total_seconds()):
-                await self._tocsin.keep_something()
-                hangs = "timers or bodies are not looked at"
-                for nudge in self._nudges:
-                    await nudge.whole_pass()
-        except (TimeoutError, StoreUnavailable):
-            return hangs
-        return ""
 
 
 async def _try_to_listen(connected: Callable[[], asyncio.Protocol], wanted: Address) -> asyncio.Server | None:

@@ -211,6 +211,18 @@ def test_a_systemd_credential_is_found(
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     path = write_config(MINIMAL.replace('token.file = "prod.token"', 'token.credential = "alerts"'))
     assert check(path)[0] == 0
+    (folder / "alerts").rename(
+        folder / "tocsin_alerts"
+    )  # of a whole folder that LoadCredential=tocsin: names
+    assert check(path)[0] == 0
+    folder.rename(tmp_path / "elsewhere")
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert check(path)[2][0].endswith(
+        "credentials/alerts: no such file, and systemd gives no credential 'alerts'"
+    )
+    folder.mkdir()  # beside the configuration, without systemd
+    (tmp_path / "elsewhere" / "tocsin_alerts").rename(folder / "alerts")
+    assert check(path)[0] == 0
     path = write_config(MINIMAL.replace('token.file = "prod.token"', 'token.credential = "../prod.token"'))
     assert check(path)[2][0] == (
         "3: receivers.prod.token.credential: must be the plain name of a credential, not '../prod.token'"

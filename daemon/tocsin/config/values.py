@@ -148,10 +148,18 @@ NonEmpty = AfterValidator(_not_empty)
 _SECRET_LIMIT = 64 * 1024
 
 
-def _credential(name: str) -> str:
+CREDENTIALS = "credentials"
+"""The folder beside the configuration file in which credentials are found without systemd, as by root's `tocsin doctor`."""
+
+OF_FOLDER = "tocsin_"
+"""So begin the names that systemd gives to what it finds in that folder: LoadCredential=tocsin:/etc/tocsin/credentials."""
+
+
+def _credential(path: Path, info: ValidationInfo) -> Path:
+    name = str(path)
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*", name):
         raise ValueError(f"must be the plain name of a credential, not {name!r}")
-    return name
+    return _absolute(Path(CREDENTIALS), info) / name
 
 
 @dataclass(frozen=True)
@@ -159,12 +167,12 @@ class SecretSource:
     """Where a secret is kept; the secret itself is in no object that could be printed.
 
     file: a file of its own that only its owner, and at most its group, may read.
-    credential: the name of a systemd credential (LoadCredential=).
+    credential: the name of a systemd credential (LoadCredential=); kept as where it is without systemd.
     env: the name of an environment variable.
     """
 
     file: FilePath | None = None
-    credential: Annotated[str, AfterValidator(_credential)] | None = None
+    credential: Annotated[Path, AfterValidator(_credential)] | None = None
     env: str | None = None
 
     def __post_init__(self) -> None:
@@ -187,7 +195,9 @@ class SecretSource:
             with path.open("rb") as file:
                 raw = file.read(_SECRET_LIMIT + 1)
         except FileNotFoundError:
-            make = f"; make one with: (umask 077; openssl rand -hex 32 > {path})" if self.file else ""
+            make = f"; make one with: (umask 077; openssl rand -hex 32 > {path})"
+            if self.credential is not None:
+                make = f", and systemd gives no credential {self.credential.name!r}"
             raise ValueError(f"{path}: no such file{make}") from None
         except OSError as error:
             raise ValueError(f"{path}: can't be read: {error.strerror}") from None
@@ -201,12 +211,11 @@ class SecretSource:
     def _path(self) -> Path:
         if self.file is not None:
             return self.file
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if not folder:
-            raise ValueError(
-                f"the credential {self.credential!r} is there only under systemd (CREDENTIALS_DIRECTORY is not set)"
-            )
-        return Path(folder, str(self.credential))
+        there = Path(str(self.credential))
+        if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+            given, of_folder = Path(folder, there.name), Path(folder, OF_FOLDER + there.name)
+            return of_folder if of_folder.exists() and not given.exists() else given
+        return there
 
 
 def _one_line(text: str, source: str) -> str:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help demo test torture bench lock clean
+.PHONY: help demo install uninstall test torture bench lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -10,6 +10,12 @@ help:
 demo: ## play a short outage on this terminal
 	@.ci/setup
 	@.venv/bin/tocsin demo
+
+install: ## as root: install or upgrade the systemd service, under /opt/tocsin (docs/install.md)
+	@systemd/install
+
+uninstall: ## as root: take the service away; its configuration and state stay
+	@systemd/uninstall
 
 test: ## set up .venv if need be, then run every check
 	@.ci/setup

@@ -97,11 +97,14 @@ class Process:
 
 @contextmanager
 def started(
-    config: Path, run: Sequence[str | Path] = (), environment: Mapping[str, str] | None = None
+    config: Path,
+    run: Sequence[str | Path] = (),
+    environment: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> Iterator[Process]:
     """A daemon that is ready, with its state beside its configuration; killed at the end if need be.
 
-    run: the command that starts it, if it is not the usual one.
+    run: the command that starts it, if it is not the usual one. keep: open files that it is given.
     """
     log = config.parent / "log"
     with log.open("wb") as file:
@@ -111,6 +114,7 @@ def started(
             stdout=file,
             stderr=file,
             env=environment or {},
+            pass_fds=keep,
         )
     process = Process(popen, config.parent / "state", log)
     try:

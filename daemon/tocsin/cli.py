@@ -1,6 +1,7 @@
 """The command line."""
 
 import asyncio
+import faulthandler
 import json
 import logging
 import sys
@@ -15,6 +16,7 @@ import click
 from tocsin import calendars, clock, control, daemon, demo, plugins
 from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
+from tocsin.cli_ring import ring
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
@@ -45,8 +47,8 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-main.add_command(export)
-main.add_command(say)
+for command in (export, ring, say):
+    main.add_command(command)
 
 
 @main.command(short_help="Say all that is wrong with the configuration.")
@@ -69,6 +71,7 @@ def run(path: Path) -> None:
     Exits with 0 when stopped, with 2 if the configuration or the state can't be used, with 75 if another
     Tocsin uses the state, with 74 if the disk fails.
     """
+    faulthandler.enable()  # what hangs says where, when the watchdog kills it
     prepared = prepare(path)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))

@@ -8,8 +8,9 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -60,6 +61,7 @@ from tocsin.postmortems import Sections
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.rules import Rules, by_event
+from tocsin.service import Manager, Service, passed_sockets
 from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
@@ -69,6 +71,9 @@ from tocsin.web import Buttons, Feeds, Web
 from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
+
+STATE_OF_SERVICE = Path("/var/lib/tocsin")
+"""Where it is if the configuration is in /etc: for root's command line, whom systemd says nothing."""
 
 DRAIN_FOR = timedelta(seconds=10)
 """How long a stop waits for what is being sent."""
@@ -136,9 +141,12 @@ def prepare_again(document: Document, running: Config) -> Prepared:
 
 
 def state_folder(config: Config) -> Path:
-    """Where the daemon keeps its state: as configured, as systemd says, or beside the configuration."""
-    by_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return config.store.directory or (Path(by_systemd) if by_systemd else config.folder / "state")
+    """Where the daemon keeps its state: as configured, as systemd says, where a service has it, or beside the configuration."""
+    if config.store.directory:
+        return config.store.directory
+    if by_systemd := os.environ.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(by_systemd)
+    return STATE_OF_SERVICE if config.folder.is_relative_to("/etc") else config.folder / "state"
 
 
 def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
@@ -219,8 +227,12 @@ class Daemon:
         database: Database,
         networks: Mapping[str, Network],
         path: Path | None = None,
+        manager: Manager | None = None,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
-        """Build the parts; nothing moves before `run`. path: the file that can be read again."""
+        """Build the parts; nothing moves before `run`. path: the file that can be read again. manager: who is told how it
+        goes. passed: what to listen on.
+        """
         self._path = path
         self._state = state
         self.reload = Reload(self._read_again)
@@ -245,7 +257,14 @@ class Daemon:
         self.outages = Outages(self.tocsin, self.ears.standing)
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
         self.engine = Engine(self.tocsin, [self.ringer.nudge, self.intake.nudge])
-        self.web = Web(self.tocsin, self.intake, signed, self.engine)
+        self.web = Web(self.tocsin, self.intake, signed, self.engine, passed)
+        self.service = Service(
+            manager or Manager("", None),
+            clock,
+            self.engine,
+            lambda: self.ears.standing,
+            lambda: self.web.address,
+        )
         self.guard = Guard(self.tocsin, everywhere)
         self.control = Control(
             state.folder,
@@ -277,6 +296,7 @@ class Daemon:
             stop: asyncio.Future[Any] = tasks.create_task(self._stop.wait())
             broke: asyncio.Future[Any] = self.tocsin.writer.broken
             await asyncio.wait([stop, broke], return_when=asyncio.FIRST_COMPLETED)
+            self.service.stopping()
             if broke.done():
                 log.critical("nothing can be kept any more, so the daemon leaves: %s", broke.result())
             else:
@@ -295,7 +315,8 @@ class Daemon:
         self._be_in(await self.tocsin.must(lambda tx: tx.made_rooms))
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
-        for part in (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web):
+        parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
+        for part in (*parts, self.service):
             start(type(part).__name__, part.run())
         start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():
@@ -382,6 +403,7 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
 
     Raises StateError if its state can't be used.
     """
+    manager, passed = Manager.found(), passed_sockets()
     os.umask(0o077)
     _allow_many_files()
     sys.setswitchinterval(SWITCH_AFTER.total_seconds())
@@ -398,6 +420,8 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
             database=database,
             networks=make_networks(prepared.config, clock),
             path=prepared.document.path,
+            manager=manager,
+            passed=passed,
         )
         gc.freeze()  # it stays: to look through all of it again and again would hold up the event loop
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,6 +11,8 @@ import pytest
 
 from tocsin.cli import OneLine
 
+from tests.conftest import MINIMAL
+
 TOCSIN = Path(sys.executable).with_name("tocsin")
 
 
@@ -84,3 +86,23 @@ def test_plugins_are_not_listed_from_a_configuration_that_is_bad(tmp_path: Path)
     ran = run(TOCSIN, "plugins", "--config", tmp_path / "none.toml")
     assert ran.returncode == 2
     assert "No such file" in ran.stderr
+
+
+def test_the_fallback_rings_by_hand_whatever_else_is_wrong(
+    write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    broken = MINIMAL.replace("bob", "bbo", 1) + "[nonsense]\n"
+    assert run(TOCSIN, "ring", "it burns", "--config", write_config(broken)).stderr.endswith(
+        "config.toml: fallback.command: is not set: nothing rings\n"
+    )
+    rang = tmp_path / "rang"
+    fallback = f'[fallback]\ncommand = ["/bin/sh", "-c", "cat > {rang}"]\n'
+    ran = run(TOCSIN, "ring", "it burns", "--config", write_config(broken + fallback))
+    assert (ran.returncode, ran.stdout, rang.read_text()) == (0, "/bin/sh has taken it\n", "it burns\n")
+    ran = run(
+        TOCSIN, "ring", "x", "--config", write_config(broken + '[fallback]\ncommand = ["/bin/false"]\n')
+    )
+    assert (ran.returncode, ran.stderr) == (1, "/bin/false: exit code 1\n")
+    ran = run(TOCSIN, "ring", "x", "--config", write_config(broken + '[fallback]\ncomand = ["/bin/false"]\n'))
+    assert ran.returncode == 2
+    assert "fallback.comand: no such setting; did you mean 'command'?" in ran.stderr

@@ -135,7 +135,11 @@ def group(name: str) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        ("run.txt", PROJECT["project"]["dependencies"]),
+        (
+            "run.txt",
+            [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["plots"]],
+        ),
+        ("build.txt", [*group("build"), *PROJECT["build-system"]["requires"]]),
         ("dev.txt", [*PROJECT["project"]["dependencies"], *group("dev")]),
         ("lock.txt", [*group("lock")]),
         ("synapse.txt", [*group("synapse")]),
@@ -151,7 +155,8 @@ def test_the_lock_pins_what_the_project_asks_for(lock: str, wanted: list[str]) -
 
 def test_what_runs_is_what_was_tested() -> None:
     tested = {each.name: str(each) for each in pinned("dev.txt")}
-    assert {each.name: str(each) for each in pinned("run.txt")}.items() <= tested.items()
+    for name in ("run.txt", "build.txt"):
+        assert {each.name: str(each) for each in pinned(name)}.items() <= tested.items()
 
 
 def test_what_runs_on_node_is_pinned_and_comes_from_no_index_of_its_own() -> None:

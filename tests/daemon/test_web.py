@@ -108,6 +108,23 @@ async def test_it_stops_in_order_while_a_post_is_under_way(
         assert await engine.sql(KEPT) == [("taken", b"Disk")]
 
 
+async def test_who_is_connected_when_it_stops_is_answered_still(receiving: Start) -> None:
+    async with receiving(posts()) as engine:
+        host, port = engine.run.daemon.web.address.split(":")
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            engine.run.daemon.stop()
+            while engine.run.daemon.web.address:
+                await asyncio.sleep(0)
+            head = f"POST {HERE} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER}\r\nContent-Length: 4\r\n\r\n"
+            writer.write(head.encode() + b"Disk")
+            assert b" 202 " in await reader.readline()
+        finally:
+            writer.close()
+    async with receiving(posts()) as engine:
+        assert await engine.sql(KEPT) == [("taken", b"Disk")]
+
+
 @pytest.mark.parametrize(("remembered", "often"), [(3, 1), (2, 2)])
 async def test_a_body_is_read_once_if_there_is_room_to_remember_what_was_read(
     receiving: Start, monkeypatch: pytest.MonkeyPatch, remembered: int, often: int

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import socket
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -43,6 +44,12 @@ OWN_BYTES = LARGEST_BODY
 COME_AGAIN = timedelta(seconds=5)
 LOOK_EVERY = timedelta(seconds=1)
 LISTEN_AGAIN = timedelta(seconds=5)
+BACKLOG = 1024
+"""So many connections the kernel keeps that were not taken yet, as many as it is allowed to."""
+
+LAST_WITHIN = timedelta(seconds=0.2)
+"""How long the listener waits, once it takes no connection any more, for what is sent over those that it has taken."""
+
 LEAVE_WITHIN = timedelta(seconds=5)
 """How long what is being answered may take when the listener ends."""
 
@@ -62,12 +69,14 @@ class Web:
         intake: Intake,
         signed: Sequence[Buttons | Feeds],
         engine: Engine,
+        passed: Sequence[socket.socket] = (),
     ) -> None:
-        """signed: who answers at addresses that we signed."""
+        """signed: who answers at addresses that we signed. passed: what to listen on, whatever the configuration says."""
         self._signed = signed
         self._tocsin = tocsin
         self._intake = intake
         self._engine = engine
+        self._passed = passed
         self._posts = Shares(MOST_AT_ONCE, OWN_AT_ONCE)
         self._bytes = Shares(MOST_BYTES, OWN_BYTES)
         self._limits = dict[str, Limit]()
@@ -78,19 +87,26 @@ class Web:
     async def run(self) -> None:
         """Listen until cancelled."""
         manager, quiet = web.Server(self._answer), Quiet()
-        server = await self._listen(lambda: Connection(manager, quiet, _said, self._log))
+        servers = await self._listen(lambda: Connection(manager, quiet, _said, self._log))
         self._tocsin.clock.every("limits", LOOK_EVERY, self._tick.set)
         try:
             await self._tell_of_limits()
         finally:
             self.address = ""
-            server.close()
+            for server in servers:
+                server.close()
+            await asyncio.sleep(LAST_WITHIN.total_seconds())
             manager.pre_shutdown()
             await manager.shutdown(LEAVE_WITHIN.total_seconds())
 
-    async def _listen(self, connected: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+    async def _listen(self, connected: Callable[[], asyncio.Protocol]) -> Sequence[asyncio.Server]:
         """Begin to listen, however often that takes: what rings already must ring on meanwhile."""
-        wanted = self._tocsin.config.web.listen
+        loop, wanted = asyncio.get_running_loop(), self._tocsin.config.web.listen
+        if self._passed:
+            servers = [await loop.create_server(connected, sock=one, backlog=BACKLOG) for one in self._passed]
+            self.address = listed(map(_address, servers))
+            log.info("listening on %s, as systemd says; web.listen (%s) does not count", self.address, wanted)
+            return servers
         told = False
         while (server := await _try_to_listen(connected, wanted)) is None:
             if not told:
@@ -99,12 +115,11 @@ class Web:
                 )
                 told = True
             await asyncio.sleep(LISTEN_AGAIN.total_seconds())
-        host, port = server.sockets[0].getsockname()[:2]
-        self.address = str(Address(host, port))
+        self.address = _address(server)
         log.info("listening on %s", self.address)
         if told:
             await self._tell(f"listening on {self.address}: alerts can come in")
-        return server
+        return [server]
 
     async def _tell(self, text: str) -> None:
         await self._tocsin.must(lambda tx: tx.tell(text))
@@ -258,9 +273,16 @@ class Web:
         return _put_off(hangs) if hangs else _said(200, "ok")
 
 
+def _address(server: asyncio.Server) -> str:
+    host, port = server.sockets[0].getsockname()[:2]
+    return str(Address(host, port))
+
+
 async def _try_to_listen(connected: Callable[[], asyncio.Protocol], wanted: Address) -> asyncio.Server | None:
     try:
-        return await asyncio.get_running_loop().create_server(connected, wanted.host, wanted.port)
+        return await asyncio.get_running_loop().create_server(
+            connected, wanted.host, wanted.port, backlog=BACKLOG
+        )
     except OSError as error:
         log.error("can't listen on %s: %s", wanted, error.strerror)  # noqa: TRY400 (no traceback helps)
         return None

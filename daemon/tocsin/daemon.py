@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, reload, safety, seen
+from tocsin.auditor import Auditor
 from tocsin.buttons import ButtonsByPath
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Vocabulary
@@ -266,6 +267,7 @@ class Daemon:
             lambda: self.web.address,
         )
         self.guard = Guard(self.tocsin, everywhere)
+        self.auditor = Auditor(self.tocsin, self.engine, self.ears.standing, everywhere)
         self.control = Control(
             state.folder,
             {"status": self._status, "reload": self._reload, "export": self._export, "say": self._say},
@@ -316,7 +318,7 @@ class Daemon:
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
         parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
-        for part in (*parts, self.service):
+        for part in (*parts, self.service, self.auditor):
             start(type(part).__name__, part.run())
         start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():
@@ -365,7 +367,7 @@ class Daemon:
                 await asyncio.sleep(NETWORK_PAUSE.total_seconds())
 
     async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await status(self.tocsin, self.ears.standing, self.web.address)
+        return await status(self.tocsin, self.ears.standing, self.web.address, self.auditor.complaint())
 
     async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         found = await self.reload.again(self.tocsin, COMMAND_LINE)

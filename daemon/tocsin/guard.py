@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from tocsin.core import Tocsin
-from tocsin.domain.message import Message, Place
-from tocsin.errors import NetworkError, StoreUnavailable
-from tocsin.networks.base import Network, Rank
+from tocsin.distress import cry
+from tocsin.errors import StoreUnavailable
+from tocsin.networks.base import Network
 from tocsin.safety import FIRST_PRUNE
-from tocsin.transaction import FALLBACK, Transaction
+from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +18,6 @@ LOOK_EVERY = timedelta(seconds=1)
 
 DISTRESS_AFTER = 10
 """How many seconds nothing could be kept before people are told past the store."""
-
-SEND_FOR = timedelta(seconds=10)
 
 
 class Guard:
@@ -92,22 +90,5 @@ class Guard:
     async def _distress(self, why: str) -> None:
         """Nothing can be kept, so nothing can be put into the outbox: say it at once, to whoever can hear it."""
         log.critical("nothing can be kept: telling people past the store")
-        message = Message(
-            f"Tocsin can't keep anything for {DISTRESS_AFTER} s now ({why}): pages may be held up. Look at its disk!"
-        )
-        with_rooms = [
-            (network, place) for place in self._rooms() if (network := self._networks.get(place.network))
-        ]
-        sends = [
-            network.send(place, message, f"distress-{self._failing_for}", tried=None, rank=Rank.PAGE)
-            for network, place in with_rooms
-        ]
-        for result in await asyncio.gather(
-            *(asyncio.wait_for(one, SEND_FOR.total_seconds()) for one in sends), return_exceptions=True
-        ):
-            if isinstance(result, NetworkError | TimeoutError):
-                log.error("not even that could be said: %s", result)
-
-    def _rooms(self) -> list[Place]:
-        rooms = [Place(name, network.room) for name, network in self._tocsin.config.networks.items()]
-        return [*rooms, FALLBACK] if self._tocsin.config.fallback.command else rooms
+        text = f"Tocsin can't keep anything for {DISTRESS_AFTER} s now ({why}): pages may be held up. Look at its disk!"
+        await cry(text, self._networks, self._tocsin.config)

@@ -10,10 +10,13 @@ from tocsin.facts import GROUP
 from tocsin.store.schema import intake, outbox, subjects, timers
 
 
-async def status(tocsin: Tocsin, networks: Mapping[str, str], listening: str) -> Mapping[str, Any]:
+async def status(
+    tocsin: Tocsin, networks: Mapping[str, str], listening: str, complaint: str
+) -> Mapping[str, Any]:
     """Counts of what is open and what waits, read beside the writer.
 
-    networks: name -> why it is down, or empty. listening: where alerts come in, or empty.
+    networks: name -> why it is down, or empty. listening: where alerts come in, or empty. complaint: what the self-check
+    found, or empty.
     """
     waiting = outbox.c.settled_at.is_(None)
     counts = {
@@ -32,5 +35,6 @@ async def status(tocsin: Tocsin, networks: Mapping[str, str], listening: str) ->
         "listening on": listening or "nothing yet",
         **found,
         "oldest message": f"{oldest:%F %T} UTC" if oldest else "",
+        "self-check": complaint or "all is well",
         "disk": "full" if tocsin.state.short_of_room else "has room",
     }

@@ -253,7 +253,8 @@ class Running:
             rest = 0
             while rest < 3:
                 await asyncio.sleep(0 if rest else 0.0005)
-                idle = daemon.ringer.idle and daemon.intake.nudge.idle and daemon.courier.idle
+                parts = (daemon.ringer, daemon.intake.nudge, daemon.courier, daemon.auditor)
+                idle = all(part.idle for part in parts)
                 rest = rest + 1 if idle and not self.tocsin.writer.waiting else 0
 
     async def advance(self, length: timedelta) -> None:

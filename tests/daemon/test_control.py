@@ -28,6 +28,7 @@ STANDS = [
     "bodies waiting: 0",
     "messages waiting: 0",
     "oldest message: ",
+    "self-check: all is well",
     "disk: has room",
 ]
 

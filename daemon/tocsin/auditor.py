@@ -179,6 +179,7 @@ class Auditor:
         self._told = dict[Sort, _Told]()
         self._since = tocsin.clock.now()
         self._began = self._ended = tocsin.clock.boot()
+        self._wrong: Collection[Sort] = ()
         self.complaints: Sequence[str] = ()
 
     @property
@@ -192,6 +193,11 @@ class Auditor:
         if silent_for > BLIND_AFTER:
             return f"the self-check has not ended for {spelled(silent_for)}"
         return "; ".join(self.complaints)
+
+    def told_outside(self) -> str:
+        """The same for whoever is not one of us: with nobody's name, and no alert's id."""
+        found = "; ".join(sort.over for sort in Sort if sort in self._wrong)
+        return f"no longer so: {found}" if found else self.complaint()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -225,6 +231,7 @@ class Auditor:
         self._since = now.at
         self._seen = {(one.sort, one.key): self._seen.get((one.sort, one.key), 0) + 1 for one in suspects}
         certain = [one for one in suspects if self._seen[one.sort, one.key] >= one.looks]
+        self._wrong = {one.sort for one in certain}
         self.complaints = [text for sort in Sort if (text := _told_of(sort, certain))]
         self._ended = self._tocsin.clock.boot()
         try:

@@ -50,6 +50,7 @@ from tocsin.facts import Known
 from tocsin.feeds import FeedsByPath
 from tocsin.guard import Guard
 from tocsin.hearing import Commands
+from tocsin.heartbeat import Heartbeat
 from tocsin.intake import Intake, Routes
 from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
@@ -268,6 +269,7 @@ class Daemon:
         )
         self.guard = Guard(self.tocsin, everywhere)
         self.auditor = Auditor(self.tocsin, self.engine, self.ears.standing, everywhere)
+        self.heartbeat = Heartbeat(self.tocsin, self.engine, self.auditor, self.ears.standing)
         self.control = Control(
             state.folder,
             {"status": self._status, "reload": self._reload, "export": self._export, "say": self._say},
@@ -318,7 +320,7 @@ class Daemon:
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
         parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
-        for part in (*parts, self.service, self.auditor):
+        for part in (*parts, self.service, self.auditor, self.heartbeat):
             start(type(part).__name__, part.run())
         start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():

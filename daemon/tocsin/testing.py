@@ -253,7 +253,7 @@ class Running:
             rest = 0
             while rest < 3:
                 await asyncio.sleep(0 if rest else 0.0005)
-                parts = (daemon.ringer, daemon.intake.nudge, daemon.courier, daemon.auditor)
+                parts = (daemon.ringer, daemon.intake.nudge, daemon.courier, daemon.auditor, daemon.heartbeat)
                 idle = all(part.idle for part in parts)
                 rest = rest + 1 if idle and not self.tocsin.writer.waiting else 0
 

@@ -2,19 +2,28 @@
 
 import asyncio
 import sqlite3
+import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tocsin.alerts import report
 from tocsin.auditor import looks
 from tocsin.config.tables import Fallback
+from tocsin.domain.group import GroupOpened
 from tocsin.errors import NetworkError
 from tocsin.ringer import Ringer
+from tocsin.rules import on
 from tocsin.testing import Said
+from tocsin.transaction import Transaction
 
-from tests.engine import Engine, Start, alert, fires, over
+from tests.conftest import Figure
+from tests.engine import Engine, Pager, Start, alert, fires, over
+
+OPEN = 10_000
 
 
 def behind(engine: Engine, *statements: str) -> None:
@@ -273,3 +282,57 @@ async def test_what_came_to_its_end_needs_no_next_step(start: Start) -> None:
         await minutes(engine, 40)
         assert found(engine) == []
         assert await engine.state(second) == "resolved"
+
+
+# ── What it costs ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def look(engine: Engine) -> tuple[float, float]:
+    """How long a look takes, and how long the event loop was held up at most meanwhile; in ms."""
+    worst = 0.0
+
+    async def watch() -> None:
+        nonlocal worst
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0.005)
+            worst = max(worst, time.perf_counter() - began - 0.005)
+
+    watching = asyncio.create_task(watch())
+    began = time.perf_counter()
+    await engine.run.daemon.auditor._look()  # noqa: SLF001 (a look, and nothing else)
+    took = time.perf_counter() - began
+    watching.cancel()
+    return took * 1000, worst * 1000
+
+
+def opened(event: GroupOpened, tx: Transaction) -> None:
+    """Each second one is answered at once."""
+    if tx.group(event.subject).key.endswith("0"):
+        tx.record(tx.group(event.subject).acknowledge("alice", tx.now))
+    else:
+        tx.set_timer("pager.step", event.subject, after=timedelta(hours=1))
+
+
+@pytest.mark.alone
+async def test_ten_thousand_open_alerts_are_looked_at_without_holding_anything_up(
+    start: Start, figure: Figure
+) -> None:
+    declared = replace(Pager().declared(), reactions=[("pager", on(GroupOpened, opened))])
+    async with start(declared) as engine:
+        turn = engine.run.tocsin.turn
+        for at in range(0, OPEN, 100):
+            news = [fires(key=f"{number} {number % 2}") for number in range(at, at + 100)]
+            await asyncio.gather(*(turn(partial(report, news=one)) for one in news))
+        await engine.run.settled()
+        for _ in range(2):
+            took, held = await look(engine)
+            figure(
+                f"self-check of {OPEN:,} open alerts: {took:.0f} ms, the loop held up {held:.0f} ms at most"
+            )
+            assert engine.run.daemon.auditor.complaint() == ""
+            assert held < 100
+        assert await engine.sql("select count(*) from subjects where closed_at is null") == [(OPEN,)]
+        behind(engine, "delete from timers where kind = 'pager.step'")
+        await look(engine)
+        assert "and 4,997 more" in engine.run.daemon.auditor.complaint()

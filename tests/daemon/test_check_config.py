@@ -67,6 +67,8 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
     ):
         (tmp_path / secret).write_text(TOKEN)
         (tmp_path / secret).chmod(0o600)
+    (tmp_path / "heartbeat.url").write_text(f"https://hc-ping.com/{TOKEN}")
+    (tmp_path / "heartbeat.url").chmod(0o600)
     for certificate in ("ca.pem", "irc.pem"):
         (tmp_path / certificate).touch()
     path = tmp_path / "config.toml"

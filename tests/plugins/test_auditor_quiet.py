@@ -1,18 +1,10 @@
 """However much goes on, the self-check tells nothing that is no fault."""
 
-import asyncio
-import time
-
-import pytest
-
-from tests.conftest import Figure
 from tests.engine import Engine, fires
 from tests.plugins.flapping_parts import SLOW, begins_to_flap, comes_and_goes
 from tests.plugins.storm_parts import comes, storming
 from tests.plugins.test_escalation_hold import HELD, nights
 from tests.tower import TWO_STEPS, Tower, down, mends, policy
-
-OPEN = 10_000
 
 SLEEPY = """\
 [[plugins.escalation.routes]]
@@ -96,40 +88,3 @@ async def test_a_tree_that_comes_to_its_end_and_rings_the_fallback(tower: Tower)
     async with tower() as engine:
         await engine.report(fires())
         await is_quiet(engine, 60)
-
-
-async def look(engine: Engine) -> tuple[float, float]:
-    """How long a look takes, and how long the event loop was held up at most meanwhile; in ms."""
-    worst = 0.0
-
-    async def watch() -> None:
-        nonlocal worst
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.005)
-            worst = max(worst, time.perf_counter() - began - 0.005)
-
-    watching = asyncio.create_task(watch())
-    began = time.perf_counter()
-    await engine.run.daemon.auditor._look()  # noqa: SLF001 (a look, and nothing else)
-    took = time.perf_counter() - began
-    watching.cancel()
-    return took * 1000, worst * 1000
-
-
-@pytest.mark.alone
-async def test_ten_thousand_open_alerts_are_looked_at_without_holding_anything_up(
-    tower: Tower, figure: Figure
-) -> None:
-    async with storming(tower) as engine:
-        await comes(engine, OPEN, "HighLoad", "DiskFull")
-        await engine.advance(seconds=50)
-        for what in ("that ring", "that were answered"):
-            took, held = await look(engine)
-            figure(f"self-check of {OPEN:,} alerts {what}: {took:.0f} ms, the loop held up {held:.0f} ms")
-            assert engine.run.daemon.auditor.complaint() == ""
-            assert held < 100
-            digest = engine.chat.texts("person/alice")[-1].split()[0]
-            await engine.says("alice", f"ack {digest}")
-            await engine.advance(seconds=5)
-        assert await engine.sql("select count(*) from timers where kind = 'escalation.step'") == [(1,)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tocsin.config.schedules import Schedule
 from tocsin.config.tables import Config, Person
@@ -167,6 +168,22 @@ def _secrets(config: Config) -> Iterator[Problem]:
                 f"is too short to be safe: {SHORTEST_TOKEN} characters at least; "
                 "make one with: openssl rand -hex 32",
             )
+        if at == ("heartbeat", "url"):
+            yield from _address(at, secret)
+
+
+def _address(at: KeyPath, url: str) -> Iterator[Problem]:
+    """What is wrong with an address that is a secret: none of it is repeated."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or not url.isascii() or " " in url:
+        yield Problem(at, "must hold an address such as https://hc-ping.com/UUID, and nothing else")
+    elif parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
+        text = "goes out in the clear, and whoever reads it on its way can say that all is well: use https"
+        yield Problem(at, text, fatal=False)
 
 
 def _sources(value: Any, at: KeyPath = ()) -> Iterator[tuple[KeyPath, SecretSource]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -91,6 +92,34 @@ class Fallback:
     timeout: Duration = timedelta(seconds=30)
 
 
+class HeartbeatForm(StrEnum):
+    """What is understood outside: that all is well alone, or also what is wrong, and in which form."""
+
+    HEALTHCHECKS = "healthchecks"
+    UPTIME_KUMA = "uptime-kuma"
+    PLAIN = "plain"
+
+
+def _minute_or_so(every: timedelta) -> timedelta:
+    if every < timedelta(seconds=10):
+        raise ValueError("must be 10s at least")
+    return every
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Who outside is called while all is well, and wakes people when nothing is heard.
+
+    url: a secret, since whoever knows it can say that all is well. tls_ca: who signs its certificate, if the system does not
+    know them.
+    """
+
+    url: Secret | None = None
+    every: Annotated[Duration, AfterValidator(_minute_or_so)] = timedelta(minutes=1)
+    form: HeartbeatForm = HeartbeatForm.HEALTHCHECKS
+    tls_ca: FilePath | None = None
+
+
 @dataclass(frozen=True)
 class Person(Responder):
     """A responder, as the file writes one."""
@@ -147,6 +176,7 @@ class Tables:
     digests: bool = True
     flapping: Flapping = Flapping()
     fallback: Fallback = Fallback()
+    heartbeat: Heartbeat = Heartbeat()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,6 +135,7 @@ from tocsin.listing import MOST_LISTED, Told, about_all
 from tocsin.mail import Smtp, is_mail_address, send_mail
 from tocsin.meant import meant
 from tocsin.oncall import end_override, set_override
+from tocsin.pings import Ping
 from tocsin.postmortems import Reading, Section
 from tocsin.programs import run_program
 from tocsin.rules import Reaction, TimerKind, on
@@ -227,6 +228,7 @@ __all__ = [
     "PersonPaged",
     "PersonReleased",
     "Picture",
+    "Ping",
     "Place",
     "PluginError",
     "Problem",

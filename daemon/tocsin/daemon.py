@@ -59,6 +59,7 @@ from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.outages import Outages
 from tocsin.people import People
+from tocsin.pings import PingsByPath
 from tocsin.postmortems import Sections
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
@@ -69,7 +70,7 @@ from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK
-from tocsin.web import Buttons, Feeds, Web
+from tocsin.web import Buttons, Feeds, Pings, Web
 from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         Routes: Routes(declared.routes),
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
+        PingsByPath: PingsByPath({ping.path: ping for ping in declared.pings}),
         Proofs: Proofs(config.receivers),
         Sections: Sections(declared.sections),
         Doubts: Doubts(declared.doubts),
@@ -259,7 +261,7 @@ class Daemon:
         self.outages = Outages(self.tocsin, self.ears.standing)
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
         self.engine = Engine(self.tocsin, [self.ringer.nudge, self.intake.nudge])
-        self.web = Web(self.tocsin, self.intake, signed, self.engine, passed)
+        self.web = Web(self.tocsin, self.intake, signed, Pings(self.tocsin), self.engine, passed=passed)
         self.service = Service(
             manager or Manager("", None),
             clock,

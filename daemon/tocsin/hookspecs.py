@@ -18,6 +18,7 @@ from tocsin.doubts import Doubt
 from tocsin.errors import Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
+from tocsin.pings import Ping
 from tocsin.postmortems import Section
 from tocsin.rules import Reaction, TimerKind
 from tocsin.sources import Source
@@ -73,6 +74,11 @@ def register_buttons() -> Iterable[Button]:  # type: ignore[empty-body]
 @hookspec
 def register_feeds() -> Iterable[Feed]:  # type: ignore[empty-body]
     """Asked once, at start. Return what people's programs may fetch, at `/PATH/TEXT.SIGNATURE`."""
+
+
+@hookspec
+def register_pings() -> Iterable[Ping]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what others' programs may call to say that they are alive, at `/PATH/KEY[/WORD]`."""
 
 
 @hookspec

@@ -22,6 +22,7 @@ from tocsin.doubts import Doubt
 from tocsin.errors import PluginError, Problem
 from tocsin.feeds import Feed
 from tocsin.intake import Route
+from tocsin.pings import Ping
 from tocsin.postmortems import Section
 from tocsin.rules import Owned, Reaction, TimerKind, owned
 from tocsin.sources import Source
@@ -29,7 +30,7 @@ from tocsin.sources import Source
 GROUP = "tocsin"
 
 T = TypeVar("T")
-S = TypeVar("S", Button, Feed)
+S = TypeVar("S", Button, Feed, Ping)
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class Declared:
     sections: Sequence[tuple[str, Section]] = ()
     doubts: Sequence[tuple[str, Doubt]] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
+    pings: Sequence[Ping] = ()
 
 
 class Plugins:
@@ -162,6 +164,7 @@ class Plugins:
             list(self._sections()),
             list(self._doubts()),
             self._sources(),
+            self._signed("register_pings", Ping, ("find", "take"), paths),
         )
 
     def _events(self) -> Mapping[str, type[Event]]:
@@ -201,7 +204,7 @@ class Plugins:
         return routes
 
     def _signed(self, hook: str, kind: type[S], handlers: Sequence[str], claims: dict[str, str]) -> list[S]:
-        """What stands at addresses that we sign, of that kind. handlers: their names in it. claims: path -> whose it is."""
+        """What stands at addresses of its own, of that kind. handlers: their names in it. claims: path -> whose it is."""
         found = []
         for name, declared in self._ask(hook, kind):
             for one in declared:

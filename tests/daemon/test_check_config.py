@@ -64,6 +64,7 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
         "sms.key",
         "alice.apprise",
         "mail.password",
+        "backup.key",
     ):
         (tmp_path / secret).write_text(TOKEN)
         (tmp_path / secret).chmod(0o600)

@@ -71,6 +71,7 @@ def test_plugins_are_listed_without_a_configuration() -> None:
         "alertmanager",
         "escalation",
         "handoff",
+        "heartbeats",
         "incidents",
         "notify",
         "postmortem",

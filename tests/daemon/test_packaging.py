@@ -75,6 +75,7 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
         "deploys",
         "escalation",
         "handoff",
+        "heartbeats",
         "incidents",
         "notify",
         "postmortem",

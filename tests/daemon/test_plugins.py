@@ -89,6 +89,7 @@ def test_what_is_installed_is_listed_and_how_to_enable_it(install: Install, writ
         "escalation",
         "extra",
         "handoff",
+        "heartbeats",
         "incidents",
         "notify",
         "postmortem",

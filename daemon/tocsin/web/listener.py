@@ -23,6 +23,7 @@ from tocsin.web.buttons import Buttons
 from tocsin.web.connections import Connection, Quiet
 from tocsin.web.feeds import Feeds
 from tocsin.web.limits import Limit, Shares
+from tocsin.web.pings import Pings
 from tocsin.web.proofs import Proofs
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ LOG_EVERY = timedelta(seconds=10)
 
 
 class Web:
-    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed and feeds be fetched, and says at
+    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed, feeds be fetched and others ping, and says at
     `/healthz` whether the engine turns.
 
     address: where it listens; empty as long as it does not.
@@ -68,11 +69,14 @@ class Web:
         tocsin: Tocsin,
         intake: Intake,
         signed: Sequence[Buttons | Feeds],
+        pings: Pings,
         engine: Engine,
+        *,
         passed: Sequence[socket.socket] = (),
     ) -> None:
         """signed: who answers at addresses that we signed. passed: what to listen on, whatever the configuration says."""
         self._signed = signed
+        self._pings = pings
         self._tocsin = tocsin
         self._intake = intake
         self._engine = engine
@@ -151,6 +155,8 @@ class Web:
                 return await self._post("/".join([plugin, *path]), receiver, request)
             case ["healthz"] | ["hooks", _, _] | ["hooks", _, _, _], _:
                 return _said(405, "alerts are posted to /hooks/PLUGIN/RECEIVER; /healthz is for GET")
+            case [path, key, *word], _ if path in self._pings and len(word) <= 1:
+                return await self._pings.answer(path, key, "".join(word), request, self._log)
             case [path, token], _ if part := next((one for one in self._signed if path in one), None):
                 return await part.answer(path, token, request, self._log)
             case _:

@@ -61,6 +61,7 @@ from tocsin.outages import Outages
 from tocsin.people import People
 from tocsin.pings import PingsByPath
 from tocsin.postmortems import Sections
+from tocsin.proving import Proving
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.rules import Rules, by_event
@@ -271,7 +272,8 @@ class Daemon:
         )
         self.guard = Guard(self.tocsin, everywhere)
         self.auditor = Auditor(self.tocsin, self.engine, self.ears.standing, everywhere)
-        self.heartbeat = Heartbeat(self.tocsin, self.engine, self.auditor, self.ears.standing)
+        self.proving = Proving(self.tocsin, self.ears.standing, networks)
+        self.heartbeat = Heartbeat(self.tocsin, self.engine, self.auditor, self.ears.standing, self.proving)
         self.control = Control(
             state.folder,
             {"status": self._status, "reload": self._reload, "export": self._export, "say": self._say},
@@ -322,7 +324,7 @@ class Daemon:
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
         parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
-        for part in (*parts, self.service, self.auditor, self.heartbeat):
+        for part in (*parts, self.service, self.auditor, self.heartbeat, self.proving):
             start(type(part).__name__, part.run())
         start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():
@@ -371,7 +373,8 @@ class Daemon:
                 await asyncio.sleep(NETWORK_PAUSE.total_seconds())
 
     async def _status(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await status(self.tocsin, self.ears.standing, self.web.address, self.auditor.complaint())
+        standing = {name: why or self.proving.doubt(name) for name, why in self.ears.standing.items()}
+        return await status(self.tocsin, standing, self.web.address, self.auditor.complaint())
 
     async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         found = await self.reload.again(self.tocsin, COMMAND_LINE)

@@ -30,6 +30,7 @@ from tocsin.domain.message import clean
 from tocsin.domain.words import spelled
 from tocsin.engine import Engine
 from tocsin.errors import NetworkError, StoreUnavailable
+from tocsin.proving import Proving
 from tocsin.tls import tls_context
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,20 @@ LONGEST_REASON = 300
 class Heartbeat:
     """Looks each second whether it is time. What it told is not kept: a daemon that starts says that it did."""
 
-    def __init__(self, tocsin: Tocsin, engine: Engine, auditor: Auditor, standing: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        tocsin: Tocsin,
+        engine: Engine,
+        auditor: Auditor,
+        standing: Mapping[str, str],
+        proving: Proving,
+    ) -> None:
         """standing: network -> why it is down; empty if it is up."""
         self._tocsin = tocsin
         self._engine = engine
         self._auditor = auditor
         self._standing = standing
+        self._proving = proving
         self._tick = asyncio.Event()
         self._beating = False
         self._beat_at = tocsin.clock.boot()
@@ -104,7 +113,11 @@ class Heartbeat:
         """Why nobody may believe that all is well; empty if they may."""
         wrong = [await self._engine.hangs(), self._auditor.told_outside()]
         people = self._tocsin.people
-        reach = {name: why for name, why in self._standing.items() if people.accounts_on(name)}
+        reach = {
+            name: why or self._proving.doubt(name)
+            for name, why in self._standing.items()
+            if people.accounts_on(name)
+        }
         if all(reach.values()):
             down = ", ".join(f"{name} ({why})" for name, why in reach.items())
             wrong.append(f"no network is up: {down}" if down else "nobody has an account on any network")

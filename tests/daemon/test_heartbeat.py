@@ -18,6 +18,7 @@ from tocsin.config.values import SecretSource
 from tocsin.errors import ConfigError
 
 from tests.conftest import MINIMAL
+from tests.daemon.test_proving import Echoing
 from tests.engine import Engine, Start, fires
 from tests.servers.certificates import Certificates
 
@@ -177,6 +178,21 @@ async def test_a_network_where_nobody_is_to_be_reached_does_not_count(
         assert await at_the_next(engine, outside) == []
         failed = ["POST /ping/KEY/fail nobody has an account on any network"]
         assert await at_the_next(engine, outside) == failed
+
+
+async def test_a_network_that_hands_nothing_on_does_not_count(
+    start: Start, outside: Outside, beats: Beats
+) -> None:
+    beats(outside.url)
+    start.chat = echoing = Echoing("console", {"alice": "alice", "bob": "bob"}, lost=True)
+    async with start() as engine:
+        told = [one for _ in range(6) for one in await at_the_next(engine, outside)]
+        assert told[-1] == (
+            "POST /ping/KEY/fail no network is up: console (nothing that is said there has come back since 03:01 UTC)"
+        )
+        echoing.lost = False
+        told = [one for _ in range(3) for one in await at_the_next(engine, outside)]
+        assert told[0].startswith("POST /ping/KEY well again: not heard of from")
 
 
 async def test_an_engine_that_hangs_does_not_beat(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tocsin.domain.message import Line, Message, Place
 from tocsin.errors import NetworkError
@@ -127,6 +127,17 @@ class Network(Protocol):
         """From now on these are the rooms of our own where we are to be, beside those of the configuration.
 
         One that is being made, or was and is not among them yet, stays what it is.
+        """
+
+
+@runtime_checkable
+class Proves(Protocol):
+    """What a network has besides where it can say something to itself."""
+
+    async def prove(self) -> None:
+        """Say something to ourselves that nobody else sees; returns once it has come back over what we read.
+
+        Raises NetworkError. It may wait for ever: whoever asks bounds it.
         """
 
 

@@ -20,6 +20,7 @@ _BREAKS = re.compile("[\0\r\n]")
 _OTHER_BOTS = tuple("!./@?$%&~;:-+=*\\,^|_")
 _SMALL = {ord(letter): letter.lower() for letter in ascii_uppercase}
 _QUOTED = "· "
+AGAIN = "(again) "
 MARKED = len(_QUOTED.encode())
 """How many bytes `harmless` adds at most."""
 

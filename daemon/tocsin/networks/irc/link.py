@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import secrets
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -78,6 +79,7 @@ class Link:
         self._since_chore = 0
         self._something = asyncio.Event()
         self._asked: dict[str, tuple[Whois, asyncio.Future[Whois]]] = {}
+        self._proof: tuple[str, asyncio.Event] | None = None
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._heard_at = self._loop.time()
         self._probed = False
@@ -167,6 +169,15 @@ class Link:
             self._something.set()
         return spoken
 
+    async def prove(self) -> None:
+        """Send ourselves a notice, once nothing else is to be said, and wait until the server brings it: nobody answers one,
+        and it is no line to hear.
+        """
+        text, back = f"tocsin looks whether this comes back: {secrets.token_hex(8)}", asyncio.Event()
+        self._proof = text, back
+        self.command_some_time(line("NOTICE", self.nick, text=text))
+        await back.wait()
+
     async def whois(self, nick: str) -> Whois:
         """Who that is now. Raises NetworkError if the server doesn't say."""
         key = fold(nick)
@@ -222,6 +233,8 @@ class Link:
         for text in self._login.take(heard):
             self.command(text)
         match heard.command:
+            case "NOTICE" if self._proof is not None and heard.last == self._proof[0]:
+                self._proof[1].set()
             case "PING":
                 self.command(line("PONG", text=heard.last))
             case "ERROR":

@@ -15,12 +15,12 @@ from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
 from tocsin.networks.irc.hearing import Hearing
-from tocsin.networks.irc.lines import MARKED, checked_key, fold, harmless, joins, line, plain, room_for
+from tocsin.networks.irc.lines import AGAIN, MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
 from tocsin.networks.irc.login import LATER, Login
 from tocsin.networks.irc.making import Making
 from tocsin.networks.irc.receipts import Refusal
-from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, Room, Rooms
+from tocsin.networks.irc.rooms import LASTING, MANY, NO_ENTRY, NOT_THERE, Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.irc.users import WHO_FORM
 from tocsin.networks.irc.whereabouts import Whereabouts
@@ -50,10 +50,6 @@ WAIT_AT_MOST = 20.0
 
 NICK_EVERY = 30.0
 ROOMS_EVERY = 1.0
-
-AGAIN = "(again) "
-
-_NOT_THERE = {"403", "442"}
 
 
 class Irc:
@@ -177,9 +173,7 @@ class Irc:
 
         Raises NetworkError.
         """
-        link = self._link
-        if link is None or not self._up:
-            raise NetworkError(f"not connected: {self._why}", unsent=True)
+        link = self._there()
         room = None if place.private else await self._decided(self._entered(place.name))
         full = room is None or room.full
         if not full:
@@ -222,7 +216,7 @@ class Irc:
     def _silenced(self, name: str, error: Refusal) -> None:
         """A room does not take what we say."""
         room = self._rooms.find(name)
-        if error.code in _NOT_THERE:
+        if error.code in NOT_THERE:
             self._out(name, str(error))
         elif room is not None and room.why != str(error):
             room.why = str(error)
@@ -252,6 +246,15 @@ class Irc:
             if not spoken.begun.is_set():
                 spoken.done.cancel()  # so that it is never begun
         return await spoken.done
+
+    def _there(self) -> Link:
+        if self._link is None or not self._up:
+            raise NetworkError(f"not connected: {self._why}", unsent=True)
+        return self._link
+
+    async def prove(self) -> None:
+        """Send ourselves a notice, which comes back through the server. Raises NetworkError."""
+        await self._there().prove()
 
     def _last_nick(self, account: str) -> str:
         return self._hearing.last_nick.get(fold(account), account)

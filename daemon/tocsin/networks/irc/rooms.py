@@ -11,6 +11,7 @@ from tocsin.networks.irc.settings import Detail
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 60.0
 
+NOT_THERE = {"403", "442"}
 NO_ENTRY = {
     "403": "there is no such channel",
     "405": "we are in too many channels",

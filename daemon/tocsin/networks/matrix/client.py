@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
@@ -233,6 +234,11 @@ class Client:
                     raise problem(response)
 
     # What is said.
+
+    async def send_to_ourselves(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Send this very device something, in the clear: it holds nothing. Raises LoggedOut, NetworkError."""
+        messages = {self.nio.user_id: {self.nio.device_id: content}}
+        await self.call("PUT", at("sendToDevice", kind, secrets.token_hex(16)), {"messages": messages})
 
     async def send(self, room: str, kind: str, content: Mapping[str, Any], txn_id: str) -> str:
         """Send an event, encrypted where the room is, and return its id. The same `txn_id` is the same event.

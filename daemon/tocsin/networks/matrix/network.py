@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import datetime, timedelta
@@ -123,6 +124,19 @@ class Matrix:
                     await asyncio.sleep(self._knocking.pause(asked))
         finally:
             await self._end(listener)
+
+    async def prove(self) -> None:
+        """Send our own device something, which comes back over the stream: no room and nobody else sees it.
+
+        Raises NetworkError.
+        """
+        if not self._up:
+            raise NetworkError(f"not connected: {self._why}", unsent=True)
+        try:
+            await self._stream.prove(secrets.token_hex(16))
+        except LoggedOut as error:
+            self._expel(error)
+            raise
 
     async def _end(self, listener: Listener) -> None:
         self._up = False

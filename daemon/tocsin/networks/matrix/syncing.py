@@ -42,6 +42,9 @@ MOST_MISSED = 1000
 
 PAGE = 100
 
+PROOF = "tocsin.proof"
+"""The kind of what we send our own device to see that it comes back."""
+
 FILTER: Mapping[str, Any] = {
     "presence": {"types": []},
     "account_data": {"types": ["m.direct"]},
@@ -91,6 +94,7 @@ class Stream:
         self._kept_at = 0.0
         self._settle_at = 0.0
         self._failed: dict[str, int] = {}
+        self._proofs = dict[str, asyncio.Event]()
 
     async def connect(self, listener: Listener) -> None:
         """Take what there is after a connect, at once. Raises LoggedOut, NetworkError."""
@@ -101,6 +105,22 @@ class Stream:
     async def go_on(self, listener: Listener) -> None:
         """Wait for what comes next, and take it. Raises LoggedOut, NetworkError."""
         await self._once(listener, WAIT)
+
+    async def prove(self, text: str) -> None:
+        """Send our own device something, and wait until the stream tells it. Raises NetworkError."""
+        back = self._proofs[text] = asyncio.Event()
+        try:
+            await self._client.send_to_ourselves(PROOF, {"text": text})
+            await back.wait()
+        finally:
+            del self._proofs[text]
+
+    def _take_proofs(self, source: Mapping[str, Any]) -> None:
+        for event in events_of(source, "to_device"):
+            if text_of(event, "type") == PROOF:
+                back = self._proofs.get(text_of(part(event, "content"), "text"))
+                if back is not None and text_of(event, "sender") == self._client.nio.user_id:
+                    back.set()
 
     async def stop(self, listener: Listener) -> None:
         """Keep where we stand; after this it begins from there."""
@@ -123,6 +143,7 @@ class Stream:
                 self._since, self._begun = "", False
             raise
         source = response.source
+        self._take_proofs(source)
         if whole and since:
             await self._ask_for_invites()
         missed, lost = await self._missed(source, since) if since else ({}, set())

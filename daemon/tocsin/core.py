@@ -48,13 +48,14 @@ async def until_kept(work: Callable[[], Awaitable[T]]) -> T:
 class Nudge:
     """Wakes a part of the daemon that works through a table and then waits.
 
-    idle: it found nothing to do, and was not nudged since. passes: how often it came to that.
+    idle: it found nothing to do, and was not nudged since. passes: how often it came to that. steps: how many parts of its work
+    it has done.
     """
 
     def __init__(self) -> None:
         """Not idle: it has yet to look for the first time."""
         self.idle = False
-        self.passes = 0
+        self.passes = self.steps = 0
         self._given = asyncio.Event()
         self._passed = asyncio.Event()
 
@@ -72,10 +73,18 @@ class Nudge:
         self.idle = False
         self._given.clear()
 
-    async def whole_pass(self) -> None:
-        """Wait until it has worked through its table once more, from the beginning."""
-        wanted = self.passes + (1 if self.idle else 2)
-        while self.passes < wanted:
+    def step(self) -> None:
+        """A part of the work is done; there may be more."""
+        self.steps += 1
+        self._passed.set()
+
+    async def whole_pass(self, *, or_step: bool = False) -> None:
+        """Wait until it has worked through its table once more, from the beginning.
+
+        or_step: or gets on with what stands there, which in a storm is long.
+        """
+        wanted, steps = self.passes + (1 if self.idle else 2), self.steps
+        while self.passes < wanted and not (or_step and self.steps != steps):
             self._passed.clear()
             self.give()
             await self._passed.wait()

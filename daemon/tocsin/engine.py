@@ -25,8 +25,8 @@ class Engine:
         self.stuck = False
 
     async def hangs(self) -> str:
-        """Let each part do all its work once more; what hangs, if that takes too long. One cycle answers all who ask
-        meanwhile.
+        """Let each part do all its work once more, or get on with it; what hangs, if that takes too long. One cycle answers
+        all who ask meanwhile.
         """
         if self._cycle is None or self._cycle.done():
             self._cycle = asyncio.create_task(self._whole_cycle())
@@ -39,7 +39,7 @@ class Engine:
                 await self._tocsin.keep_something()
                 hangs = "timers or bodies are not looked at"
                 for nudge in self._nudges:
-                    await nudge.whole_pass()
+                    await nudge.whole_pass(or_step=True)
         except StoreUnavailable:
             return hangs
         except TimeoutError:

@@ -197,6 +197,7 @@ class Intake:
         left = MOST_GIVEN_WAY
         while waiting := await self._waiting(PORTION if self._is_crowded and left else MOST_TURNS):
             await asyncio.gather(*map(self._take, waiting))
+            self.nudge.step()
             if self._is_crowded and left:
                 left -= 1
                 await asyncio.sleep(GIVE_WAY.total_seconds())

@@ -124,6 +124,7 @@ class Ringer:
         await self._errands.begin(errands, tasks)
         while due:
             await asyncio.gather(*map(self._ring, due))
+            self.nudge.step()
             due = await self._due(self._kinds)
         kinds = self._kinds
         at = await self._tocsin.turn(lambda tx: timers.next_due(tx.connection, tx.time, kinds))

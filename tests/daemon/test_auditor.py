@@ -181,7 +181,7 @@ async def test_an_engine_that_hangs_is_told_once_that_is_certain(
     async with start() as engine:
         waits = asyncio.Event()
 
-        async def hangs() -> None:
+        async def hangs(**_: bool) -> None:
             await waits.wait()
 
         monkeypatch.setattr(engine.run.daemon.intake.nudge, "whole_pass", hangs)
@@ -193,6 +193,29 @@ async def test_an_engine_that_hangs_is_told_once_that_is_certain(
         waits.set()
         await minutes(engine, 1)
         assert found(engine)[1:] == ["the engine turns again"]
+
+
+async def test_an_engine_that_has_much_to_do_does_not_hang(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.engine.CYCLE_WITHIN", timedelta(seconds=0.5))
+    async with start() as engine:
+        nudge, over = engine.run.daemon.intake.nudge, asyncio.Event()
+
+        async def endless() -> None:
+            """A storm: each time that it looks, more has come."""
+            while not over.is_set():
+                await asyncio.sleep(0)
+                nudge.idle = False
+                nudge.step()
+
+        storm = asyncio.create_task(endless())
+        nudge.idle = False
+        assert await engine.run.daemon.engine.hangs() == ""
+        over.set()
+        await storm
+        nudge.give()
+        await engine.run.settled()
 
 
 async def test_a_database_that_cannot_be_read_is_told(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,7 @@ async def test_an_engine_that_hangs_does_not_beat(
     async with start() as engine:
         await at_the_next(engine, outside)
         with monkeypatch.context() as broken:
-            broken.setattr(engine.run.daemon.intake.nudge, "whole_pass", asyncio.Event().wait)
+            broken.setattr(engine.run.daemon.intake.nudge, "whole_pass", lambda **_: asyncio.Event().wait())
             assert await at_the_next(engine, outside) == []
             (told,) = await at_the_next(engine, outside)
             assert told == "POST /ping/KEY/fail timers or bodies are not looked at"

@@ -108,7 +108,7 @@ class Tocsin:
 
     on_say, on_timer, on_body, on_people, on_rooms, on_setup: called in the event loop after a turn was kept in which something
     was said, a timer was set, a body was kept, people said something new of themselves, a room of our own was made or left, or
-    another configuration came to hold.
+    another configuration came to hold. on_kept: called after all these, with the turns that were kept.
     people, setup: everybody, and what holds, as was kept last; for those who can't wait for a turn.
     networks: all that there are, by name.
     """
@@ -126,6 +126,7 @@ class Tocsin:
         self.on_people: Callable[[People], None] = lambda _: None
         self.on_rooms: Callable[[Iterable[Place]], None] = lambda _: None
         self.on_setup: Callable[[Setup], None] = lambda _: None
+        self.on_kept: Callable[[Sequence[Transaction]], None] = lambda _: None
         self.networks: Mapping[str, Network] = {}
         self._making = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self.people = People.of(known.config)
@@ -271,3 +272,4 @@ class Tocsin:
             self.on_body()
         if any(tx.timers_changed for tx in turns):
             self.on_timer()
+        self.on_kept(turns)  # last: nobody who is paged waits for what is counted

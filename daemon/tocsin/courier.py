@@ -25,7 +25,6 @@ from tocsin.noise import SETTLE_FOR, Choice, Noise, choose, is_plain, next_try, 
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_given_up, page_lost
 from tocsin.store import carried, late, outbox, paged
 from tocsin.store.outbox import Lane, Row, Sending
-from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
 from tocsin.ways import UNTIL_ANSWERED, aged, closed, superseded
 
@@ -239,11 +238,15 @@ class Courier:
 
     def _settle(self, row: Row, outcome: Outcome, tx: Transaction, *, go_on: bool) -> Choice:
         """Write down what became of a message, and claim the next one for its place."""
+        became = "put_off"
         if isinstance(outcome, Taken):
+            became = "taken"
             _taken(row, outcome, tx)
         elif outcome.absent and row.lane is Lane.PAGE:
+            became = "absent"
             self._wait_for(row, outcome, tx)
         elif outcome.permanent or outcome.absent or _is_poison(row, outcome, tx):
+            became = "given_up"
             log.error("message %d to %s is given up: %s", row.id, row.place, outcome)
             _given_up(row, outcome, tx)
         else:
@@ -254,6 +257,7 @@ class Courier:
             _put_off(row, outcome, wait, tx, link_down=outcome.unsent and not go_on)
             if row.lane is Lane.PAGE and outcome.unsent:
                 closed(row.place, tx)
+        tx.sent.append((row.place.network, became))
         if row.lane is Lane.PAGE:
             tx.places |= outbox.release(tx.connection, row.subject, tx.time)
         if row.lane is Lane.PAGE and row.carries:
@@ -319,9 +323,8 @@ def _claim(place: Place, noise: Noise, tx: Transaction, *, knock: bool = False) 
 
 def _chosen(place: Place, noise: Noise, tx: Transaction, *, knock: bool) -> Choice:
     """What the place hears next; whatever is wrong with a digest, nothing that waits stays unsaid."""
-    with savepoint(tx.connection) as part:
+    with tx.part() as part:
         return choose(place, noise, tx, knock=knock)
-    tx.undone()
     log.error("no digest can be made for %s: each alert is said alone", place, exc_info=part.error)
     row = outbox.next_for(tx.connection, place, tx.time)
     return Choice(row, noise, None if row else next_try(place, tx))

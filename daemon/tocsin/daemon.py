@@ -48,10 +48,12 @@ from tocsin.errors import ConfigError, PluginError, Problem, Refused
 from tocsin.exports import from_database
 from tocsin.facts import Known
 from tocsin.feeds import FeedsByPath
+from tocsin.gauges import Gauges
 from tocsin.guard import Guard
 from tocsin.hearing import Commands
 from tocsin.heartbeat import Heartbeat
 from tocsin.intake import Intake, Routes
+from tocsin.meters import Meters
 from tocsin.networks.base import Network
 from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
@@ -186,7 +188,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),
         PingsByPath: PingsByPath({ping.path: ping for ping in declared.pings}),
-        Proofs: Proofs(config.receivers),
+        Proofs: Proofs(config.receivers, config.metrics),
         Sections: Sections(declared.sections),
         Doubts: Doubts(declared.doubts),
         Sources: Sources(declared.sources),
@@ -215,7 +217,7 @@ def read_again(path: Path, before: Setup, set_up: Callable[[Config, plugins.Decl
         return Reading(errors=[f"{path}: {error}"])
     after = set_up(prepared.config, prepared.declared)
     rotated = after.rules.of(Proofs).others(before.rules.of(Proofs))
-    changed = named([*differences(before.config, after.config), *(("receivers", name) for name in rotated)])
+    changed = named([*differences(before.config, after.config), *rotated])
     return Reading(after, changed, warnings=spelled_out(prepared.warnings, path, document))
 
 
@@ -262,7 +264,17 @@ class Daemon:
         self.outages = Outages(self.tocsin, self.ears.standing)
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
         self.engine = Engine(self.tocsin, [self.ringer.nudge, self.intake.nudge])
-        self.web = Web(self.tocsin, self.intake, signed, Pings(self.tocsin), self.engine, passed=passed)
+        self.meters = Meters(self.tocsin)
+        Gauges(self.tocsin, self.meters, self.ears.standing, self.ears.heard_at)
+        self.web = Web(
+            self.tocsin,
+            self.intake,
+            signed,
+            Pings(self.tocsin),
+            self.engine,
+            meters=self.meters,
+            passed=passed,
+        )
         self.service = Service(
             manager or Manager("", None),
             clock,
@@ -282,6 +294,9 @@ class Daemon:
         self.tocsin.on_people = self._know
         self.tocsin.on_rooms = self._be_in
         self.tocsin.on_setup = self._follow
+        self.tocsin.on_kept = self.meters.kept
+        self.tocsin.writer.on_batch = self.meters.batch
+        self.reload.on_read = self.meters.reloaded
         self.tocsin.known.reaches = self.ears.reaches
 
     async def run(self) -> int:
@@ -324,7 +339,7 @@ class Daemon:
         await self.tocsin.must(oncall.begin)
         await self.echoes.begin()
         parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
-        for part in (*parts, self.service, self.auditor, self.heartbeat, self.proving):
+        for part in (*parts, self.service, self.meters, self.auditor, self.heartbeat, self.proving):
             start(type(part).__name__, part.run())
         start("reload", self.reload.run(self.tocsin))
         for name, network in self.networks.items():
@@ -351,6 +366,7 @@ class Daemon:
 
     def _follow(self, setup: Setup) -> None:
         self._fallback.use(setup.config.fallback.command, setup.config.fallback.timeout)
+        self.meters.follow(setup)
 
     def _read_again(self) -> Reading:
         """In a thread."""

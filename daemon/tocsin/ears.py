@@ -53,6 +53,8 @@ class Ears:
         self._told = set[str]()
         self.standing = dict.fromkeys(networks, "not connected yet")
         """Network -> why it is down; empty if it is up."""
+        self.heard_at = dict[str, datetime]()
+        """Network -> when something was heard there last."""
 
     async def run(self) -> None:
         """Say what people must know, until cancelled."""
@@ -70,6 +72,7 @@ class Ears:
 
     async def heard(self, line: Line) -> None:
         """Take a line; it is kept when this returns, however long that takes."""
+        self.heard_at[line.place.network] = self._tocsin.clock.now()
         if line.tapped or line.takes_back or line.place.private:
             await self._commands.heard(line)
         elif self._known(line):
@@ -117,6 +120,7 @@ class Ears:
 
     async def moved(self, network: str, position: str) -> None:
         """Go on from there after a stop."""
+        self.heard_at[network] = self._tocsin.clock.now()
         await self._tocsin.must(lambda tx: inbox.move(tx.connection, network, position))
 
     def wants(self, text: str, *, private: bool, us: str = "") -> bool:
@@ -150,6 +154,7 @@ class Ears:
         if self.standing[network] and network in self._deaf:
             since = self._away_since[network]
             self._turn(lambda tx: alerts.was_away(tx, network, since))
+        self.heard_at[network] = self._tocsin.clock.now()
         log.info("%s: takes messages", network)
         self.standing[network] = ""
         self._told.add(network)

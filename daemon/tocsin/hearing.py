@@ -19,7 +19,6 @@ from tocsin.lately import Lately
 from tocsin.seen import is_early
 from tocsin.speakers import Speaker, Strangers, give_next, refusal, speaker, use, without_codes
 from tocsin.store import audit, inbox
-from tocsin.store.writer import savepoint
 from tocsin.transaction import Transaction
 
 log = logging.getLogger(__name__)
@@ -233,7 +232,7 @@ class Commands:
             why = refusal(line, name, tx, of_alert=command.takes_alert, in_rooms=command.anyone)
             return self._refuse(why, name, line, tx)
         said: Message | str | Refused | None = None
-        with savepoint(tx.connection) as part:
+        with tx.part() as part:
             again = f"{name} {_repeated(command, who.rest, about)}".strip()
             command.refuse_if_old(again, line.at, tx)
             use(who, line.place.network, tx)
@@ -243,7 +242,6 @@ class Commands:
             give_next(who, line, tx)
             answer(line, who.by, str(said) if isinstance(said, Refused) else said, tx)
             return f"refused: {said}" if isinstance(said, Refused) else "done"
-        tx.undone()
         if isinstance(part.error, Refused):
             answer(line, who.by, str(part.error), tx)
             return f"refused: {part.error}"
@@ -261,14 +259,13 @@ class Commands:
         place = next(iter([*tx.private_places(by), *tx.default_rooms()]))
         line = Line("", place, "", text, called=by, at=tx.now)
         said: Message | str | Refused | None = None
-        with savepoint(tx.connection) as part:
+        with tx.part() as part:
             command = tx.rules.of(Vocabulary).find(name)
             if command is None:
                 raise Refused(f"there is no {tx.typed(name)}")
             said = command.handler(Call(by, line, command.name, command.read(rest, None, tx)), tx)
         verdict = "done"
         if part.error is not None:
-            tx.undone()
             said = part.error if isinstance(part.error, Refused) else f"{name} failed: see the log"
             if not isinstance(part.error, Refused):
                 log.error("%s: %s failed", by, name, exc_info=part.error)

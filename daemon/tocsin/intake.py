@@ -16,7 +16,7 @@ from tocsin.errors import BadPayload, StoreUnavailable, TocsinError
 from tocsin.failpoints import reach
 from tocsin.rules import Owned, owned
 from tocsin.store import intake
-from tocsin.store.intake import Body, Outcome
+from tocsin.store.intake import TRY_AGAIN, Body, Outcome
 from tocsin.store.timers import Timer
 from tocsin.store.writer import MOST_TURNS
 from tocsin.transaction import Transaction
@@ -251,6 +251,7 @@ class Intake:
         body = intake.find(tx.connection, one)
         if body is None:
             return
+        tx.accepted_at = body.received_at
         route = tx.rules.of(Routes).get(body.route)
         if route is None:
             raise BadPayload(f"no plugin that runs takes {body.route}")
@@ -260,7 +261,7 @@ class Intake:
 
 def timer_kinds() -> Mapping[str, Owned]:
     """The timer by which a body is tried again."""
-    return {"core.intake": owned("core", _take_again)}
+    return {TRY_AGAIN: owned("core", _take_again)}
 
 
 def _take_again(timer: Timer, tx: Transaction) -> None:
@@ -289,7 +290,7 @@ def _failed(one: int, why: str, tx: Transaction) -> None:
         _park(body, why, tx)
         return
     intake.settle(tx.connection, one, Outcome.FAULT, attempts=attempts, detail=why)
-    tx.set_timer("core.intake", str(one), after=FIRST_PAUSE * 6 ** (attempts - 1))
+    tx.set_timer(TRY_AGAIN, str(one), after=FIRST_PAUSE * 6 ** (attempts - 1))
     if attempts == 1:
         text = f"{body.receiver} posted an alert that could not be taken in ({why})"
         _sound(tx, f"{text}. Body {one} is kept and tried again.")

@@ -89,6 +89,8 @@ class Reload:
     def __init__(self, read: Callable[[], Reading]) -> None:
         """read: reads the file; in a thread of its own."""
         self._read = read
+        self.on_read: Callable[[bool], None] = lambda _: None
+        """Called with whether the configuration that was read holds now."""
         self._one_at_a_time = asyncio.Lock()
         self._signalled = asyncio.Event()
 
@@ -120,6 +122,7 @@ class Reload:
             for line in reading.warnings:
                 log.warning("%s", line)
             await tocsin.must(partial(_take, reading, asker, tocsin))
+            self.on_read(not reading.errors)
             log.info("%s", reading.told(asker.by or asker.how).text)
             return reading
 

@@ -1,7 +1,7 @@
 """Who reacts to what, and the timers that somebody rings; a plugin that fails again and again is left out for a while."""
 
 import inspect
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -83,7 +83,7 @@ def owned(owner: str, call: Callable[..., Any], *, pages: bool = False, at_start
 class Breaker:
     """Leaves out a plugin that fails again and again, for a minute.
 
-    untold: who is left out, and people have not been told.
+    untold: who is left out, and people have not been told. count: how often each has failed at all.
     """
 
     faults: dict[str, deque[int]] = field(
@@ -91,11 +91,13 @@ class Breaker:
     )
     opened: dict[str, int] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
+    count: Counter[str] = field(default_factory=Counter)
 
     def note(self, owner: str, boot: int) -> None:
         """Take down a fault; the plugin may be left out from now on."""
         found = self.faults[owner]
         found.append(boot)
+        self.count[owner] += 1
         if len(found) == MOST_FAULTS and boot - found[0] < microseconds(LEFT_OUT_FOR):
             found.clear()
             self.opened[owner] = boot

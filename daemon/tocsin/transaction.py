@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -14,11 +14,11 @@ from tocsin.domain.group import AlertGroup, GroupAcknowledged, GroupReopened, Gr
 from tocsin.domain.incident_events import INCIDENT, IncidentClosed, IncidentReopened
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
-from tocsin.domain.page import PersonPaged, PersonReleased
+from tocsin.domain.page import PageDelivered, PersonPaged, PersonReleased
 from tocsin.domain.room import ROOMS, RoomLeft
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
-from tocsin.facts import Facts, Known
+from tocsin.facts import GROUP, Facts, Known
 from tocsin.rules import MOST_FAULTS, Owned, Rules
 from tocsin.store import codes, journal, outbox, subjects, timers
 from tocsin.store.outbox import Lane
@@ -61,6 +61,32 @@ class Endless(TocsinError):
     """Events follow from one another without end; all of them are undone."""
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An event of a turn.
+
+    after: how long its alert had rung by then, if it is an answer, or the first page that was delivered since it rings.
+    """
+
+    event: Event
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an alert group stands at the end of a turn that had to do with it, or an incident.
+
+    kind: which of both it is. open: a drill counts nowhere, and so is not. state: of an alert group. severity: one of the configured ones, or an incident's.
+    groups: the alert groups that belong to an incident.
+    """
+
+    kind: str
+    open: bool
+    severity: str
+    state: str = ""
+    groups: tuple[str, ...] = ()
+
+
 class Transaction(Facts):
     """What a handler gets: four verbs, and the questions of `Facts`."""
 
@@ -74,6 +100,14 @@ class Transaction(Facts):
         self._said_in_rooms: list[int] = []
         # Kept past what is undone, and said when the turn ends: a fault must not take its own alarm with it.
         self._alarms: dict[str, tuple[str, str]] = {}
+        self.recorded: list[Recorded] = []
+        """What happened in this turn, in order, without what was undone."""
+        self.standing: dict[str, Standing] = {}
+        """How the alert groups and incidents stand at its end that it had to do with, by id."""
+        self.sent: list[tuple[str, str]] = []
+        """Of each message that was sent, on which network, and in a word what came of it."""
+        self.accepted_at: datetime | None = None
+        """When that came in of which this is the turn, if it was posted."""
         self.faults: list[str] = []
         """What failed in this turn and was undone by itself, in words."""
         self.places: set[Place] = set()
@@ -100,6 +134,7 @@ class Transaction(Facts):
             raise Endless(f"{event.kind}: reactions follow from one another without end")
         seq = journal.add(self.connection, event, self.now)
         self.follow(event)
+        self.recorded.append(Recorded(event, self._rang_for(event)))
         self._touched.add(event.subject)
         if isinstance(event, GroupAcknowledged | GroupSilenced | GroupResolved):
             outbox.cancel_pages(self.connection, event.subject, self.time)
@@ -291,6 +326,10 @@ class Transaction(Facts):
         """See at the end of the turn that it has a next step, if it rings."""
         self._touched.add(subject)
 
+    def part(self) -> "Part":
+        """A part of this turn that is kept whole or undone; what it raised is in `error`."""
+        return Part(self)
+
     def finish(self) -> None:
         """The turn is about to be kept: nothing that rings may be left without a next step."""
         for subject in self._touched:
@@ -311,6 +350,7 @@ class Transaction(Facts):
             self.tell(f"plugin {owner} fails again and again: it is left out for a minute. See the log.")
         self.rules.breaker.untold.clear()
         bridged.hold(self, self._said_in_rooms)
+        self.standing = {subject: found for subject in self._touched if (found := self._stands(subject))}
         self.new_people = self.people if self.people_changed else None
         self.new_rooms = self.made_rooms if self.rooms_changed else None
         self.forget_closed()
@@ -320,6 +360,25 @@ class Transaction(Facts):
         for room in self.default_rooms():
             self.page(room, message, about=group.id)
         self.fall_back(message, about=group.id)
+
+    def _stands(self, subject: str) -> Standing | None:
+        if (group := self.find_group(subject)) is not None:
+            return Standing(GROUP, group.open, group.severity(self.config.severities), state=group.state)
+        if (known := self.find_incident(subject)) is not None:
+            return Standing(
+                INCIDENT, known.open and not known.drill, known.severity, groups=tuple(known.groups)
+            )
+        return None
+
+    def _rang_for(self, event: Event) -> timedelta | None:
+        if not isinstance(event, GroupAcknowledged | PageDelivered):
+            return None
+        group = self.find_group(event.subject)
+        if group is None or group.rang_at is None:
+            return None
+        if isinstance(event, PageDelivered) and group.reached_by != event.page:
+            return None
+        return event.at - group.rang_at
 
     def undone(self) -> None:
         """Something of this turn, or all of it, was not kept."""
@@ -365,11 +424,10 @@ class Transaction(Facts):
         if self.rules.breaker.left_out_for(reaction.owner, self.time.boot):
             why = f"{reaction.owner} is left out: it failed {counted(MOST_FAULTS, 'time')} within a minute"
         else:
-            with savepoint(self.connection) as part:
+            with self.part() as part:
                 reaction.call(event, self)
             if part.error is None:
                 return
-            self.undone()
             if isinstance(part.error, Endless) and self._depth > 1:
                 raise part.error  # none of the loop is kept
             log.error("%s: %s failed on %s", event.subject, reaction.name, event.kind, exc_info=part.error)
@@ -390,3 +448,19 @@ class Transaction(Facts):
         finally:
             self._depth -= 1
         self.look_after(event.subject)
+
+
+class Part(savepoint):
+    """A part of a turn; undone, nothing that it recorded has happened."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx.connection)
+        self._tx = tx
+        self._before = len(tx.recorded)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        undone = super().__exit__(kind, error, traceback)
+        if undone:
+            del self._tx.recorded[self._before :]
+            self._tx.undone()
+        return undone

@@ -54,6 +54,7 @@ def test_the_example_is_good(tmp_path: Path, whole: bool) -> None:  # noqa: FBT0
         text = text.replace("/usr/local/bin", str(tmp_path)).replace("/srv/status", str(tmp_path))
     for secret in (
         "prometheus.token",
+        "metrics.token",
         "legacy.password",
         "irc.password",
         "irc-server.password",

@@ -162,7 +162,7 @@ def _secrets(config: Config) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(at, str(error))
             continue
-        if at[0] == "receivers" and len(secret) < SHORTEST_TOKEN:
+        if at[0] in ("receivers", "metrics") and len(secret) < SHORTEST_TOKEN:
             yield Problem(
                 at,
                 f"is too short to be safe: {SHORTEST_TOKEN} characters at least; "

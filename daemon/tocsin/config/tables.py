@@ -63,6 +63,13 @@ class Web:
 
 
 @dataclass(frozen=True)
+class Metrics:
+    """token: who sends it may read what is measured, from anywhere; without one, whoever asks from the same machine."""
+
+    token: Secret | None = None
+
+
+@dataclass(frozen=True)
 class Receiver:
     """Who may post alerts: by bearer token, or by user and password (basic auth).
 
@@ -161,6 +168,7 @@ class Tables:
 
     store: Store = Store()
     web: Web = Web()
+    metrics: Metrics = Metrics()
     receivers: Mapping[Name, Receiver] = field(default_factory=dict)
     people: Mapping[Name, Person] = field(default_factory=dict)
     teams: Mapping[Name, Team] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from tocsin.domain.flapping import (
     GroupFiredAgain,
     GroupQuieted,
 )
-from tocsin.domain.page import PersonPaged, PersonReleased
+from tocsin.domain.page import PageDelivered, PersonPaged, PersonReleased
 from tocsin.domain.words import counted, spelled
 from tocsin.errors import Refused
 
@@ -201,6 +201,7 @@ class AlertGroup:
 
     opened_by: who opened it by hand, if anybody did. began_at: when it opened last; opened_at is the first time.
     rang_at: when it began to ring last, be it that it opened or that nobody has it any more.
+    reached_by: the page that was delivered first since then.
     alerts: every alert that was ever in it, by fingerprint. firing: the fingerprints of those that fire.
     starts: when it began to fire, since people were told last that it stays as it is. flapping: since it flaps.
     times: how often it has fired then. quiet: it flaps, and does not fire now. released: who was called for it and is
@@ -214,6 +215,7 @@ class AlertGroup:
     opened_at: datetime | None = None
     began_at: datetime | None = None
     rang_at: datetime | None = None
+    reached_by: int | None = None
     state: GroupState = GroupState.TRIGGERED
     alerts: dict[str, Alert] = field(default_factory=dict)
     firing: set[str] = field(default_factory=set)
@@ -250,7 +252,7 @@ class AlertGroup:
                 self.acknowledged_by, self.acknowledged_at = event.by, event.at
             case GroupUnacknowledged() | SilenceEnded():
                 self._answer(GroupState.TRIGGERED)
-                self.rang_at = event.at
+                self._ring(event.at)
             case GroupSilenced():
                 self._answer(GroupState.SILENCED)
                 self.silenced_by, self.silenced_until = event.by, event.until
@@ -272,6 +274,8 @@ class AlertGroup:
                 self.times, self.quiet = event.times, False
             case FlappingEnded():
                 self._settle(event.at)
+            case PageDelivered():
+                self.reached_by = self.reached_by or event.page
             case PersonReleased():
                 self.released |= {event.person}
             case PersonPaged():
@@ -281,8 +285,12 @@ class AlertGroup:
 
     def _begin(self, event: GroupOpened | GroupReopened) -> None:
         self._fire(event)
-        self.began_at = self.rang_at = event.at
+        self.began_at = event.at
+        self._ring(event.at)
         self.starts = (*self.starts, event.at)[-MOST_STARTS:]
+
+    def _ring(self, at: datetime) -> None:
+        self.rang_at, self.reached_by = at, None
 
     def _fire(self, event: GroupOpened | GroupReopened | GroupFiredAgain) -> None:
         fires = {alert.fingerprint: alert for alert in event.alerts}

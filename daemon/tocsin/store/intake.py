@@ -11,6 +11,9 @@ from sqlalchemy import Connection, delete, insert, literal_column, select, updat
 from tocsin.store.schema import intake
 from tocsin.store.statement import Statement, given
 
+TRY_AGAIN = "core.intake"
+"""The timer by which a body is tried again; its key is the body's id."""
+
 
 class Outcome(StrEnum):
     """What became of a body.

@@ -46,6 +46,19 @@ _PAGED_LATELY = Statement(
     )
     .order_by(outbox.c.settled_at)
 )
+_LAST_CONFIRMED = Statement(
+    select(outbox.c.settled_at)
+    .where(
+        outbox.c.lane == Lane.PAGE,
+        outbox.c.state == Sending.CONFIRMED,
+        outbox.c.settled_at.is_not(None),
+        # The places of a network: '0' comes right after '/'.
+        outbox.c.place > given("first"),
+        outbox.c.place < given("beyond"),
+    )
+    .order_by(outbox.c.settled_at.desc())
+    .limit(1)
+)
 _TOLD = Statement(
     select(outbox.c.place)
     .where(
@@ -94,3 +107,11 @@ def lately(connection: Connection, since: datetime) -> list[Row]:
 def told(connection: Connection, subject: str) -> set[Place]:
     """Where a subject was paged, or it was said what is done about it, or may have been."""
     return {Place.parse(row.place) for row in _TOLD.run(connection, one_subject=subject)}
+
+
+def last_confirmed(connection: Connection, network: str) -> datetime | None:
+    """When a network took a page last, as far back as messages are kept."""
+    found: datetime | None = _LAST_CONFIRMED.run(
+        connection, first=f"{network}/", beyond=f"{network}0"
+    ).value()
+    return found

@@ -66,6 +66,18 @@ W = TypeVar("W", bound=Work)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What became of the turns that were to be kept in one commit.
+
+    wrote: whether any of them changed anything. took: how long keeping it took, in seconds, without the turns themselves.
+    """
+
+    kept: bool
+    wrote: bool
+    took: float
+
+
 @dataclass
 class _Turn(Generic[W]):
     run: Callable[[W], Any]
@@ -109,6 +121,8 @@ class Writer(Generic[W]):
         """Done, with the reason, once nothing can be kept any more: the process should leave."""
         self.failing = False
         """Whether the last commit failed."""
+        self.on_batch: Callable[[Batch], None] = lambda _: None
+        """Called in the event loop after each, once all who asked are answered."""
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -169,11 +183,10 @@ class Writer(Generic[W]):
         return batch, False
 
     def _commit(self, connection: Connection, batch: list[_Turn[W]]) -> None:
-        kept = False
+        batched = Batch(kept=False, wrote=True, took=0)
         for may_try_again in (True, False):
             try:
-                self._try(connection, batch)
-                kept = True
+                batched = self._try(connection, batch)
                 break
             except Exception as error:  # whatever it is, this thread must go on, and nobody be left waiting
                 if not isinstance(error, _OF_THE_STORE):
@@ -192,7 +205,7 @@ class Writer(Generic[W]):
                     continue
                 log.error("nothing of %d turns was kept: %s", len(batch), _reason(error))  # noqa: TRY400 (no traceback helps)
                 break
-        self._tell(partial(self._answer, batch, kept=kept))
+        self._tell(partial(self._answer, batch, batched))
 
     def _made_room(self) -> bool:
         try:
@@ -201,7 +214,7 @@ class Writer(Generic[W]):
             log.exception("no room could be made")
             return False
 
-    def _try(self, connection: Connection, batch: list[_Turn[W]]) -> None:
+    def _try(self, connection: Connection, batch: list[_Turn[W]]) -> Batch:
         if self._shut:
             raise StoreUnavailable("the store is shut")
         with connection.begin():
@@ -217,8 +230,11 @@ class Writer(Generic[W]):
             writes = _changes(connection) != before
             if writes:
                 reach("before-commit")
+            began = time.perf_counter()
+        took = time.perf_counter() - began
         if writes:
             reach("after-commit")
+        return Batch(kept=True, wrote=writes, took=took)
 
     def _take(self, connection: Connection, turn: _Turn[W]) -> None:
         turn.work = work = self._begin(connection)
@@ -241,8 +257,8 @@ class Writer(Generic[W]):
         if not self.broken.done():
             self.broken.set_result(reason)
 
-    def _answer(self, batch: list[_Turn[W]], *, kept: bool) -> None:
-        self.failing = not kept
+    def _answer(self, batch: list[_Turn[W]], batched: Batch) -> None:
+        self.failing = not batched.kept
         self._asked -= len(batch)
         try:
             self._committed([turn.work for turn in batch if turn.error is None and turn.work is not None])
@@ -255,6 +271,7 @@ class Writer(Generic[W]):
                 turn.answer.set_result(turn.result)
             else:
                 turn.answer.set_exception(turn.error)
+        self.on_batch(batched)
 
 
 class savepoint:  # noqa: N801 (read as a word of the language: with savepoint(connection))

@@ -18,11 +18,13 @@ from tocsin.domain.words import did_you_mean, listed
 from tocsin.engine import Engine
 from tocsin.errors import BadPayload, StoreUnavailable
 from tocsin.intake import Intake, Read, Routes
+from tocsin.meters import Meters
 from tocsin.transaction import Transaction
 from tocsin.web.buttons import Buttons
 from tocsin.web.connections import Connection, Quiet
 from tocsin.web.feeds import Feeds
 from tocsin.web.limits import Limit, Shares
+from tocsin.web.metrics import Metrics
 from tocsin.web.pings import Pings
 from tocsin.web.proofs import Proofs
 
@@ -58,8 +60,8 @@ LOG_EVERY = timedelta(seconds=10)
 
 
 class Web:
-    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed, feeds be fetched and others ping, and says at
-    `/healthz` whether the engine turns.
+    """Takes posts to `/hooks/PLUGIN[/PATH]/RECEIVER`, lets buttons be pressed, feeds be fetched and others ping, says at
+    `/healthz` whether the engine turns, and at `/metrics` all that is measured.
 
     address: where it listens; empty as long as it does not.
     """
@@ -72,9 +74,12 @@ class Web:
         pings: Pings,
         engine: Engine,
         *,
+        meters: Meters,
         passed: Sequence[socket.socket] = (),
     ) -> None:
         """signed: who answers at addresses that we signed. passed: what to listen on, whatever the configuration says."""
+        self._meters = meters
+        self._metrics = Metrics(tocsin, meters.registry)
         self._signed = signed
         self._pings = pings
         self._tocsin = tocsin
@@ -150,17 +155,23 @@ class Web:
         cast("Connection", request.protocol).head_is_here()
         match request.path.split("/")[1:], request.method:
             case ["healthz"], "GET" | "HEAD":
-                return await self._health()
+                answer = await self._health()
+            case ["metrics"], "GET" | "HEAD":
+                answer = await self._metrics.answer(request)
             case ["hooks", plugin, *path, receiver], "POST" if len(path) <= 1:
-                return await self._post("/".join([plugin, *path]), receiver, request)
-            case ["healthz"] | ["hooks", _, _] | ["hooks", _, _, _], _:
-                return _said(405, "alerts are posted to /hooks/PLUGIN/RECEIVER; /healthz is for GET")
+                answer = await self._post("/".join([plugin, *path]), receiver, request)
+                self._meters.posted(receiver, answer.status)
+            case ["healthz" | "metrics"] | ["hooks", _, _] | ["hooks", _, _, _], _:
+                answer = _said(
+                    405, "alerts are posted to /hooks/PLUGIN/RECEIVER; /healthz and /metrics are for GET"
+                )
             case [path, key, *word], _ if path in self._pings and len(word) <= 1:
-                return await self._pings.answer(path, key, "".join(word), request, self._log)
+                answer = await self._pings.answer(path, key, "".join(word), request, self._log)
             case [path, token], _ if part := next((one for one in self._signed if path in one), None):
-                return await part.answer(path, token, request, self._log)
+                answer = await part.answer(path, token, request, self._log)
             case _:
-                return _said(404, "there is /hooks/PLUGIN/RECEIVER, to post to, and /healthz")
+                answer = _said(404, "there is /hooks/PLUGIN/RECEIVER, to post to, and /healthz")
+        return answer
 
     async def _post(self, key: str, receiver: str, request: web.BaseRequest) -> web.Response:
         if objection := self._objection(key, receiver, request):

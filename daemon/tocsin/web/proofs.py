@@ -1,4 +1,4 @@
-"""Who may post: each receiver proves itself by its token, or by its user and password."""
+"""Who may post: each receiver proves itself by its token, or by its user and password. And who may read what is measured."""
 
 import base64
 import binascii
@@ -7,15 +7,21 @@ import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 
-from tocsin.config.tables import Receiver
+from tocsin.config.tables import Metrics, Receiver
+from tocsin.errors import KeyPath
 
 
 class Proofs:
-    """What each receiver sends to prove who it is; the secrets themselves are not kept."""
+    """What each receiver sends to prove who it is; the secrets themselves are not kept.
 
-    def __init__(self, receivers: Mapping[str, Receiver]) -> None:
-        """Read the receivers' secrets."""
+    for_metrics: whether it takes a token to read what is measured.
+    """
+
+    def __init__(self, receivers: Mapping[str, Receiver], metrics: Metrics) -> None:
+        """Read their secrets. Raises ValueError."""
         self._wanted = {name: _wanted(receiver) for name, receiver in receivers.items()}
+        self._metrics = _digest(metrics.token.reveal().encode()) if metrics.token is not None else b""
+        self.for_metrics = metrics.token is not None
         self._nobodys = ("bearer", _digest(secrets.token_bytes()))
 
     def holds(self, receiver: str, header: str) -> bool:
@@ -31,14 +37,22 @@ class Proofs:
         same = hmac.compare_digest(_digest(given), wanted)
         return same and said.lower() == scheme
 
-    def others(self, before: "Proofs") -> Sequence[str]:
-        """The receivers whose secrets are other ones than before."""
+    def reads_metrics(self, header: str) -> bool:
+        """Whether the header holds the token by which metrics are read."""
+        said, _, text = header.partition(" ")
+        same = hmac.compare_digest(_digest(text.strip().encode(errors="surrogateescape")), self._metrics)
+        return same and said.lower() == "bearer"
+
+    def others(self, before: "Proofs") -> Sequence[KeyPath]:
+        """Where the secrets are named that are other ones than before."""
         wanted = before._wanted  # noqa: SLF001 (of the same class)
-        return [name for name, one in self._wanted.items() if name in wanted and wanted[name] != one]
+        names = [name for name, one in self._wanted.items() if name in wanted and wanted[name] != one]
+        anew = self.for_metrics and before.for_metrics and self._metrics != before._metrics  # noqa: SLF001
+        return [*(("receivers", name) for name in names), *([("metrics", "token")] if anew else [])]
 
     def shown(self, path: str) -> str:
         """A path without a token, which does not belong there."""
-        secret = {digest for _, digest in self._wanted.values()}
+        secret = {self._metrics, *(digest for _, digest in self._wanted.values())}
         return "/".join(
             "…" if _digest(part.encode(errors="surrogateescape")) in secret else part
             for part in path.split("/")

@@ -3,7 +3,6 @@
 import asyncio
 import faulthandler
 import json
-import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -13,14 +12,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from tocsin import calendars, clock, control, daemon, demo, plugins
+from tocsin import calendars, clock, control, daemon, demo, logs, plugins
 from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
 from tocsin.cli_ring import ring
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource
-from tocsin.domain.message import clean
 from tocsin.domain.moments import MOMENT_FORM, parse_moment
 from tocsin.domain.rota import Rota
 from tocsin.domain.words import counted, did_you_mean, listed
@@ -32,13 +30,6 @@ if TYPE_CHECKING:
 
 IN_USE = 75
 """The exit code when another Tocsin uses the state: trying again later may help (EX_TEMPFAIL)."""
-
-
-class OneLine(logging.Formatter):
-    """What servers say of themselves may stand in a message: it is one line of text, and nothing to a terminal."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (as it is called there)
-        return clean(super().formatMessage(record))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,10 +64,7 @@ def run(path: Path) -> None:
     """
     faulthandler.enable()  # what hangs says where, when the watchdog kills it
     prepared = prepare(path)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler])
-    logging.getLogger("tocsin").setLevel(logging.INFO)  # of libraries, warnings are enough
+    logs.set_up()
     try:
         code = asyncio.run(daemon.run(prepared, daemon.own_networks))
     except StateError as error:

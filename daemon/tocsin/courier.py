@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tocsin.core import Tocsin
 from tocsin.digests import find_digest
@@ -20,6 +20,7 @@ from tocsin.echoes import Echoes, release
 from tocsin.edits import claimed
 from tocsin.errors import NetworkError
 from tocsin.failpoints import reach
+from tocsin.logs import about
 from tocsin.networks.base import Network, Rank
 from tocsin.noise import SETTLE_FOR, Choice, Noise, choose, is_plain, next_try, plain
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED, page_delivered, page_given_up, page_lost
@@ -233,7 +234,7 @@ class Courier:
         except TimeoutError:
             return NetworkError(f"no answer within {network.send_for.total_seconds():.0f} s")
         except Exception as error:
-            log.exception("message %d to %s failed", row.id, row.place)
+            log.exception("message %d to %s failed", row.id, row.place, extra=_about(row))
             return NetworkError(f"{type(error).__name__} (see the log)")
 
     def _settle(self, row: Row, outcome: Outcome, tx: Transaction, *, go_on: bool) -> Choice:
@@ -247,10 +248,10 @@ class Courier:
             self._wait_for(row, outcome, tx)
         elif outcome.permanent or outcome.absent or _is_poison(row, outcome, tx):
             became = "given_up"
-            log.error("message %d to %s is given up: %s", row.id, row.place, outcome)
+            log.error("message %d to %s is given up: %s", row.id, row.place, outcome, extra=_about(row))
             _given_up(row, outcome, tx)
         else:
-            log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome)
+            log.warning("message %d to %s is tried again: %s", row.id, row.place, outcome, extra=_about(row))
             wait = timedelta(0)  # else the place waits
             if go_on:
                 wait = max(self._backoff(row.attempts + 1, row.lane), outcome.retry_after or timedelta(0))
@@ -267,7 +268,7 @@ class Courier:
 
     def _wait_for(self, row: Row, outcome: NetworkError, tx: Transaction) -> None:
         """Whoever else can be called is called at once; the page stays on its way in case that they come."""
-        log.warning("message %d to %s waits: %s", row.id, row.place, outcome)
+        log.warning("message %d to %s waits: %s", row.id, row.place, outcome, extra=_about(row))
         wait = self._backoff(row.attempts + 1, row.lane)
         if row.carries:
             for number in carried.numbers(tx.connection, row.id, new_faults=True):
@@ -420,6 +421,10 @@ def _digest_given_up(row: Row, outcome: NetworkError, tx: Transaction) -> None:
     carried.settle(tx.connection, row.id, Sending.DEAD, tx.time, error=str(outcome))
     for number in carried.numbers(tx.connection, row.id) if row.lane is Lane.PAGE else ():
         tx.set_timer(PAGE_ABSENT, str(number), after=timedelta(0))
+
+
+def _about(row: Row) -> Mapping[str, Any]:
+    return about(row.subject, network=row.place.network)
 
 
 def _to_a_stranger(place: Place, tx: Transaction) -> bool:

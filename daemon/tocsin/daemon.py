@@ -36,6 +36,7 @@ from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
+from tocsin.diary import Diary
 from tocsin.domain import bridge, digest, duty, group, incident_events, page, room
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
@@ -72,7 +73,7 @@ from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
 from tocsin.store.writer import EXIT_BROKEN
-from tocsin.transaction import FALLBACK
+from tocsin.transaction import FALLBACK, Transaction
 from tocsin.web import Buttons, Feeds, Pings, Web
 from tocsin.web.proofs import Proofs
 
@@ -265,6 +266,7 @@ class Daemon:
         signed: list[Buttons | Feeds] = [Buttons(self.tocsin, commands), Feeds(self.tocsin)]
         self.engine = Engine(self.tocsin, [self.ringer.nudge, self.intake.nudge])
         self.meters = Meters(self.tocsin)
+        self.diary = Diary(clock)
         Gauges(self.tocsin, self.meters, self.ears.standing, self.ears.heard_at)
         self.web = Web(
             self.tocsin,
@@ -294,7 +296,7 @@ class Daemon:
         self.tocsin.on_people = self._know
         self.tocsin.on_rooms = self._be_in
         self.tocsin.on_setup = self._follow
-        self.tocsin.on_kept = self.meters.kept
+        self.tocsin.on_kept = self._kept
         self.tocsin.writer.on_batch = self.meters.batch
         self.reload.on_read = self.meters.reloaded
         self.tocsin.known.reaches = self.ears.reaches
@@ -355,6 +357,10 @@ class Daemon:
             self.stop()
         else:
             self.reload.signal()
+
+    def _kept(self, turns: Sequence[Transaction]) -> None:
+        self.meters.kept(turns)
+        self.diary.kept(turns)
 
     def _know(self, people: People) -> None:
         for name, network in self.networks.items():

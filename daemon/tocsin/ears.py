@@ -13,6 +13,7 @@ from tocsin.courier import Courier
 from tocsin.domain.message import Line, Place, clean
 from tocsin.echoes import Echoes
 from tocsin.hearing import Commands
+from tocsin.logs import about
 from tocsin.networks.base import Network
 from tocsin.store import inbox
 from tocsin.transaction import Transaction
@@ -155,7 +156,7 @@ class Ears:
             since = self._away_since[network]
             self._turn(lambda tx: alerts.was_away(tx, network, since))
         self.heard_at[network] = self._tocsin.clock.now()
-        log.info("%s: takes messages", network)
+        log.info("%s: takes messages", network, extra=about(network=network))
         self.standing[network] = ""
         self._told.add(network)
         self._courier.up(network)
@@ -166,7 +167,7 @@ class Ears:
         if not self.standing[network]:
             self._away_since[network] = self._tocsin.clock.now()
         if self.standing[network] != reason:
-            log.warning("%s: takes no messages: %s", network, reason)
+            log.warning("%s: takes no messages: %s", network, reason, extra=about(network=network))
         self.standing[network] = reason
         self._told.add(network)
 

@@ -14,6 +14,7 @@ from tocsin.core import MOST_BEGUN, Nudge, Tocsin, until_kept
 from tocsin.domain.message import Message
 from tocsin.errors import StoreUnavailable, TocsinError
 from tocsin.facts import GROUP
+from tocsin.logs import about
 from tocsin.safety import PAGE_ABSENT, PAGE_DELIVERED
 from tocsin.seen import PAGE_UNSEEN
 from tocsin.store import subjects, timers
@@ -257,9 +258,9 @@ def _put_off(timer: Timer, why: str, tx: Transaction) -> None:
 def _reason(timer: Timer, error: BaseException) -> str:
     """What is said of a failure; the rest is logged."""
     if isinstance(error, TocsinError):
-        log.error("%s: timer %s failed: %s", timer.key, timer.kind, error)
+        log.error("%s: timer %s failed: %s", timer.key, timer.kind, error, extra=about(_subject(timer)))
         return str(error)
-    log.error("%s: timer %s failed", timer.key, timer.kind, exc_info=error)
+    log.error("%s: timer %s failed", timer.key, timer.kind, exc_info=error, extra=about(_subject(timer)))
     return type(error).__name__
 
 

@@ -19,6 +19,7 @@ from tocsin.domain.room import ROOMS, RoomLeft
 from tocsin.domain.words import counted
 from tocsin.errors import TocsinError
 from tocsin.facts import GROUP, Facts, Known
+from tocsin.logs import about
 from tocsin.rules import MOST_FAULTS, Owned, Rules
 from tocsin.store import codes, journal, outbox, subjects, timers
 from tocsin.store.outbox import Lane
@@ -430,7 +431,14 @@ class Transaction(Facts):
                 return
             if isinstance(part.error, Endless) and self._depth > 1:
                 raise part.error  # none of the loop is kept
-            log.error("%s: %s failed on %s", event.subject, reaction.name, event.kind, exc_info=part.error)
+            log.error(
+                "%s: %s failed on %s",
+                event.subject,
+                reaction.name,
+                event.kind,
+                exc_info=part.error,
+                extra=about(event.subject),
+            )
             why = f"{reaction.name} failed: {type(part.error).__name__}"
             self.rules.breaker.note(reaction.owner, self.time.boot)
         self.faults.append(why)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.cli import OneLine
+from tocsin.logs import OneLine
 
 from tests.conftest import MINIMAL
 

@@ -345,3 +345,11 @@ def test_whatever_a_server_says_we_are_in_only_as_we_want_to_be(
         if made.done and sasl:
             assert {"903", "907"} & {earlier.command for earlier in lines[:number]}
         assert made.caps <= {word for earlier in lines for word in earlier.last.split()}
+
+
+@pytest.mark.parametrize("code", ["904", "464", "465"])
+def test_a_server_that_repeats_what_we_said_makes_no_secret_known(code: str) -> None:
+    made = login(PLAIN, password="s3rver")
+    proof = base64.b64encode(b"\0tocsin\0correct horse").decode()
+    why = refusal(made, f"{code} * :PASS s3rver, AUTHENTICATE {proof}, correct horse: no")
+    assert why.endswith(": PASS …, AUTHENTICATE …, …: no")

@@ -238,7 +238,7 @@ class Link:
             case "PING":
                 self.command(line("PONG", text=heard.last))
             case "ERROR":
-                self._last_words = f"the server says: {heard.last}"
+                self._last_words = f"the server says: {self._login.without_secrets(heard.last)}"
                 self._end(self._last_words)
             case "001" if not self._ready.done():
                 self._ready.set_result(None)

@@ -86,19 +86,25 @@ class Login:
                 self._proven = True
                 yield line("CAP", "END")
             case command if command in _NOT_PROVEN and self.sasl:
-                raise refused(f"the login to our account failed: {heard.last}")
+                raise refused(f"the login to our account failed: {self.without_secrets(heard.last)}")
             case command if command in _IN_USE and not self.done:
                 nick = next(self._to_try, None)
                 if nick is None:
                     raise refused("no nick is free")
                 yield line("NICK", nick)
             case command if command in _TURNED_AWAY and not self.done:
-                raise refused(f"{_TURNED_AWAY[command]}: {heard.last}")
+                raise refused(f"{_TURNED_AWAY[command]}: {self.without_secrets(heard.last)}")
             case "001":
                 if self.sasl and not self._proven:
                     raise refused("the server let us in without the login to our account")
                 self.nick = heard.word(0)
                 self.done = True
+
+    def without_secrets(self, text: str) -> str:
+        """What a server says as people may read it: one that turns us away may repeat what we said to it."""
+        for secret in (self.password, *self.sasl[2:], self._proof_text()):
+            text = text.replace(secret, "…") if secret else text
+        return text
 
     def _capabilities(self, heard: Heard) -> Iterator[str]:
         match heard.word(1):
@@ -126,10 +132,13 @@ class Login:
         return kinds is not None and (not kinds or mechanism in kinds.upper().split(","))
 
     def _proof(self) -> Iterator[str]:
-        _, *words = self.sasl
-        text = base64.b64encode("\0".join(("", *words)).encode()).decode() if words else ""
+        text = self._proof_text()
         chunks = [text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)]
         if not chunks or len(chunks[-1]) == _CHUNK:
             chunks.append("+")
         for chunk in chunks:
             yield line("AUTHENTICATE", chunk)
+
+    def _proof_text(self) -> str:
+        words = self.sasl[1:]
+        return base64.b64encode("\0".join(("", *words)).encode()).decode() if words else ""

@@ -100,11 +100,13 @@ def started(
     config: Path,
     run: Sequence[str | Path] = (),
     environment: Mapping[str, str] | None = None,
+    *,
     keep: Sequence[int] = (),
+    ready: Callable[[Process], bool] = Process.ready,
 ) -> Iterator[Process]:
     """A daemon that is ready, with its state beside its configuration; killed at the end if need be.
 
-    run: the command that starts it, if it is not the usual one. keep: open files that it is given.
+    run: the command that starts it, if it is not the usual one. keep: open files that it is given. ready: whether it is.
     """
     log = config.parent / "log"
     with log.open("wb") as file:
@@ -118,7 +120,7 @@ def started(
         )
     process = Process(popen, config.parent / "state", log)
     try:
-        until(process.ready)
+        until(lambda: ready(process))
         yield process
     finally:
         popen.kill()

@@ -27,16 +27,21 @@ def command(name: str, config: Path, script: Path | None = None) -> list[str]:
 
 
 def tocsin(
-    name: str, config: Path, *, script: Path | None = None, typed: str = ""
+    name: str,
+    config: Path,
+    *words: str | Path,
+    script: Path | None = None,
+    typed: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. script: runs it instead of `tocsin`."""
+    """Run a command with these words to its end. script: runs it instead of `tocsin`."""
     return subprocess.run(
-        command(name, config, script),
+        [*command(name, config, script), *words],
         input=typed,
         capture_output=True,
         text=True,
         check=False,
-        env={},
+        env=environment or {},
         timeout=PATIENCE,
     )
 

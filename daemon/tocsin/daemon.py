@@ -17,8 +17,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tocsin import answers, flapping, intake, lists, me, networks, oncall, plugins, reload, safety, seen
+from tocsin import (
+    answers,
+    backups,
+    flapping,
+    intake,
+    lists,
+    me,
+    networks,
+    oncall,
+    plugins,
+    reload,
+    safety,
+    seen,
+)
 from tocsin.auditor import Auditor
+from tocsin.backups import Backups
 from tocsin.buttons import ButtonsByPath
 from tocsin.clock import Clock, SystemClock
 from tocsin.commands import Vocabulary
@@ -170,7 +184,9 @@ def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
     return {**{kind.kind: kind for kind in events}, **declared.events}
 
 
-def set_up(config: Config, declared: plugins.Declared, state: State, reloading: Reload) -> Setup:
+def set_up(
+    config: Config, declared: plugins.Declared, state: State, reloading: Reload, backing_up: Backups
+) -> Setup:
     """All that a configuration makes of the daemon. Raises ValueError for a receiver's secret that can't be read."""
     timers = {
         **safety.timer_kinds(),
@@ -179,6 +195,7 @@ def set_up(config: Config, declared: plugins.Declared, state: State, reloading: 
         **flapping.timer_kinds(),
         **seen.timer_kinds(),
         **reloading.timer_kinds(),
+        **backing_up.timer_kinds(),
         **declared.timers,
     }
     words = answers.commands([answers.of_groups(), *declared.answers])
@@ -244,7 +261,8 @@ class Daemon:
         self._path = path
         self._state = state
         self.reload = Reload(self._read_again)
-        setup = set_up(config, declared, state, self.reload)
+        self.backups = Backups()
+        setup = self._set_up(config, declared)
         known = Known(
             config,
             setup.kinds,
@@ -339,6 +357,7 @@ class Daemon:
         await self.tocsin.must(lambda tx: tx.change_people())  # so that networks know them before they run
         self._be_in(await self.tocsin.must(lambda tx: tx.made_rooms))
         await self.tocsin.must(oncall.begin)
+        await self.tocsin.must(backups.begin)
         await self.echoes.begin()
         parts = (self.courier, self.ears, self.outages, self.ringer, self.intake, self.control, self.web)
         for part in (*parts, self.service, self.meters, self.auditor, self.heartbeat, self.proving):
@@ -381,8 +400,11 @@ class Daemon:
         return read_again(
             self._path,
             self.tocsin.setup,
-            lambda config, declared: set_up(config, declared, self._state, self.reload),
+            self._set_up,
         )
+
+    def _set_up(self, config: Config, declared: plugins.Declared) -> Setup:
+        return set_up(config, declared, self._state, self.reload, self.backups)
 
     async def _run_network(self, network: Network) -> None:
         """Keep a network running; one that fails is no reason for the others to end."""

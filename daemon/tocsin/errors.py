@@ -110,5 +110,9 @@ class StateError(TocsinError):
         super().__init__(text)
 
 
+class Damaged(StateError):
+    """What the database holds can't be read any more: a backup can take its place."""
+
+
 class NotRunning(StateError):
     """No daemon runs with that state."""

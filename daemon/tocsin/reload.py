@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from tocsin import oncall
+from tocsin import backups, oncall
 from tocsin.commands import Call, Command
 from tocsin.core import Setup, Tocsin
 from tocsin.domain.message import Message, Place
@@ -142,6 +142,7 @@ def _take(reading: Reading, asker: Asker, tocsin: Tocsin, tx: Transaction) -> No
             if timer.at_start:
                 tx.set_timer(kind, "", after=timedelta(0))
         oncall.begin(tx)
+        backups.begin(tx)
     told = reading.told(asker.by)
     if asker.place is not None:
         tx.say(asker.place, told, lane=Lane.ANSWER)

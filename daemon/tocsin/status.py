@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin import backups
 from tocsin.core import Tocsin
 from tocsin.facts import GROUP
 from tocsin.store import counts
@@ -40,5 +41,6 @@ async def status(
         "messages waiting": sum(waiting.count for waiting in found.messages.values()),
         "oldest message": f"{oldest:%F %T} UTC" if oldest else "",
         "self-check": complaint or "all is well",
+        "last backup": await backups.last(tocsin),
         "disk": "full" if tocsin.state.short_of_room else "has room",
     }

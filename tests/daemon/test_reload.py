@@ -402,4 +402,6 @@ def read(tower: Tower, engine: Engine) -> Setup:
     tower.people += '[people.erin]\naccounts.console = "erin"\n'
     prepared = daemon.prepare(Document.open(tower.edit(ALICE)))
     running = engine.run.daemon
-    return daemon.set_up(prepared.config, prepared.declared, running.tocsin.state, running.reload)
+    return daemon.set_up(
+        prepared.config, prepared.declared, running.tocsin.state, running.reload, running.backups
+    )

@@ -217,7 +217,10 @@ async def test_what_fails_is_undone_and_tried_again_with_growing_pauses(start: S
         bell.fails = fine
         await engine.advance(minutes=5)
         assert [key for key, _ in bell.rung] == ["tea"]
-        assert await engine.sql("select kind from timers") == [("core.prune",)]
+        assert await engine.sql("select kind from timers order by kind") == [
+            ("core.backup",),
+            ("core.prune",),
+        ]
 
 
 async def test_a_failure_that_holds_up_an_alert_is_an_alarm(start: Start, bell: Bell) -> None:

@@ -56,6 +56,23 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """directory: the folder of the backups; without it `backups` in the state folder. every: how long after one the next is
+    made. keep_last: so many of the newest are kept. keep_days: and of so many days the last one.
+    """
+
+    enabled: bool = True
+    directory: FilePath | None = None
+    every: Duration = timedelta(hours=1)
+    keep_last: Annotated[int, Field(ge=1)] = 24
+    keep_days: Count = 14
+
+    def __post_init__(self) -> None:
+        if self.every < timedelta(minutes=1):
+            raise ValueError("'every' must be a minute at least; for none at all say enabled = false")
+
+
+@dataclass(frozen=True)
 class Web:
     """listen: where webhooks are taken."""
 
@@ -167,6 +184,7 @@ class Tables:
     """
 
     store: Store = Store()
+    backup: Backup = Backup()
     web: Web = Web()
     metrics: Metrics = Metrics()
     receivers: Mapping[Name, Receiver] = field(default_factory=dict)

@@ -19,6 +19,12 @@ from tocsin.store.state import State
 from tocsin.store.writer import in_transaction
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+CORE = _MIGRATIONS / "core"
+"""The revisions of the core's own tables."""
+
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is not what it once wrote; all else may mend itself, or be mended."""
+
 _LONGEST_WAIT = 5.0  # for a lock, in seconds: only a backup or a shell can hold one
 _LARGEST_WAL = 64 * 1024 * 1024
 
@@ -35,7 +41,7 @@ class Database:
                 if state.unclean:
                     _refuse_damage(self._path, connection)
                 with connection.begin():
-                    migrate(connection, "core", _MIGRATIONS / "core", HEAD)
+                    migrate(connection, "core", CORE, HEAD)
         except sqlite3.DatabaseError as error:
             raise StateError(f"{self._path}: can't be used: {error}") from None
         except Exception as error:
@@ -134,6 +140,15 @@ def _refuse_damage(path: Path, connection: Connection) -> None:
         )
 
 
+def revisions(folder: Path) -> set[str]:
+    """All that stand in a folder of Alembic's."""
+    return {
+        found[1]
+        for path in folder.glob("*.py")
+        if (found := re.search(r"""^revision\b[^=\n]*=\s*["'](.+)["']""", path.read_text(), re.MULTILINE))
+    }
+
+
 def migrate(connection: Connection, owner: str, folder: Path, head: str) -> None:
     """Bring the tables of one owner to the revision `head`, in the connection's transaction.
 
@@ -146,12 +161,7 @@ def migrate(connection: Connection, owner: str, folder: Path, head: str) -> None
         here = connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar()  # noqa: S608 (the owner's name is ours)
     if here == head:
         return
-    known = {
-        found[1]
-        for path in folder.glob("*.py")
-        if (found := re.search(r"""^revision\b[^=\n]*=\s*["'](.+)["']""", path.read_text(), re.MULTILINE))
-    }
-    if here is not None and here not in known:
+    if here is not None and here not in revisions(folder):
         raise StateError(
             f"the database was written by a newer version ({owner} tables at revision {here}, this version knows "
             f"{head}): upgrade, or bring back the backup from before"

@@ -39,13 +39,15 @@ run (32 KiB fifty times a second) takes some twenty minutes to fill it."""
 class State:
     """The state folder, held for as long as this object is open.
 
-    unclean: the daemon that held it last did not stop in order.
+    unclean: the daemon that held it last did not stop in order. doubted: somebody found the database damaged; the next
+    daemon looks at all of it.
     """
 
     def __init__(self, folder: Path, lock: int, record: dict[str, Any]) -> None:
         """`State.open` makes these."""
         self.folder = folder
         self.unclean = not record.get("stopped", True)
+        self.doubted = False
         self.short_of_room = False
         """Whether what was kept of the disk had to be given back."""
         self._lock = lock
@@ -109,7 +111,7 @@ class State:
 
     def close(self, *, in_order: bool) -> None:
         """Let the folder go; in_order: all that was begun is settled."""
-        self._write(stopped=in_order)
+        self._write(stopped=in_order and not self.doubted)
         os.close(self._lock)
 
     def key(self) -> bytes:

@@ -1,0 +1,145 @@
+"""The daemon's own backups: made every hour, and kept for a while."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from tocsin.config import Config
+from tocsin.core import Tocsin
+from tocsin.domain.message import Message
+from tocsin.domain.retention import needless
+from tocsin.errors import Damaged, StateError
+from tocsin.rules import Owned, owned
+from tocsin.store import backup, timers
+from tocsin.store.backup import Backup
+from tocsin.store.timers import Timer
+from tocsin.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+BACKUP = "core.backup"
+
+SOON = timedelta(minutes=1)
+"""So long after its start a daemon without a backup makes the first."""
+
+TRY_AGAIN = timedelta(minutes=10)
+"""One that failed is tried again as soon as this."""
+
+OVERDUE = 2
+"""After so many times the usual length without a backup it is said that one is overdue."""
+
+
+def folder_of(config: Config, state: Path) -> Path:
+    """Where backups are. state: the state folder."""
+    return config.backup.directory or state / "backups"
+
+
+class Backups:
+    """Makes one whenever its timer rings."""
+
+    def __init__(self) -> None:
+        self._failing = False  # and people know
+
+    def timer_kinds(self) -> Mapping[str, Owned]:
+        """The errand on which a backup is made."""
+        return {BACKUP: owned("core", self.errand)}
+
+    async def errand(self, _: Timer, tocsin: Tocsin) -> None:
+        """Make one; whatever comes of it, the next one is due in time."""
+        settings = tocsin.config.backup
+        if not settings.enabled:
+            return
+        folder = folder_of(tocsin.config, tocsin.state.folder)
+        try:
+            made = await _apart(tocsin, folder)
+        except StateError as error:
+            log.error("no backup was made: %s", error)  # noqa: TRY400 (it says all)
+            tocsin.state.doubted |= isinstance(error, Damaged)
+            told = None if self._failing or error.transient else _failed(error)
+            again = min(settings.every, TRY_AGAIN)
+            await tocsin.must(partial(_then, told, again))
+            self._failing |= not error.transient
+        else:
+            log.info("backup %s: %s", made.path, backup.described(made))
+            told = Message("backups are made again") if self._failing else None
+            await tocsin.must(partial(_then, told, settings.every))
+            self._failing = False
+
+
+def begin(tx: Transaction) -> None:
+    """See that the next one is due in time, as soon as the configuration that holds wants it."""
+    settings = tx.config.backup
+    if not settings.enabled:
+        tx.cancel_timer(BACKUP, "")
+        return
+    left = timers.left(tx.connection, BACKUP, "", tx.time)
+    if left is None:
+        tx.set_timer(BACKUP, "", after=min(settings.every, SOON))
+    elif left > settings.every:
+        tx.set_timer(BACKUP, "", after=settings.every)
+
+
+async def last(tocsin: Tocsin) -> str:
+    """How the newest one is, for who asks how the daemon stands."""
+    settings = tocsin.config.backup
+    if not settings.enabled:
+        return "none: backup.enabled is false"
+    folder, now = folder_of(tocsin.config, tocsin.state.folder), tocsin.clock.now()
+    return await asyncio.to_thread(_last, folder, now, settings.every)
+
+
+def _last(folder: Path, now: datetime, every: timedelta) -> str:
+    try:
+        newest = next(iter(backup.found(folder)), None)
+        if newest is None:
+            return f"none yet in {folder}"
+        age = now - (backup.taken_at(newest) or now)
+        overdue = f", overdue: look at {folder}" if age > OVERDUE * every else ""
+        return f"{backup.last(folder)}{overdue}"
+    except StateError as error:
+        return str(error)
+
+
+async def _apart(tocsin: Tocsin, folder: Path) -> Backup:
+    """Make one in a thread of its own, which ends with us. Raises StateError."""
+    stop = threading.Event()
+    config, at = tocsin.config.backup, tocsin.clock.now()
+    kept = partial(_forget, folder, last=config.keep_last, days=config.keep_days)
+    try:
+        return await asyncio.to_thread(_make, tocsin.state.folder, folder, at, stop, kept)
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+
+
+def _make(state: Path, folder: Path, at: datetime, stop: threading.Event, kept: partial[None]) -> Backup:
+    made = backup.make(state, backup.path_in(folder, at), at, stopped=stop.is_set)
+    kept(made)
+    return made
+
+
+def _forget(folder: Path, made: Backup, *, last: int, days: int) -> None:
+    """Remove what is kept no longer; never the one that was just made."""
+    by_time = {at: path for path in backup.found(folder) if (at := backup.taken_at(path))}
+    for at in needless(by_time, last=last, days=days):
+        if by_time[at] != made.path:
+            by_time[at].unlink(missing_ok=True)
+
+
+def _failed(error: StateError) -> Message:
+    text = "no backup is made"
+    if isinstance(error, Damaged):
+        todo = "bring back the last good backup"
+        return Message(f"{text}, the database is damaged: {todo}. See the log.")
+    return Message(f"{text}: {error}. It is tried again.", brief=f"{text}: see the log. It is tried again.")
+
+
+def _then(told: Message | None, again: timedelta, tx: Transaction) -> None:
+    if told is not None:
+        tx.tell(told)
+    if tx.config.backup.enabled:
+        tx.set_timer(BACKUP, "", after=again)

@@ -1,4 +1,4 @@
-"""The daemon's own backups: made every hour, and kept for a while."""
+"""The daemon's own backups: made every hour, kept for a while; and what people are told after a restore."""
 
 import asyncio
 import logging
@@ -12,10 +12,12 @@ from tocsin.config import Config
 from tocsin.core import Tocsin
 from tocsin.domain.message import Message
 from tocsin.domain.retention import needless
+from tocsin.domain.words import spelled
 from tocsin.errors import Damaged, StateError
 from tocsin.rules import Owned, owned
 from tocsin.store import backup, timers
 from tocsin.store.backup import Backup
+from tocsin.store.restore import RESTORED, Restored
 from tocsin.store.timers import Timer
 from tocsin.transaction import Transaction
 
@@ -133,7 +135,7 @@ def _forget(folder: Path, made: Backup, *, last: int, days: int) -> None:
 def _failed(error: StateError) -> Message:
     text = "no backup is made"
     if isinstance(error, Damaged):
-        todo = "bring back the last good backup"
+        todo = "restart Tocsin: then it looks at all of it, and goes on with the last good backup if it must"
         return Message(f"{text}, the database is damaged: {todo}. See the log.")
     return Message(f"{text}: {error}. It is tried again.", brief=f"{text}: see the log. It is tried again.")
 
@@ -143,3 +145,28 @@ def _then(told: Message | None, again: timedelta, tx: Transaction) -> None:
         tx.tell(told)
     if tx.config.backup.enabled:
         tx.set_timer(BACKUP, "", after=again)
+
+
+def tell_of_restore(tx: Transaction) -> None:
+    """Tell people, before anything else is said, that a backup holds now: once for each restore, whatever crashes."""
+    for key in sorted(timers.keys(tx.connection, [RESTORED])):
+        told = _restored(Restored.read(key), tx.typed("alerts"))
+        for room in tx.default_rooms():
+            tx.page(room, told, about="")  # it explains the pages that come
+        tx.cancel_timer(RESTORED, key)
+
+
+def _restored(what: Restored, command: str) -> Message:
+    at, taken_at = (datetime.fromisoformat(text) for text in (what.at, what.taken_at))
+    lost = spelled(max(timedelta(0), at - taken_at))
+    why = "The database was damaged" if what.damaged else "The database was replaced"
+    first = f"{why}: Tocsin goes on with the backup of {taken_at:%d %b %H:%M} UTC, {lost} old"
+    lines = (
+        "What was said and done since may be missing, alerts and incidents too; numbers of incidents may be given again.",
+        "What was acknowledged, or was over, since then may ring again: answer it once more.",
+        "What still fires Alertmanager posts again after its repeat_interval: compare with its own page until then.",
+    )
+    aside = f"The {'damaged' if what.damaged else 'former'} one is {what.aside}." if what.aside else ""
+    look = " Look at the disk, and at the log." if what.damaged else ""
+    private = (f"{aside}{look}".strip(),) if aside or look else ()
+    return Message(first, command=command, lines=(*lines, *private), brief=first, brief_lines=lines)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from tocsin import calendars, clock, control, daemon, demo, logs, plugins
-from tocsin.cli_backup import make_backup
+from tocsin.cli_backup import bring_back, make_backup
 from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
 from tocsin.cli_ring import ring
@@ -39,7 +39,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-for command in (make_backup, export, ring, say):
+for command in (make_backup, bring_back, export, ring, say):
     main.add_command(command)
 
 

@@ -10,7 +10,7 @@ import click
 from tocsin import backups, clock, daemon
 from tocsin.cli_parts import config_option, opened
 from tocsin.errors import StateError
-from tocsin.store import backup
+from tocsin.store import State, backup, restore
 
 
 @click.command(name="backup", short_help="Make a backup now.")
@@ -37,6 +37,44 @@ def make_backup(path: Path, target: Path | None) -> None:
     except StateError as error:
         _fail(error)
     click.echo(f"{target}: {backup.described(made)}; made and verified in {perf_counter() - begun:.1f} s")
+
+
+@click.command(name="restore", short_help="Bring back a backup.")
+@config_option
+@click.argument("source", required=False, metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--newest", is_flag=True, help="The newest of those that the daemon has made.")
+def bring_back(path: Path, source: Path | None, *, newest: bool) -> None:
+    """Put the backup FILE in the place of the database, which is set aside and not lost. No daemon may run with it.
+
+    Exits with 1 if all is as it was, and says why.
+    """
+    if (source is None) is not newest:
+        raise click.UsageError("say which one: a FILE, or --newest")
+    _, config = opened(path, daemon.read)
+    folder = daemon.state_folder(config)
+    try:
+        source = source or _newest(backups.folder_of(config, folder))
+        state = State.hold(folder, root_too=True)
+        try:
+            done = restore.restore(state, source.absolute(), clock.now())
+        finally:
+            state.release()
+    except StateError as error:
+        _fail(error)
+    click.echo(f"restored {source}: {backup.described(done.backup)}")
+    if done.aside:
+        click.echo(f"the database that was there is {folder / done.aside} now")
+    for name in done.beside:
+        click.echo(f"{folder / name}: was gone, and is from the backup as well")
+    click.echo(
+        "start Tocsin next: it tells people. What still fires Alertmanager posts again after its repeat_interval"
+    )
+
+
+def _newest(folder: Path) -> Path:
+    for found in backup.found(folder):
+        return found
+    raise StateError(f"{folder}: there is no backup: name a FILE")
 
 
 def _fail(error: object) -> NoReturn:

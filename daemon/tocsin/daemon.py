@@ -86,6 +86,7 @@ from tocsin.service import Manager, Service, passed_sockets
 from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
+from tocsin.store.restore import opened
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Transaction
 from tocsin.web import Buttons, Feeds, Pings, Web
@@ -182,6 +183,11 @@ def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
         *room.EVENTS,
     )
     return {**{kind.kind: kind for kind in events}, **declared.events}
+
+
+def open_database(state: State, config: Config, clock: Clock) -> Database:
+    """The database; if it is damaged, the newest good backup in its place. Raises StateError if there is none."""
+    return opened(state, backups.folder_of(config, state.folder), clock.now())
 
 
 def set_up(
@@ -351,6 +357,7 @@ class Daemon:
         """First go on from where the last daemon stopped, with nothing in between: what brought it down is found
         out by being begun and never ended, so it must not wait once it was begun.
         """
+        await self.tocsin.must(backups.tell_of_restore)
         await self.tocsin.must(flapping.begin)
         await self.ringer.take_over()
         await self.intake.take_over()
@@ -464,7 +471,7 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
     state = State.open(state_folder(prepared.config), clock.now())
     in_order = False
     try:
-        database = Database(state)
+        database = open_database(state, prepared.config, clock)
         daemon = Daemon(
             prepared.config,
             prepared.declared,

@@ -10,12 +10,12 @@ from pathlib import Path
 from tocsin.config import Address, Config
 from tocsin.config.tables import Web
 from tocsin.core import Tocsin
-from tocsin.daemon import Daemon
+from tocsin.daemon import Daemon, open_database
 from tocsin.domain.message import Line, Message, Place
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Network, Rank
 from tocsin.plugins import Declared
-from tocsin.store import Database, State
+from tocsin.store import State
 
 SETTLED_WITHIN = 60.0
 """How many seconds of real time the daemon has to come to rest."""
@@ -291,7 +291,7 @@ async def running(
     state = State.open(folder, clock.now())
     in_order = False
     try:
-        database = Database(state)
+        database = open_database(state, config, clock)
         daemon = Daemon(
             config,
             declared or Declared(),

@@ -343,7 +343,9 @@ async def test_a_database_found_damaged_is_told_and_looked_at_by_the_next_daemon
             file.seek((root - 1) * size)
             file.write(b"\xff" * size)
         await engine.advance(minutes=1)
-        assert any("the database is damaged: bring back" in text for text in engine.chat.texts("room/#ops"))
+        assert any(
+            "the database is damaged: restart Tocsin" in text for text in engine.chat.texts("room/#ops")
+        )
     assert json.loads((start.folder / "lock").read_text())["stopped"] is False
 
 

@@ -117,6 +117,13 @@ def damaged_at_its_beginning(folder: Path) -> None:
     damaged(folder, at=100, size=4000)
 
 
+NO_BACKUP = [
+    "there is no good backup in {folder}/backups",
+    "bring back the last backup from elsewhere with tocsin restore FILE",
+    "remove {folder}/lock",
+]
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -125,11 +132,11 @@ def damaged_at_its_beginning(folder: Path) -> None:
             from_the_future,
             ["newer version", "core tables at revision 9999", f"this version knows {HEAD}", "upgrade"],
         ),
-        (gone, ["tocsin.db: is gone", "from a backup", "remove {folder}/lock"]),
-        (emptied, ["tocsin.db: is gone or empty", "from a backup", "remove {folder}/lock"]),
-        (no_database, ["tocsin.db: can't be used: file is not a database"]),
-        (damaged, ["tocsin.db: is damaged", "bring back the last backup"]),
-        (damaged_at_its_beginning, ["tocsin.db: can't be used: database disk image is malformed"]),
+        (gone, ["tocsin.db: is gone", "tocsin restore --newest", "remove {folder}/lock"]),
+        (emptied, ["tocsin.db: is damaged: it is empty", *NO_BACKUP]),
+        (no_database, ["tocsin.db: is damaged: file is not a database", *NO_BACKUP]),
+        (damaged, ["tocsin.db: is damaged: ", *NO_BACKUP]),
+        (damaged_at_its_beginning, ["tocsin.db: is damaged: database disk image is malformed", *NO_BACKUP]),
     ],
 )
 def test_a_state_that_cannot_be_used_is_told_in_a_sentence(
@@ -148,7 +155,7 @@ def test_a_lock_that_was_torn_counts_as_an_unclean_stop(folder: Path, torn: byte
     (folder / "lock").write_bytes(torn)
     assert unclean(folder)
     gone(folder)
-    with pytest.raises(StateError, match="is gone or empty"):
+    with pytest.raises(StateError, match="is gone, though it was there"):
         State.open(folder, NOW)
 
 

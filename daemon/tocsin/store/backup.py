@@ -230,6 +230,12 @@ def give(path: Path, *, like: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
+def files_in(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    """What was kept beside the database: the path in the state folder, and the content."""
+    if _has_table(connection, "backup_files"):
+        yield from connection.execute("SELECT name, body FROM backup_files")
+
+
 def drop_own_tables(connection: sqlite3.Connection) -> None:
     """Leave nothing of what makes a backup of a database."""
     for table in ("backup", "backup_files"):

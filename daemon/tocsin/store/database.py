@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from tocsin.errors import StateError, StoreUnavailable
+from tocsin.errors import Damaged, StateError, StoreUnavailable
 from tocsin.store.schema import HEAD
 from tocsin.store.state import State
 from tocsin.store.writer import in_transaction
@@ -33,8 +33,12 @@ class Database:
     """The database of a state folder, in the shape that this version needs."""
 
     def __init__(self, state: State) -> None:
-        """Open or make it. Raises StateError if it is damaged, or was written by a newer Tocsin."""
+        """Open or make it. Raises Damaged, or StateError if it can't be used for another reason, as when it was written by
+        a newer Tocsin.
+        """
         self._path = state.database
+        if state.emptied:
+            raise Damaged(f"{self._path}: is damaged: it is empty, though there was something in it")
         self.writer = self._writing_engine()
         try:
             with self.writer.connect() as connection:
@@ -42,12 +46,14 @@ class Database:
                     _refuse_damage(self._path, connection)
                 with connection.begin():
                     migrate(connection, "core", CORE, HEAD)
-        except sqlite3.DatabaseError as error:
-            raise StateError(f"{self._path}: can't be used: {error}") from None
         except Exception as error:
-            if isinstance(getattr(error, "orig", None), sqlite3.DatabaseError):
-                raise StateError(f"{self._path}: can't be used: {error.orig}") from None  # type: ignore[attr-defined]
-            raise
+            self.close()
+            cause = getattr(error, "orig", error)
+            if not isinstance(cause, sqlite3.DatabaseError):
+                raise
+            damaged = getattr(cause, "sqlite_errorcode", 0) & 0xFF in DAMAGE
+            kind, what = (Damaged, "is damaged") if damaged else (StateError, "can't be used")
+            raise kind(f"{self._path}: {what}: {cause}") from None
         state.has_database()
 
     def _writing_engine(self) -> Engine:
@@ -135,9 +141,7 @@ def _refuse_damage(path: Path, connection: Connection) -> None:
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     connection.rollback()
     if found != "ok":
-        raise StateError(
-            f"{path}: is damaged ({' '.join(str(found).split())}): move it aside and bring back the last backup"
-        )
+        raise Damaged(f"{path}: is damaged: {' '.join(str(found).split())}")
 
 
 def revisions(folder: Path) -> set[str]:

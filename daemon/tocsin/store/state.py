@@ -1,5 +1,6 @@
 """The folder of the daemon's state: its own alone, used by one daemon at a time."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tocsin.errors import StateError
+from tocsin.failpoints import reach
 
 # File locks and shared memory, on which SQLite relies, do not hold over these.
 _NETWORK_FILE_SYSTEMS = {
@@ -25,6 +27,12 @@ _NETWORK_FILE_SYSTEMS = {
 }
 
 DATABASE = "tocsin.db"
+
+RESTORING = "tocsin.db.restoring"
+"""A database that is to take the place of that one, while it is made ready."""
+
+_WITH_LOG = ("-wal", "-shm", "")
+"""What belongs to a database: its log, what is shared of that, and the file itself."""
 
 _KEY_BYTES = 32
 
@@ -58,23 +66,51 @@ class State:
     def database(self) -> Path:
         return self.folder / DATABASE
 
+    @property
+    def emptied(self) -> bool:
+        """Whether there was something in the database, and nothing is left of it."""
+        return bool(self._record.get("database")) and self.database.stat().st_size == 0
+
     @classmethod
     def open(cls, folder: Path, now: datetime) -> Self:
-        """Make the folder if need be, and hold it.
+        """Make the folder if need be, and hold it, for a daemon.
 
         Raises StateError if another daemon holds it, others may look into it, it can't be written, or the
         database that was in it is gone.
+        """
+        state = cls.hold(folder)
+        state.begin(now)
+        return state
+
+    def begin(self, now: datetime) -> None:
+        """A daemon uses it from now on. Raises StateError, and lets go of it, if the database is gone."""
+        if self._record.get("database") and not self.database.exists():
+            self.release()
+            raise StateError(
+                f"{self.database}: is gone, though it was there: bring it back from a backup (tocsin restore --newest), "
+                f"or remove {self.folder / 'lock'} to begin with nothing"
+            )
+        self._write(pid=os.getpid(), started_at=now.isoformat(), stopped=False)
+        self.keep_ballast()
+
+    @classmethod
+    def hold(cls, folder: Path, *, root_too: bool = False) -> Self:
+        """The same for whoever only puts something into it, and lets go with `release`.
+
+        root_too: root may hold that of another user.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.stat()
             if status.st_mode & 0o077:
                 raise StateError(f"{folder}: others may look into it: chmod 700 {folder}")
-            if status.st_uid != os.geteuid():
+            if status.st_uid != os.geteuid() and not (root_too and os.geteuid() == 0):
                 raise StateError(
                     f"{folder}: belongs to another user (uid {status.st_uid}): chown it, or run as that user"
                 )
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if status.st_uid != os.geteuid():
+                os.fchown(lock, status.st_uid, status.st_gid)
         except OSError as error:
             raise StateError(f"{folder}: can't be used: {error.strerror}") from None
         if sort := _network_file_system(folder):
@@ -91,19 +127,57 @@ class State:
                 f"{folder}: another Tocsin uses it (pid {holder}): stop that one first", transient=True
             ) from None
         record = _read(lock)
-        size = (folder / DATABASE).stat().st_size if (folder / DATABASE).exists() else 0
-        if size and not record:  # torn, by a power cut perhaps
+        if not record and (folder / DATABASE).exists():  # torn, by a power cut perhaps
             record = {"database": True, "stopped": False}
         state = cls(folder, lock, record)
-        if record.get("database") and not size:
-            os.close(lock)
-            raise StateError(
-                f"{state.database}: is gone or empty, though it was there: bring it back from a backup, or remove "
-                f"{folder / 'lock'} to begin with nothing"
-            )
-        state._write(pid=os.getpid(), started_at=now.isoformat(), stopped=False)
-        state.keep_ballast()
+        try:
+            state._finish_replacing()
+        except OSError as error:
+            state.release()
+            raise StateError(f"{state.database}: can't be replaced: {error.strerror}") from None
         return state
+
+    def replace_database(self, aside: str) -> None:
+        """Let `RESTORING`, which is ready and synced, take the place of the database. That is set aside with its log.
+
+        aside: what it is called from then on. Killed anywhere, the one or the other is there, whole, for whoever holds the
+        folder next. Raises StateError.
+        """
+        try:
+            self._write(replacing=aside)
+            reach("restore-meant")
+            self._finish_replacing()
+        except OSError as error:
+            raise StateError(f"{self.database}: can't be replaced: {error.strerror}") from None
+
+    def _finish_replacing(self) -> None:
+        new, aside = self.folder / RESTORING, self._record.get("replacing")
+        if not aside:
+            new.unlink(missing_ok=True)  # it never became ready
+            return
+        if new.exists():
+            for end in _WITH_LOG:
+                with contextlib.suppress(FileNotFoundError):
+                    (self.folder / f"{DATABASE}{end}").rename(self.folder / f"{aside}{end}")
+                reach("restore-aside")
+            self._sync()
+            reach("restore-all-aside")
+            new.rename(self.database)
+            self._sync()
+            reach("restore-in-place")
+        self.unclean = True  # whatever it was: this one is looked at
+        self._write(replacing="", database=True, stopped=False)
+
+    def _sync(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Let the folder go as it is."""
+        os.close(self._lock)
 
     def has_database(self) -> None:
         """Remember that there is a database, so that it is never silently begun anew."""
@@ -112,7 +186,7 @@ class State:
     def close(self, *, in_order: bool) -> None:
         """Let the folder go; in_order: all that was begun is settled."""
         self._write(stopped=in_order and not self.doubted)
-        os.close(self._lock)
+        self.release()
 
     def key(self) -> bytes:
         """What this daemon signs with; made when it is asked for first. Raises StateError.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 from tocsin.config import Config
 from tocsin.core import Tocsin
@@ -30,6 +31,12 @@ SOON = timedelta(minutes=1)
 
 TRY_AGAIN = timedelta(minutes=10)
 """One that failed is tried again as soon as this."""
+
+PAUSE = 0.0005
+REST_FOR = 60.0
+"""So many seconds it rests again and again, so that who posts alerts meanwhile need not wait for the machine: 200 MB take some
+seconds more by that. Of a very large database it has rested enough after so many.
+"""
 
 OVERDUE = 2
 """After so many times the usual length without a backup it is said that one is overdue."""
@@ -119,7 +126,12 @@ async def _apart(tocsin: Tocsin, folder: Path) -> Backup:
 
 
 def _make(state: Path, folder: Path, at: datetime, stop: threading.Event, kept: partial[None]) -> Backup:
-    made = backup.make(state, backup.path_in(folder, at), at, stopped=stop.is_set)
+    rested_at = perf_counter() + REST_FOR
+
+    def stopped() -> bool:
+        return stop.wait(PAUSE if perf_counter() < rested_at else 0)
+
+    made = backup.make(state, backup.path_in(folder, at), at, stopped=stopped)
     kept(made)
     return made
 

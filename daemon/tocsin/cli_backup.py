@@ -11,6 +11,7 @@ from tocsin import backups, clock, daemon
 from tocsin.cli_parts import config_option, opened
 from tocsin.errors import StateError
 from tocsin.store import State, backup, restore
+from tocsin.store.state import DATABASE
 
 
 @click.command(name="backup", short_help="Make a backup now.")
@@ -61,9 +62,9 @@ def bring_back(path: Path, source: Path | None, *, newest: bool) -> None:
             state.release()
     except StateError as error:
         _fail(error)
-    click.echo(f"restored {source}: {backup.described(done.backup)}")
+    click.echo(f"{folder / DATABASE} is the backup {source} now: {backup.described(done.backup)}")
     if done.aside:
-        click.echo(f"the database that was there is {folder / done.aside} now")
+        click.echo(f"what it was before is {folder / done.aside}")
     for name in done.beside:
         click.echo(f"{folder / name}: was gone, and is from the backup as well")
     click.echo(

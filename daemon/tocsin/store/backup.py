@@ -178,7 +178,8 @@ def copy(source: Path, target: Path, *, stopped: Callable[[], bool] = lambda: Fa
     What was in it before that; the copy has as much at least. The copy is for its owner alone, and not yet synced. Raises
     StateError; what was written of the copy is left then. Raises Damaged if it is the source.
     """
-    target.unlink(missing_ok=True)
+    for end in ("", "-journal"):  # by one that was killed
+        target.with_name(f"{target.name}{end}").unlink(missing_ok=True)
     target.touch(mode=0o600)
     try:
         with closing(_read_only(source, stopped)) as connection:

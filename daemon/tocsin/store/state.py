@@ -153,7 +153,8 @@ class State:
     def _finish_replacing(self) -> None:
         new, aside = self.folder / RESTORING, self._record.get("replacing")
         if not aside:
-            new.unlink(missing_ok=True)  # it never became ready
+            for left in self.folder.glob(f"{RESTORING}*"):  # it never became ready
+                left.unlink()
             return
         if new.exists():
             for end in _WITH_LOG:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from tocsin.testing import HandClock
 from tests.conftest import RUNNABLE
 from tests.engine import Start, fires
 from tests.killed import killed_at
-from tests.processes import started, tocsin, until
+from tests.posted import payload
+from tests.processes import PATIENCE, started, tocsin, until
 
 NOW = HandClock().now()
 LATER = NOW + timedelta(hours=1)
@@ -270,6 +272,26 @@ def test_the_newest_good_one_takes_its_place_and_the_log_says_so(path: Path) -> 
     (aside,) = state.glob("tocsin.db.damaged-*Z")
     assert f"The damaged one is {aside.name}." in shown
     assert aside.read_bytes()[:4096] == b"\xff" * 4096
+
+
+def test_damage_that_is_found_while_it_runs_comes_to_the_same_at_the_next_start(path: Path) -> None:
+    """After a stop in order nothing is looked at but what is needed."""
+    with started(path) as running:
+        assert tocsin("backup", path).returncode == 0
+        assert running.ends(signal.SIGTERM) == 0
+    database = running.folder / "tocsin.db"
+    with closing(sqlite3.connect(database)) as connection:
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'audit'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    with started(path) as running:
+        running.says("!alerts")  # which is written down where the damage is
+        assert running.popen.wait(PATIENCE) == 74
+    with started(path) as running:
+        until(lambda: "The database was damaged" in running.shown())
+        assert running.post("alertmanager/prod", payload("DiskFull", "firing")) == 202
 
 
 @pytest.mark.parametrize("damage", [spoil, truncate])

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+from tocsin.clock import Clock
 from tocsin.config import Config
 from tocsin.core import Tocsin
 from tocsin.domain.message import Message
@@ -16,9 +17,9 @@ from tocsin.domain.retention import needless
 from tocsin.domain.words import spelled
 from tocsin.errors import Damaged, StateError
 from tocsin.rules import Owned, owned
-from tocsin.store import backup, timers
+from tocsin.store import Database, State, backup, timers
 from tocsin.store.backup import Backup
-from tocsin.store.restore import RESTORED, Restored
+from tocsin.store.restore import RESTORED, Restored, opened
 from tocsin.store.timers import Timer
 from tocsin.transaction import Transaction
 
@@ -45,6 +46,11 @@ OVERDUE = 2
 def folder_of(config: Config, state: Path) -> Path:
     """Where backups are. state: the state folder."""
     return config.backup.directory or state / "backups"
+
+
+def open_database(state: State, config: Config, clock: Clock) -> Database:
+    """The database; if it is damaged, the newest good backup in its place. Raises StateError if there is none."""
+    return opened(state, folder_of(config, state.folder), clock.now())
 
 
 class Backups:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from tocsin import calendars, clock, control, daemon, demo, logs, plugins
+from tocsin.chats import own_networks
 from tocsin.cli_backup import bring_back, make_backup
 from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
@@ -67,7 +68,7 @@ def run(path: Path) -> None:
     prepared = prepare(path)
     logs.set_up()
     try:
-        code = asyncio.run(daemon.run(prepared, daemon.own_networks))
+        code = asyncio.run(daemon.run(prepared, own_networks))
     except StateError as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(IN_USE if error.transient else UNUSABLE) from None

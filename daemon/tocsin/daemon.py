@@ -46,7 +46,6 @@ from tocsin.config import (
     read_config,
     spelled_out,
 )
-from tocsin.config.tables import NetworkSettings
 from tocsin.control import Control
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
@@ -70,10 +69,7 @@ from tocsin.heartbeat import Heartbeat
 from tocsin.intake import Intake, Routes
 from tocsin.meters import Meters
 from tocsin.networks.base import Network
-from tocsin.networks.console import Console, ConsoleSettings
 from tocsin.networks.fallback import Fallback
-from tocsin.networks.irc.settings import IrcSettings
-from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.outages import Outages
 from tocsin.people import People
 from tocsin.pings import PingsByPath
@@ -86,7 +82,6 @@ from tocsin.service import Manager, Service, passed_sockets
 from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
-from tocsin.store.restore import opened
 from tocsin.store.writer import EXIT_BROKEN
 from tocsin.transaction import FALLBACK, Transaction
 from tocsin.web import Buttons, Feeds, Pings, Web
@@ -183,11 +178,6 @@ def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
         *room.EVENTS,
     )
     return {**{kind.kind: kind for kind in events}, **declared.events}
-
-
-def open_database(state: State, config: Config, clock: Clock) -> Database:
-    """The database; if it is damaged, the newest good backup in its place. Raises StateError if there is none."""
-    return opened(state, backups.folder_of(config, state.folder), clock.now())
 
 
 def set_up(
@@ -471,7 +461,7 @@ async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mappi
     state = State.open(state_folder(prepared.config), clock.now())
     in_order = False
     try:
-        database = open_database(state, prepared.config, clock)
+        database = backups.open_database(state, prepared.config, clock)
         daemon = Daemon(
             prepared.config,
             prepared.declared,
@@ -508,36 +498,3 @@ def _terminal_is_gone() -> bool:
     except OSError as error:
         return error.errno == errno.EIO  # any other error: there never was one
     return False
-
-
-def own_networks(config: Config, clock: Clock) -> Mapping[str, Network]:
-    """The networks that the configuration names."""
-    return {name: _network(name, settings, config, clock) for name, settings in config.networks.items()}
-
-
-def _network(name: str, settings: NetworkSettings, config: Config, clock: Clock) -> Network:
-    people = People.of(config).accounts_on(name)
-    rooms = [team.rooms[name] for team in config.teams.values() if name in team.rooms]
-    match settings:
-        case ConsoleSettings():
-            return Console(
-                name,
-                settings,
-                people,
-                stdin=sys.stdin,
-                stdout=sys.stdout,
-                now=clock.now,
-                on_quit=lambda: signal.raise_signal(signal.SIGINT),
-            )
-        case IrcSettings():
-            from tocsin.networks.irc.network import Irc  # noqa: PLC0415 (the irc package takes long to import)
-
-            return Irc(name, settings, accounts=people, rooms=rooms)
-        case MatrixSettings():
-            from tocsin.networks.matrix.account import Account  # noqa: PLC0415 (and so does nio)
-            from tocsin.networks.matrix.network import Matrix  # noqa: PLC0415
-
-            account = Account(name, settings, state_folder(config))
-            return Matrix(name, account, accounts=people, rooms=rooms, now=clock.now)
-        case _:
-            raise NotImplementedError(type(settings))

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from tocsin.chats import own_networks
 from tocsin.clock import Clock
 from tocsin.config import Config
-from tocsin.daemon import own_networks
 from tocsin.demo import PATIENCE, PEOPLE, GoneWrong, Stage
 from tocsin.domain.message import Place
 from tocsin.networks.base import Network

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tocsin.backups import open_database
 from tocsin.config import Address, Config
 from tocsin.config.tables import Web
 from tocsin.core import Tocsin
-from tocsin.daemon import Daemon, open_database
+from tocsin.daemon import Daemon
 from tocsin.domain.message import Line, Message, Place
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Network, Rank

@@ -61,8 +61,9 @@ WITHDRAW = 0.98
 LONGEST_WINDOW = 20.0
 """Bins whose mean is looked at, at most."""
 
-SEEN = 1.0
-"""Bins that a gap counts as time in which it was well, at most: what nobody saw does not count. 2: 0.001 more of the score."""
+SEEN = 1.5
+"""Bins that a gap counts as time in which it was well, at most: what nobody saw does not count for longer. 1: no difference;
+2: 0.001 more of the score, for ten minutes that nobody saw."""
 
 STALE = 3.2
 """Bins without a sample after which nothing can be said."""

@@ -33,6 +33,7 @@ from tocsin_timeline.events import Noted
 
 from tests.engine import Engine
 
+FORMS = ("md", "html", "json")
 BEGIN = datetime(2026, 11, 21, 3, tzinfo=UTC)
 TABLES = ("[plugins.timeline]\n", "[plugins.postmortem]\n")
 """Without the plugin that conducts incidents, which would add to them."""

@@ -1,14 +1,10 @@
 """The postmortem: each sentence happened or is a blank to fill, and nobody is named."""
 
-import itertools
 import json
 import re
-import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 
 from tocsin.domain.document import Bullets
 from tocsin.domain.incident_events import (
@@ -19,21 +15,17 @@ from tocsin.domain.incident_events import (
     IncidentResolved,
     StatusUpdated,
 )
-from tocsin.domain.veil import ORDINARY
 from tocsin.errors import Refused, UnknownSubject
 from tocsin.exports import export
 from tocsin.postmortems import Reading, Section, Sections
 from tocsin.transaction import Transaction
 from tocsin_postmortem.hints import went_badly, went_well
-from tocsin_timeline.events import Noted
 
 from tests.domain.test_documents import HOSTILE
-from tests.engine import Engine, alert, fires, over
+from tests.engine import Engine, fires, over
 from tests.plugins.incident_parts import INCIDENTS
-from tests.plugins.postmortem_parts import BEGIN, TABLES, after, exported, happens, story
+from tests.plugins.postmortem_parts import BEGIN, FORMS, TABLES, after, exported, happens, story
 from tests.tower import TWO_STEPS, Tower, asks
-
-FORMS = ("md", "html", "json")
 
 
 async def whole(engine: Engine, **options: Any) -> str:
@@ -457,59 +449,3 @@ async def test_a_kind_that_nobody_knows_any_more_is_read_by_its_headline(tower: 
 def test_every_kind_of_event_of_an_incident_is_in_the_story() -> None:
     missing = {kind.__name__ for kind in EVENTS} - {type(one).__name__ for one in story("1")}
     assert missing <= {"AlertsAttached"}, "it holds ids alone"
-
-
-async def test_whoever_was_pinned_is_not_named_anywhere(tower: Tower) -> None:
-    async with tower(TWO_STEPS, *TABLES) as engine:
-        number = await happens(engine, say="as Zo\u00eb Quartz knows")
-
-        def pin(tx: Transaction) -> None:
-            said = Noted(
-                subject=number, at=after(12), by="bob", text="I see it too", author="Zo\u00eb Quartz"
-            )
-            tx.record(said)
-
-        await engine.run.tocsin.turn(pin)
-        texts = {form: await exported(engine, number, form) for form in FORMS}
-    for text in texts.values():
-        assert "Quartz" not in text
-    assert "| 03:12:00 |  | responder 3 said: I see it too (responder 1) |" in texts["md"]
-
-
-NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{1,20}", fullmatch=True)
-FOLDERS = itertools.count()
-ACCOUNTS = st.text(st.characters(categories=["L", "N"], include_characters="-_."), min_size=2, max_size=15)
-
-
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    who=st.lists(NAMES, min_size=3, max_size=3, unique=True),
-    accounts=st.lists(ACCOUNTS, min_size=3, max_size=3, unique_by=str.casefold),
-)
-async def test_nobody_is_named_in_any_form(tower: Tower, who: list[str], accounts: list[str]) -> None:
-    assume(not any(name in ORDINARY or name.isdigit() for name in (*who, *map(str.casefold, accounts))))
-    people = tower.people
-    for name, account in zip(who, accounts, strict=True):
-        assume(name not in ("alice", "bob", "carol", "dave"))
-        people += f'[people.{name}]\naccounts.console = "@{account}:example.org"\n'
-    tower.people, before = people, tower.people
-    tower.folder = tower.folder.with_name(f"state{next(FOLDERS)}")
-    said = " ".join(
-        f"{name}, {name.title()}'s {account} @{account}:example.org,"
-        for name, account in zip(who, accounts, strict=True)
-    )
-    try:
-        async with tower(TWO_STEPS, *TABLES) as engine:
-            plain = await happens(engine)
-            labels = alert(said, fingerprint=said)
-            subject = await engine.report(fires(labels, key=said))
-            named = await happens(engine, (subject,), who=who, say=said)
-            texts = {form: await exported(engine, named, form) for form in FORMS}
-            usual = "".join([await exported(engine, plain, form) for form in FORMS])
-    finally:
-        tower.people = before
-    for form, text in texts.items():
-        for name in (*who, *accounts, *(f"@{one}:example.org" for one in accounts)):
-            word = rf"(?i)(?<![^\W_]){re.escape(unicodedata.normalize('NFC', name))}(?![^\W_])"
-            if not re.search(word, usual):
-                assert not re.search(word, re.sub(r"\\([\W_])", r"\1", text)), (form, name)

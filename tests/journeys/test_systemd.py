@@ -240,6 +240,32 @@ async def test_what_is_under_way_is_said_before_it_stops(installed: Installed) -
     machine.runs("systemctl", "start", UNIT)
 
 
+def test_the_journal_is_asked_by_what_a_line_is_about(installed: Installed) -> None:
+    def found(field: str) -> list[dict[str, str]]:
+        printed = installed.machine.runs("journalctl", field, "--output=json", "--no-pager")
+        return [json.loads(line) for line in printed.splitlines()]
+
+    assert installed.post("Journal") == 202
+    until(lambda: found("TOCSIN_EVENT=page.failed"))
+    group = found("TOCSIN_EVENT=page.failed")[-1]["TOCSIN_GROUP"]
+    about = found(f"TOCSIN_GROUP={group}")
+    assert {one["_SYSTEMD_UNIT"] for one in about} == {UNIT}
+    assert {"group.opened", "page.failed"} <= {one.get("TOCSIN_EVENT") for one in about}
+    assert f"{group}: opened by prod (critical)" in [one["MESSAGE"] for one in about]
+
+
+def test_root_makes_a_backup_and_brings_it_back(installed: Installed) -> None:
+    machine, alerts = installed.machine, installed.open_alerts()
+    assert "made and verified" in machine.runs("tocsin", "backup")
+    assert machine.tries("tocsin", "restore", "--newest").returncode == 1, "while it runs"
+    machine.runs("systemctl", "stop", "tocsin.socket", UNIT)
+    user = (machine.root / STATE).stat().st_uid
+    assert "is the backup" in machine.runs("tocsin", "restore", "--newest")
+    assert {path.stat().st_uid for path in (machine.root / STATE).rglob("*")} == {user}
+    machine.runs("systemctl", "start", "tocsin.socket", UNIT)
+    assert installed.open_alerts() == alerts
+
+
 def test_it_reads_its_configuration_again(installed: Installed) -> None:
     machine, process, good = installed.machine, installed.main(), settings(installed.ircd)
     installed.configure(good + "[people.carol]\naccounts.irc = 'carol'\n")

@@ -15,6 +15,7 @@ import click
 from tocsin import calendars, clock, control, daemon, demo, logs, plugins
 from tocsin.chats import own_networks
 from tocsin.cli_backup import bring_back, make_backup
+from tocsin.cli_doctor import look
 from tocsin.cli_incidents import export, say
 from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
 from tocsin.cli_ring import ring
@@ -40,7 +41,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-for command in (make_backup, bring_back, export, ring, say):
+for command in (make_backup, bring_back, export, look, ring, say):
     main.add_command(command)
 
 

@@ -1,0 +1,77 @@
+"""The command line's look at everything."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from tocsin import clock, daemon, doctor
+from tocsin.cli_parts import config_option
+from tocsin.config import Config, Document, spelled_out
+from tocsin.doctor import Finding, Level
+from tocsin.errors import ConfigError, PluginError
+
+_COLOURS = {Level.GREEN: "green", Level.YELLOW: "yellow", Level.RED: "red"}
+
+
+@click.command(name="doctor", short_help="Look whether all is well that must be.")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def look(path: Path, *, as_json: bool) -> None:
+    """Look at the configuration, what is kept, the daemon, its networks, its receivers and what watches it: a line each,
+    green, yellow or red, with what to do. Nobody is paged.
+
+    Exits with 0 if all is green, with 1 if something is yellow, with 2 if something is red.
+    """
+    found = list(_found(path))
+    if as_json:
+        lines = [
+            {"about": one.about, "level": one.level.name.lower(), "text": one.text, "todo": one.todo}
+            for one in found
+        ]
+        click.echo(json.dumps(lines, indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            level = click.style(f"{one.level.name.lower():6}", fg=_COLOURS[one.level], bold=True)
+            click.echo(f"{level}  {one.about}: {one.text}")
+            if one.todo:
+                click.echo(f"        {one.todo}")
+    raise click.exceptions.Exit(max((one.level.value for one in found), default=0))
+
+
+def _found(path: Path) -> Iterator[Finding]:
+    document = None
+    try:
+        document = Document.open(path)
+        prepared = daemon.prepare(document)
+    except (ConfigError, PluginError) as error:
+        lines = (
+            spelled_out(error.problems, path, document) if isinstance(error, ConfigError) else [str(error)]
+        )
+        for line in lines:
+            yield doctor.red("configuration", line, "mend it, and see: tocsin check-config")
+        return
+    for line in spelled_out(prepared.warnings, path, document):
+        yield doctor.yellow("configuration", line, "mend it if it is not meant so")
+    if not prepared.warnings:
+        yield doctor.green("configuration", f"{path}: good")
+    yield from _of(prepared.config)
+
+
+def _of(config: Config) -> Iterator[Finding]:
+    folder = daemon.state_folder(config)
+    try:
+        yield from doctor.of_state(folder)
+    except OSError as error:
+        yield doctor.red("state", f"{folder}: can't be looked at: {error.strerror}", "do this as root")
+    of_daemon, said = doctor.of_daemon(folder)
+    yield from of_daemon
+    listening = str(said.get("listening on", ""))
+    yield from asyncio.run(doctor.of_receivers(config, listening if ":" in listening else ""))
+    yield from asyncio.run(doctor.of_servers(config, clock.now))
+    yield doctor.of_clock()
+    yield from doctor.of_people(config, said.get("networks", {}), clock.now())
+    yield doctor.of_fallback(config)
+    yield doctor.of_heartbeat(config)

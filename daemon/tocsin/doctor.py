@@ -1,0 +1,320 @@
+"""Looks at everything that must be well before people rely on being woken: a line each, with what to do.
+
+It changes nothing and pages nobody: the sample that it posts tells of an alert that is over, and never was.
+"""
+
+import asyncio
+import base64
+import ctypes
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from tocsin import calendars, control
+from tocsin.config import Config
+from tocsin.config.tables import NetworkSettings, Receiver
+from tocsin.domain.words import counted, listed, spelled
+from tocsin.errors import NetworkError, NotRunning, StateError
+from tocsin.networks.irc.settings import IrcSettings
+from tocsin.networks.matrix.settings import MatrixSettings
+from tocsin.store.database import read_only
+from tocsin.store.state import DATABASE
+from tocsin.tls import tls_context
+
+WITHIN = ClientTimeout(total=10)
+
+RUNS_OUT = timedelta(days=14)
+"""A certificate that is good for less is to be renewed."""
+
+CLOCK_OFF = timedelta(seconds=5)
+
+LOOK_AHEAD = 28
+"""So many days of each schedule are looked at."""
+
+SAMPLE = {"version": "4", "status": "resolved", "groupKey": "tocsin doctor", "alerts": []}
+
+_CLOCK_ERROR = 5  # TIME_ERROR of adjtimex(2): nobody keeps it right
+_SIZE_OF_TIMEX = 512  # bytes; it is smaller everywhere
+
+
+class Level(Enum):
+    """How well something is, from the best to the worst; the value is the exit code."""
+
+    GREEN = 0
+    YELLOW = 1
+    RED = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen of one thing. todo: what to do about it, or nothing."""
+
+    about: str
+    level: Level
+    text: str
+    todo: str = ""
+
+
+Findings = Iterable[Finding]
+
+
+def green(about: str, text: str) -> Finding:
+    return Finding(about, Level.GREEN, text)
+
+
+def yellow(about: str, text: str, todo: str) -> Finding:
+    return Finding(about, Level.YELLOW, text, todo)
+
+
+def red(about: str, text: str, todo: str) -> Finding:
+    return Finding(about, Level.RED, text, todo)
+
+
+def of_state(folder: Path) -> Iterator[Finding]:
+    """What is kept, seen from outside; whoever may look into it, and how much room is left."""
+    database = folder / DATABASE
+    if not database.exists():
+        yield red("state", f"there is no database in {folder}", "start Tocsin once: systemctl start tocsin")
+        return
+    for path, mode in ((folder, 0o700), (database, 0o600)):
+        if path.stat().st_mode & 0o777 & ~mode:
+            yield red("state", f"{path}: others may look into it", f"chmod {mode:o} {path}")
+    try:
+        with read_only(database) as connection:
+            journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    except StateError as error:
+        yield red(
+            "state", str(error), "see docs/backup.md: tocsin restore --newest brings back the last backup"
+        )
+        return
+    if journal != "wal":
+        yield red("state", f"{database}: its journal is {journal}, not wal", "restart Tocsin, which sets it")
+    else:
+        yield green("state", f"{database}: {database.stat().st_size / 1e6:,.1f} MB, of this version")
+
+
+def of_daemon(folder: Path) -> tuple[Sequence[Finding], Mapping[str, Any]]:
+    """What the daemon that runs says of itself; and its answer, empty if none runs."""
+    try:
+        said: Mapping[str, Any] = control.ask(folder, "status")
+    except NotRunning as error:
+        return [red("daemon", f"{error}: nobody is paged", "systemctl start tocsin, or tocsin run")], {}
+    except StateError as error:
+        return [red("daemon", str(error), "systemctl restart tocsin, and look into journalctl -u tocsin")], {}
+    return list(_said(said)), said
+
+
+def _said(said: Mapping[str, Any]) -> Iterator[Finding]:
+    networks = said["networks"]
+    for name, down in networks.items():
+        if down:
+            worst = all(networks.values())
+            level = Level.RED if worst else Level.YELLOW
+            yield Finding(name, level, f"is down: {down}", "journalctl -u tocsin TOCSIN_NETWORK=" + name)
+        else:
+            yield green(name, "is up, and what is said there comes back")
+    if said["self-check"] == "all is well":
+        yield green("self-check", "all is well")
+    else:
+        yield red("self-check", said["self-check"], "see docs/selfwatch.md; a restart loses nothing")
+    if said["disk"] == "full":
+        yield red("disk", "is full: new alerts are refused", "make room")
+    last = said["last backup"]
+    if last.startswith("none") or "overdue" in last or "can't" in last:
+        yield yellow("backup", last, "tocsin backup says why none is made; see docs/backup.md")
+    else:
+        yield green("backup", last)
+
+
+def of_clock() -> Finding:
+    """Whether somebody keeps the machine's clock right: adjtimex(2)."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_SIZE_OF_TIMEX))
+    except (OSError, AttributeError):
+        state = -1
+    if state == _CLOCK_ERROR:
+        todo = "install chrony or turn on systemd-timesyncd: timedatectl set-ntp true"
+        return yellow("clock", "nobody keeps this machine's clock right", todo)
+    if state < 0:
+        return yellow("clock", "can't be asked whether it is kept right", "look yourself: timedatectl")
+    return green("clock", "is kept right")
+
+
+def of_fallback(config: Config) -> Finding:
+    """What rings when chat can't."""
+    if config.fallback.command:
+        return green("fallback", f"{config.fallback.command[0]}: try it: tocsin ring 'this is a test'")
+    todo = "set fallback.command to a program that rings somebody by SMS or phone; see config.example.toml"
+    return yellow("fallback", "is not set: when chat is down, nothing rings", todo)
+
+
+def of_heartbeat(config: Config) -> Finding:
+    """Who outside learns that Tocsin is dead; on another host than what it watches."""
+    if config.heartbeat.url is None:
+        todo = "set heartbeat.url to that of healthchecks.io or the like; see docs/selfwatch.md"
+        return yellow("heartbeat", "is not set: if this machine dies, nobody learns of it", todo)
+    try:
+        host = urlsplit(config.heartbeat.url.reveal()).hostname or ""
+    except ValueError as error:
+        return red("heartbeat", str(error), "mend heartbeat.url")
+    near = sorted(name for name, settings in config.networks.items() if _related(host, _host(settings)))
+    if host in ("localhost", "127.0.0.1", "::1"):
+        return yellow(
+            "heartbeat", "is on this very machine", "take one elsewhere: it is to live when this one dies"
+        )
+    if near:
+        text = f"{host} is under the same name as {listed(near)}, and may die with it"
+        return yellow("heartbeat", text, "take one that shares neither machine nor DNS zone with your chat")
+    return green("heartbeat", f"goes to {host}")
+
+
+def _host(settings: NetworkSettings) -> str:
+    match settings:
+        case IrcSettings():
+            return settings.server.host
+        case MatrixSettings():
+            return urlsplit(settings.homeserver).hostname or ""
+        case _:
+            return ""
+
+
+def _related(one: str, other: str) -> bool:
+    """Whether both are the same host, or their last two labels are the same: as good as one DNS zone."""
+    return bool(other) and (one == other or (not _is_number(one) and _zone(one) == _zone(other)))
+
+
+def _zone(host: str) -> list[str]:
+    return host.lower().rstrip(".").split(".")[-2:]
+
+
+def _is_number(host: str) -> bool:
+    return host.replace(".", "").isdigit() or ":" in host
+
+
+def of_people(config: Config, up: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+    """Whether somebody is on call by each schedule who can be reached. up: network -> why it is down, or empty."""
+    for name, schedule in config.schedules.items():
+        rota, day = schedule.rota, now.astimezone(schedule.rota.zone).date()
+        shift = next(iter(rota.shifts(now, now + timedelta(minutes=1))), None)
+        on_call = shift.people if shift is not None else ()
+        unreached = [one for one in on_call if one in config.people and not _reached(config, one, up)]
+        gaps = list(calendars.gaps(rota, day, LOOK_AHEAD))
+        about = f"schedule {name}"
+        if unreached:
+            todo = "give them an account on a network that is up, or a way: see docs/notify.md"
+            yield red(about, f"{listed(unreached)} is on call and can't be reached", todo)
+        elif gaps:
+            todo = f"tocsin schedule gaps {name}"
+            yield yellow(
+                about, f"nobody from {gaps[0]}; {counted(len(gaps), 'gap')} in {LOOK_AHEAD} days", todo
+            )
+        else:
+            yield green(about, f"{listed(on_call) or 'nobody'} is on call; no gap in {LOOK_AHEAD} days")
+
+
+def _reached(config: Config, person: str, up: Mapping[str, str]) -> bool:
+    found = config.people[person]
+    return bool(found.ways) or any(not up.get(network, "") for network in found.accounts)
+
+
+async def of_receivers(config: Config, listening: str) -> Sequence[Finding]:
+    """Whether what is posted is taken: with a sample by each receiver, the whole way into the database."""
+    if not listening or "alertmanager" not in config.plugins:
+        return []
+    address, *_ = listening.split()  # systemd may listen on several
+    async with ClientSession(timeout=WITHIN) as session:
+        found = [_post(session, address, name, one) for name, one in config.receivers.items()]
+        return await asyncio.gather(*found)
+
+
+async def _post(session: ClientSession, address: str, name: str, receiver: Receiver) -> Finding:
+    about, url = f"receiver {name}", f"http://{address.rstrip(',')}/hooks/alertmanager/{name}"
+    try:
+        async with session.post(url, json=SAMPLE, headers={"Authorization": _proof(receiver)}) as answer:
+            said = (await answer.text()).strip()
+    except ValueError as error:
+        return red(about, str(error), "give it a secret that can be read")
+    except (ClientError, TimeoutError, OSError) as error:
+        return red(
+            about,
+            f"a sample that was posted got no answer: {type(error).__name__}",
+            "systemctl status tocsin",
+        )
+    if answer.status == 202:
+        return green(about, "takes what is posted to it, and keeps it")
+    return red(
+        about, f"a sample that was posted got {answer.status}: {said}", "tocsin reload, if its secret is new"
+    )
+
+
+def _proof(receiver: Receiver) -> str:
+    if receiver.token is not None:
+        return f"Bearer {receiver.token.reveal()}"
+    password = receiver.password.reveal() if receiver.password is not None else ""
+    return "Basic " + base64.b64encode(f"{receiver.user}:{password}".encode()).decode()
+
+
+async def of_servers(config: Config, now: Callable[[], datetime]) -> Sequence[Finding]:
+    """The certificates of the chat servers, and by homeservers whether our clock is right."""
+    asked: list[Awaitable[Sequence[Finding]]] = []
+    for name, settings in config.networks.items():
+        match settings:
+            case IrcSettings() if settings.tls:
+                asked.append(
+                    _certificate(name, settings.server.host, settings.server.port, settings.tls_ca, now())
+                )
+            case MatrixSettings():
+                url = urlsplit(settings.homeserver)
+                asked.append(_date(name, settings, now))
+                if url.scheme == "https" and url.hostname:
+                    asked.append(_certificate(name, url.hostname, url.port or 443, settings.tls_ca, now()))
+            case _:
+                pass
+    return [one for found in await asyncio.gather(*asked) for one in found]
+
+
+async def _certificate(
+    name: str, host: str, port: int, authority: Path | None, now: datetime
+) -> Sequence[Finding]:
+    about = f"{name} certificate"
+    try:
+        async with asyncio.timeout(WITHIN.total):
+            _, writer = await asyncio.open_connection(
+                host, port, ssl=await tls_context(authority), server_hostname=host
+            )
+            with closing(writer):
+                text = writer.get_extra_info("peercert")["notAfter"]
+    except ssl.SSLCertVerificationError as error:
+        return [red(about, f"{host}: {error.verify_message}", "renew it, or name who signs it in tls_ca")]
+    except (OSError, TimeoutError, NetworkError, KeyError) as error:
+        return [red(about, f"{host}:{port}: can't be looked at: {error}", "see whether the server runs")]
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+    if ends - now < RUNS_OUT:
+        return [yellow(about, f"{host}: ends {ends:%F}, in {spelled(ends - now)}", "renew it")]
+    return [green(about, f"{host}: good until {ends:%F}")]
+
+
+async def _date(name: str, settings: MatrixSettings, now: Callable[[], datetime]) -> Sequence[Finding]:
+    url = f"{settings.homeserver.rstrip('/')}/_matrix/client/versions"
+    try:
+        context = await tls_context(settings.tls_ca)
+        async with ClientSession(timeout=WITHIN) as session, session.get(url, ssl=context) as answer:
+            theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return []
+    except (ClientError, OSError, TimeoutError, NetworkError) as error:
+        return [red(name, f"{settings.homeserver}: no answer: {error}", "see whether the homeserver runs")]
+    off = abs(now() - theirs)
+    if off <= CLOCK_OFF:
+        return []
+    text = f"this machine and {name} differ by {spelled(off)}"
+    return [yellow("clock", text, "see which of both is right: timedatectl")]

@@ -117,6 +117,12 @@ def test_a_steady_rain_is_told_in_few_words() -> None:
     assert place.longest <= timedelta(seconds=61)
 
 
+def test_what_overtakes_costs_those_no_time_that_wait() -> None:
+    first, late, worse = [(0.0, (0, "A"))] * 6, (2.0, (0, "A")), [(49.0, (0, "B"))] * 2
+    place = Place(ROOM).hear(*first, late, *worse)
+    assert [(at, count) for at, count, _ in place.said][-2:] == [(49.0, 2), (61.0, 1)]
+
+
 SORTS = st.tuples(st.integers(0, 3), st.sampled_from(["A", "B", "C", "D", "E", "F"]))
 
 

@@ -86,9 +86,9 @@ class Budget:
         alone = said[-1] + SOON <= now
         most, storm = self._most(now), self._is_storm(now)
         earliest = now if alone and waiting.count == 1 and not storm else gathered
-        if storm:
-            earliest = max(earliest, said[-1] + self.limits.apart)
         spent = self._spent(now)
+        if storm and spent:
+            earliest = max(earliest, spent[-1] + self.limits.apart)
         if len(spent) >= most:
             earliest = max(earliest, spent[-most] + MINUTE)
         return earliest

@@ -21,6 +21,9 @@ from tests.servers.programs import program
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNITS = Path("etc/systemd/system")
+NOT_THERE = ("PYTHON", "MAKEFLAGS", "MAKELEVEL")
+"""What an administrator has not set who types a command there."""
+
 NOT_NEEDED = ["console-getty.service", "e2scrub_all.timer", "systemd-networkd-wait-online.service"]
 
 
@@ -124,8 +127,14 @@ class Machine:
     def tries(self, *command: str, folder: str = "/") -> "subprocess.CompletedProcess[str]":
         """Run a command there, as root."""
         within = ["nsenter", "-t", self._leader, "-m", "-u", "-i", "-p", "-C", f"--wd={self.root}{folder}"]
+        own = {name: value for name, value in os.environ.items() if name not in NOT_THERE}
         return subprocess.run(
-            [*within, "--", *command], capture_output=True, text=True, check=False, timeout=15 * PATIENCE
+            [*within, "--", *command],
+            env=own,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=15 * PATIENCE,
         )
 
     def runs(self, *command: str, folder: str = "/") -> str:

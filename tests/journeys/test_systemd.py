@@ -156,6 +156,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         _clone(machine.root / SOURCE)
         printed = machine.runs("make", "install", folder=f"/{SOURCE}")
         assert printed.endswith("  tocsin check-config && systemctl enable --now tocsin\n")
+        example = (machine.root / SETTINGS / "config.toml").read_text()
+        assert '\ntoken.credential = "prometheus.token"\n' in example
+        assert '.file = "' not in "".join(example.splitlines(keepends=True)[10:])
         own.configure(settings(ircd))
         for path, text, mode in (
             (f"{SETTINGS}/credentials/prod.token", TOKEN, 0o600),

@@ -13,7 +13,7 @@ from tocsin.domain.pace import Pace
 from tocsin.domain.signing import unsigned
 from tocsin.errors import StoreUnavailable
 from tocsin.feeds import Feed, FeedsByPath
-from tocsin.web.pages import page
+from tocsin.web.pages import page, put_off
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Feeds:
     ) -> web.Response:
         if self._under_way >= MOST_AT_ONCE or self._pace.wait():
             warn("a feed is put off for %s: too many at once", request.remote)
-            return _put_off(429, "too much at once: come again")
+            return put_off(429, "too much at once: come again", COME_AGAIN)
         self._pace.spend()
         self._under_way += 1
         try:
@@ -78,10 +78,10 @@ class Feeds:
             async with self._writing:
                 body = await asyncio.to_thread(feed.write, found)
         except StoreUnavailable:
-            return _put_off(503, "that can't be looked up now: come again")
+            return put_off(503, "that can't be looked up now: come again", COME_AGAIN)
         except Exception:
             log.exception("a feed of /%s failed", feed.path)
-            return _put_off(503, "that failed: see Tocsin's log")
+            return put_off(503, "that failed: see Tocsin's log", COME_AGAIN)
         finally:
             self._under_way -= 1
         return _given(body, feed.type, request)
@@ -99,9 +99,3 @@ def _given(body: bytes, kind: str, request: web.BaseRequest) -> web.Response:
 
 def _said(status: int, text: str) -> web.Response:
     return page(status, text, plain=True)
-
-
-def _put_off(status: int, why: str) -> web.Response:
-    answer = _said(status, why)
-    answer.headers["Retry-After"] = str(COME_AGAIN.seconds)
-    return answer

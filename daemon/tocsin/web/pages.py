@@ -2,6 +2,7 @@
 
 import html
 from base64 import b64encode
+from datetime import timedelta
 from hashlib import sha256
 
 from aiohttp import web
@@ -35,3 +36,10 @@ def page(status: int, text: str, *, button: bool = False, plain: bool = False) -
         f"<style>{_STYLE}</style><body>{inner}</body></html>\n"
     )
     return web.Response(status=status, text=text, content_type="text/html", headers=_HEADERS)
+
+
+def put_off(status: int, why: str, wait: timedelta) -> web.Response:
+    """A line that asks to come again, after so long at the earliest."""
+    answer = page(status, why, plain=True)
+    answer.headers["Retry-After"] = str(wait.seconds)
+    return answer

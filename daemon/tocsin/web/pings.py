@@ -12,7 +12,7 @@ from tocsin.core import Tocsin
 from tocsin.domain.pace import Pace
 from tocsin.errors import BadPayload, StoreUnavailable
 from tocsin.pings import Ping, PingsByPath
-from tocsin.web.pages import page
+from tocsin.web.pages import page, put_off
 
 if TYPE_CHECKING:
     from tocsin.web.connections import Connection
@@ -56,7 +56,7 @@ class Pings:
             return _said(404, "there is nothing here")
         if self._under_way >= MOST_AT_ONCE or self._pace.wait():
             warn("a ping of %s is put off: too many at once", whose)
-            return _put_off(429, "too much at once: ping again")
+            return put_off(429, "too much at once: ping again", COME_AGAIN)
         self._pace.spend()
         self._under_way += 1
         connection = cast("Connection", request.protocol)
@@ -74,12 +74,12 @@ class Pings:
         except BadPayload as error:
             return _said(400, str(error))
         except StoreUnavailable:
-            return _put_off(503, "that can't be kept now: ping again")
+            return put_off(503, "that can't be kept now: ping again", COME_AGAIN)
         except (web.RequestPayloadError, ConnectionError, TimeoutError):
             return _said(400, "the body broke off")
         except Exception:
             log.exception("a ping of %s failed", whose)
-            return _put_off(503, "that failed: see Tocsin's log")
+            return put_off(503, "that failed: see Tocsin's log", COME_AGAIN)
         return _said(200, "OK")
 
 
@@ -96,9 +96,3 @@ async def _read(request: web.BaseRequest) -> str:
 
 def _said(status: int, text: str) -> web.Response:
     return page(status, text, plain=True)
-
-
-def _put_off(status: int, why: str) -> web.Response:
-    answer = _said(status, why)
-    answer.headers["Retry-After"] = str(COME_AGAIN.seconds)
-    return answer

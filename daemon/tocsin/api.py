@@ -16,6 +16,7 @@ from tocsin.config import (
     Schedule,
     Secret,
     Texts,
+    authorization,
     unknown_name,
 )
 from tocsin.config.values import Command as Program
@@ -274,6 +275,7 @@ __all__ = [
     "announce",
     "announce_all",
     "answer_there",
+    "authorization",
     "bare",
     "clean",
     "counted",

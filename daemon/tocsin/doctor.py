@@ -4,7 +4,6 @@ It changes nothing and pages nobody: the sample that it posts tells of an alert 
 """
 
 import asyncio
-import base64
 import ctypes
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from tocsin import calendars, control
-from tocsin.config import Config
+from tocsin.config import Config, authorization
 from tocsin.config.tables import NetworkSettings, Receiver
 from tocsin.domain.words import counted, listed, spelled
 from tocsin.errors import NetworkError, NotRunning, StateError
@@ -239,7 +238,9 @@ async def of_receivers(config: Config, listening: str) -> Sequence[Finding]:
 async def _post(session: ClientSession, address: str, name: str, receiver: Receiver) -> Finding:
     about, url = f"receiver {name}", f"http://{address.rstrip(',')}/hooks/alertmanager/{name}"
     try:
-        async with session.post(url, json=SAMPLE, headers={"Authorization": _proof(receiver)}) as answer:
+        async with session.post(
+            url, json=SAMPLE, headers=authorization(receiver.token, receiver.user, receiver.password)
+        ) as answer:
             said = (await answer.text()).strip()
     except ValueError as error:
         return red(about, str(error), "give it a secret that can be read")
@@ -254,13 +255,6 @@ async def _post(session: ClientSession, address: str, name: str, receiver: Recei
     return red(
         about, f"a sample that was posted got {answer.status}: {said}", "tocsin reload, if its secret is new"
     )
-
-
-def _proof(receiver: Receiver) -> str:
-    if receiver.token is not None:
-        return f"Bearer {receiver.token.reveal()}"
-    password = receiver.password.reveal() if receiver.password is not None else ""
-    return "Basic " + base64.b64encode(f"{receiver.user}:{password}".encode()).decode()
 
 
 async def of_servers(config: Config, now: Callable[[], datetime]) -> Sequence[Finding]:

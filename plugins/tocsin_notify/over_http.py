@@ -1,6 +1,5 @@
 """Rings over HTTP: ntfy, which has buttons of its own, and webhooks, as gateways for SMS and telephones take them."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -17,7 +16,7 @@ from aiohttp import (
     TCPConnector,
 )
 
-from tocsin.api import NetworkError, tls_context
+from tocsin.api import NetworkError, authorization, tls_context
 from tocsin_notify.ring import Ring
 from tocsin_notify.settings import PLACEHOLDER, Reach, Way
 
@@ -122,13 +121,8 @@ async def _ask(
 
 
 def _headers(way: Way) -> Mapping[str, str]:
-    headers = {name: secret.reveal() for name, secret in way.headers.items()}
-    if way.token is not None:
-        headers["Authorization"] = f"Bearer {way.token.reveal()}"
-    elif way.password is not None:
-        pair = f"{way.user}:{way.password.reveal()}"
-        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    return headers
+    own = {name: secret.reveal() for name, secret in way.headers.items()}
+    return {**own, **authorization(way.token, way.user, way.password)}
 
 
 def _judge(called: str, answer: ClientResponse) -> None:

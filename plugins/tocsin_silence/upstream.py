@@ -2,7 +2,6 @@
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
 
-from tocsin.api import Secret, TocsinError, safe_link
+from tocsin.api import Secret, TocsinError, authorization, safe_link
 
 ANSWERS_WITHIN = 10
 """So many seconds an Alertmanager has to answer."""
@@ -113,14 +112,9 @@ class Upstream:
 
     def _credential(self) -> Mapping[str, str]:
         try:
-            if self.token is not None:
-                return {"Authorization": f"Bearer {self.token.reveal()}"}
-            if self.password is not None:
-                pair = f"{self.user}:{self.password.reveal()}"
-                return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+            return authorization(self.token, self.user, self.password)
         except ValueError as error:
             raise Unsilenced(f"no credential for Alertmanager: {error}") from None
-        return {}
 
     def _complaint(self, status: int, answer: Any) -> str:
         """What it says is wrong, unless it repeats how we prove who we are."""

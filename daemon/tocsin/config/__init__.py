@@ -17,6 +17,7 @@ from tocsin.config.values import (
     NonEmpty,
     Secret,
     Texts,
+    authorization,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Schedule",
     "Secret",
     "Texts",
+    "authorization",
     "check_names",
     "differences",
     "named",

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Sized
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -216,6 +217,16 @@ class SecretSource:
             given, of_folder = Path(folder, there.name), Path(folder, OF_FOLDER + there.name)
             return of_folder if of_folder.exists() and not given.exists() else given
         return there
+
+
+def authorization(token: SecretSource | None, user: str, password: SecretSource | None) -> Mapping[str, str]:
+    """The header by which we prove who we are: by a token, by user and password, or nothing. Raises ValueError as `reveal`."""
+    if token is not None:
+        return {"Authorization": f"Bearer {token.reveal()}"}
+    if password is not None:
+        pair = f"{user}:{password.reveal()}"
+        return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+    return {}
 
 
 def _one_line(text: str, source: str) -> str:

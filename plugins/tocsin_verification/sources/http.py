@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -21,7 +20,7 @@ from aiohttp import (
     TCPConnector,
 )
 
-from tocsin.api import NetworkError, Unreadable, tls_context
+from tocsin.api import NetworkError, Unreadable, authorization, tls_context
 from tocsin_verification.sources.addresses import Sockets
 from tocsin_verification.sources.settings import SourceSettings
 
@@ -151,14 +150,9 @@ class Server:
     def _credential(self) -> Mapping[str, str]:
         settings = self.settings
         try:
-            if settings.token is not None:
-                return {"Authorization": f"Bearer {settings.token.reveal()}"}
-            if settings.password is not None:
-                pair = f"{settings.user}:{settings.password.reveal()}"
-                return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+            return authorization(settings.token, settings.user, settings.password)
         except ValueError as error:
             self.fails(f"can't be asked, for lack of a credential: {error}")
-        return {}
 
 
 def why(error: Exception, sockets: Sockets) -> str:

@@ -108,19 +108,21 @@ async def test_it_stops_in_order_while_a_post_is_under_way(
         assert await engine.sql(KEPT) == [("taken", b"Disk")]
 
 
-async def test_who_is_connected_when_it_stops_is_answered_still(receiving: Start) -> None:
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_who_is_connected_when_it_stops_is_answered_still(receiving: Start, turns: int) -> None:
     async with receiving(posts()) as engine:
+        (web,) = (task for task in asyncio.all_tasks() if task.get_name() == "Web")
         host, port = engine.run.daemon.web.address.split(":")
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            engine.run.daemon.stop()
+        with socket.create_connection((host, int(port)), PATIENCE) as link:
+            for _ in range(turns):  # it is about to be taken, is being taken, was taken
+                await asyncio.sleep(0)
+            web.cancel()
             while engine.run.daemon.web.address:
                 await asyncio.sleep(0)
             head = f"POST {HERE} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER}\r\nContent-Length: 4\r\n\r\n"
-            writer.write(head.encode() + b"Disk")
-            assert b" 202 " in await reader.readline()
-        finally:
-            writer.close()
+            await asyncio.to_thread(link.sendall, head.encode() + b"Disk")
+            assert b" 202 " in await asyncio.to_thread(link.recv, 1000)
+        await asyncio.wait([web])
     async with receiving(posts()) as engine:
         assert await engine.sql(KEPT) == [("taken", b"Disk")]
 

@@ -95,6 +95,11 @@ class Connection(web.RequestHandler):
             self._await_head()
         super().data_received(data)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a request is to come or to be read still."""
+        return self._head_due is not None or self._posts
+
     def head_is_here(self) -> None:
         """The head of a request was read."""
         self._head_due = None

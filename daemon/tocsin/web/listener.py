@@ -5,6 +5,7 @@ import logging
 import math
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -50,8 +51,11 @@ LISTEN_AGAIN = timedelta(seconds=5)
 BACKLOG = 1024
 """So many connections the kernel keeps that were not taken yet, as many as it is allowed to."""
 
-LAST_WITHIN = timedelta(seconds=0.2)
+LAST_WITHIN = timedelta(seconds=2)
 """How long the listener waits, once it takes no connection any more, for what is sent over those that it has taken."""
+
+LAST_LOOK = timedelta(seconds=0.1)
+"""How often it looks then whether all was sent."""
 
 LEAVE_WITHIN = timedelta(seconds=5)
 """How long what is being answered may take when the listener ends."""
@@ -102,11 +106,22 @@ class Web:
             await self._tell_of_limits()
         finally:
             self.address = ""
-            for server in servers:
-                server.close()
-            await asyncio.sleep(LAST_WITHIN.total_seconds())
+            await self._take_the_last(servers, manager)
             manager.pre_shutdown()
             await manager.shutdown(LEAVE_WITHIN.total_seconds())
+
+    async def _take_the_last(self, servers: Sequence[asyncio.Server], manager: web.Server) -> None:
+        """Take no connection any more, but what is sent over those that were taken: their senders would be refused."""
+        for server in servers:
+            for one in server.sockets:
+                asyncio.get_running_loop().remove_reader(one.fileno())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WITHIN.total_seconds()):
+                await asyncio.sleep(LAST_LOOK.total_seconds())
+                while any(cast("Connection", one).awaited for one in manager.connections):  # noqa: ASYNC110 (nothing tells of it)
+                    await asyncio.sleep(LAST_LOOK.total_seconds())
+        for server in servers:
+            server.close()  # only now: what was taken in the same moment would have been thrown away by it
 
     async def _listen(self, connected: Callable[[], asyncio.Protocol]) -> Sequence[asyncio.Server]:
         """Begin to listen, however often that takes: what rings already must ring on meanwhile."""

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FIRST_PASSED = 3
 """The number of the first file that systemd passes."""
 
-LOOK_EVERY = timedelta(seconds=0.1)
+LOOK_EVERY = timedelta(seconds=0.02)
 
 TELL_EVERY = timedelta(seconds=10)
 """How often it is told how it goes if it has no watchdog."""

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -116,6 +117,12 @@ class Installed:
     def kill(self, signal: str) -> None:
         self.machine.runs("systemctl", "kill", "--kill-whom=main", f"--signal={signal}", UNIT)
 
+    def was_away(self) -> float:
+        """How long it was gone until it could page again, in seconds; systemd's own account."""
+        left, came = "ActiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
+        shown = self.machine.shows(UNIT, left, came)
+        return (int(shown[came]) - int(shown[left])) / 1e6
+
     def open_alerts(self) -> int:
         """How many its command line tells of."""
         return int(self.machine.runs("tocsin", "status").partition("open alerts: ")[2].split()[0])
@@ -208,13 +215,13 @@ def test_it_is_ready_once_it_can_page(installed: Installed) -> None:
     assert shown == f"listening on {HOST}:{installed.port}, irc up"
 
 
-def test_killed_it_is_back_within_a_second(installed: Installed, figure: Figure) -> None:
+def test_killed_it_is_back_at_once(installed: Installed, figure: Figure) -> None:
     process = installed.main()
     assert installed.post("Killed") == 202
-    alerts, began = installed.open_alerts(), time.perf_counter()
+    alerts = installed.open_alerts()
     installed.kill("KILL")
     installed.main(but_not=process)
-    figure(f"systemd: killed, and ready again after {time.perf_counter() - began:.2f} s")
+    figure(f"systemd: killed, and ready again after {installed.was_away():.2f} s")
     assert installed.open_alerts() == alerts
 
 
@@ -306,7 +313,7 @@ def test_no_sender_is_refused_while_it_is_restarted(installed: Installed, figure
     for sender in senders:
         sender.join()
     figure(f"systemd: {len(answers)} posts over a restart, the slowest took {slowest:.2f} s")
-    assert set(answers) == {202}
+    assert Counter(answers) == {202: len(answers)}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
-"""What Alertmanager posts."""
+"""What Alertmanager posts, and how."""
 
+import json
+import urllib.request
 from collections.abc import Mapping
 from typing import Any
+from urllib.error import HTTPError
 
 
 def payload(name: str, status: str, *, severity: str = "critical", instance: str = "") -> Mapping[str, Any]:
@@ -30,3 +33,14 @@ def payload(name: str, status: str, *, severity: str = "critical", instance: str
         "externalURL": "http://alertmanager.example",
         "alerts": [alert],
     }
+
+
+def post(url: str, body: Any, token: str, *, within: float) -> int:
+    """Post this, within so many seconds; the answer's status. Raises OSError if there is none."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=within) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        with error:
+            return error.code

@@ -1,20 +1,19 @@
 """Real daemons, each a process of its own."""
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 from tocsin import control
 from tocsin.errors import StateError
+
+from tests.posted import post
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -82,17 +81,7 @@ class Process:
         """Post to one of its hooks; the answer's status."""
         status = self.status()
         assert status is not None
-        request = urllib.request.Request(
-            f"http://{status['listening on']}/hooks/{path}",
-            json.dumps(body).encode(),
-            {"Authorization": f"Bearer {token}"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return int(answer.status)
-        except HTTPError as error:
-            with error:
-                return error.code
+        return post(f"http://{status['listening on']}/hooks/{path}", body, token, within=PATIENCE)
 
     def ends(self, signal: int) -> int:
         """Send it a signal; its exit code."""

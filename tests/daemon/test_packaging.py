@@ -16,15 +16,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT, RUNNABLE
+from tests.posted import payload
 from tests.processes import started, until
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-FIRING = {
-    "version": "4",
-    "status": "firing",
-    "groupKey": "{}",
-    "alerts": [{"status": "firing", "labels": {"alertname": "DiskFull"}}],
-}
 PLUGINS = sorted(path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").exists())
 
 
@@ -88,7 +83,7 @@ def test_the_wheel_and_a_strangers_plugin_run_from_where_they_are_installed(
     assert "Tells of each deploy while an alert is open." in ran.stdout
 
     with started(path, [tocsin, "run", "--config", path], environment) as running:
-        assert running.post("alertmanager/prod", FIRING) == 202
+        assert running.post("alertmanager/prod", payload("DiskFull", "firing")) == 202
         until(lambda: "paging alice" in running.shown())
         alert = running.shown().split(" paging alice")[0].split()[-1]
         assert running.post("deploys/landed/prod", {"service": "mail"}) == 400

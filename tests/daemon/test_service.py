@@ -16,16 +16,10 @@ import pytest
 from tocsin.service import Manager
 
 from tests.conftest import RUNNABLE
+from tests.posted import payload
 from tests.processes import PATIENCE, command, started, until
 
 Write = Callable[..., Path]
-
-FIRING = {
-    "version": "4",
-    "status": "firing",
-    "groupKey": "{}",
-    "alerts": [{"status": "firing", "labels": {"alertname": "DiskFull"}}],
-}
 
 
 class Manages:
@@ -68,7 +62,7 @@ def test_it_is_told_when_tocsin_can_page_that_it_turns_and_that_it_stops(
         assert ready == "READY=1"
         listening = (process.status() or {})["listening on"]
         assert status == f"STATUS=listening on {listening}, console up"
-        assert process.post("alertmanager/prod", FIRING) == 202
+        assert process.post("alertmanager/prod", payload("DiskFull", "firing")) == 202
         for _ in range(3):
             assert manages.told() == ["WATCHDOG=1", status]
         assert process.ends(SIGTERM) == 0
@@ -106,7 +100,7 @@ def test_it_listens_on_what_it_is_given(write_config: Write, tmp_path: Path) -> 
         start = partial(started, path, [sys.executable, script, str(given.fileno())], keep=[given.fileno()])
         with start() as process:
             assert (process.status() or {})["listening on"] == address
-            assert process.post("alertmanager/prod", FIRING) == 202
+            assert process.post("alertmanager/prod", payload("DiskFull", "firing")) == 202
             until(lambda: "paging alice" in process.shown())
             assert f"listening on {address}, as systemd says; web.listen (127.0.0.1:1)" in process.shown()
             assert process.ends(SIGTERM) == 0

@@ -8,8 +8,6 @@ import sqlite3
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MINIMAL, ROOT, Figure
+from tests.posted import payload, post
 from tests.processes import PATIENCE, TOKEN, until
 from tests.servers.irc_user import people
 from tests.servers.ircd import Ngircd
@@ -94,19 +93,9 @@ class Installed:
 
     def post(self, name: str) -> int:
         """Post an alert; the answer's status, 0 if nobody listens."""
-        firing = {"status": "firing", "labels": {"alertname": name, "severity": "critical"}}
-        body = {"version": "4", "status": "firing", "groupKey": name, "alerts": [firing]}
-        request = urllib.request.Request(
-            f"http://{HOST}:{self.port}/hooks/alertmanager/prod",
-            json.dumps(body).encode(),
-            {"Authorization": f"Bearer {TOKEN}"},
-        )
+        url = f"http://{HOST}:{self.port}/hooks/alertmanager/prod"
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
+            return post(url, payload(name, "firing"), TOKEN, within=PATIENCE)
         except OSError:
             return 0
 

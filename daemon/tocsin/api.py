@@ -26,6 +26,7 @@ from tocsin.domain.alert import Alert, Report, rank
 from tocsin.domain.document import Bar, Blank, Block, Bullets, Chart, Paragraph, Table
 from tocsin.domain.duty import HANDOFF, OnCallChanged, OverrideEnded, OverrideSet
 from tocsin.domain.event import Event
+from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.domain.flapping import FlappingBegan, FlappingEnded, GroupFiredAgain, GroupQuieted
 from tocsin.domain.group import (
     AcknowledgementRenewed,
@@ -116,6 +117,7 @@ from tocsin.errors import (
     UnknownSubject,
     UsageError,
 )
+from tocsin.examining import Examination
 from tocsin.facts import GROUP
 from tocsin.feeds import Feed
 from tocsin.hookspecs import hookimpl
@@ -182,8 +184,10 @@ __all__ = [
     "Doubt",
     "Duration",
     "Event",
+    "Examination",
     "Feed",
     "FilePath",
+    "Finding",
     "FlappingBegan",
     "FlappingEnded",
     "GroupAcknowledged",
@@ -204,6 +208,7 @@ __all__ = [
     "IncidentReopened",
     "IncidentResolved",
     "LabelMatchers",
+    "Level",
     "Matcher",
     "Matchers",
     "Message",
@@ -286,6 +291,7 @@ __all__ = [
     "end_override",
     "first_few",
     "full_minute",
+    "green",
     "group_before",
     "groups_of",
     "hookimpl",
@@ -307,6 +313,7 @@ __all__ = [
     "parse_moment",
     "parse_past",
     "rank",
+    "red",
     "report",
     "run_program",
     "safe_link",
@@ -320,4 +327,5 @@ __all__ = [
     "together",
     "unknown_name",
     "written",
+    "yellow",
 ]

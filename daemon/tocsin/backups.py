@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -98,25 +99,29 @@ def begin(tx: Transaction) -> None:
         tx.set_timer(BACKUP, "", after=settings.every)
 
 
-async def last(tocsin: Tocsin) -> str:
-    """How the newest one is, for who asks how the daemon stands."""
-    settings = tocsin.config.backup
+@dataclass(frozen=True)
+class Newest:
+    """How the newest backup is, in words; due: whether there should be another one."""
+
+    text: str
+    due: bool
+
+
+def newest(config: Config, state: Path, now: datetime) -> Newest:
+    """For who asks how all stands. It reads files: for a thread."""
+    settings, folder = config.backup, folder_of(config, state)
     if not settings.enabled:
-        return "none: backup.enabled is false"
-    folder, now = folder_of(tocsin.config, tocsin.state.folder), tocsin.clock.now()
-    return await asyncio.to_thread(_last, folder, now, settings.every)
-
-
-def _last(folder: Path, now: datetime, every: timedelta) -> str:
+        return Newest("none: backup.enabled is false", due=True)
     try:
-        newest = next(iter(backup.found(folder)), None)
-        if newest is None:
-            return f"none yet in {folder}"
-        age = now - (backup.taken_at(newest) or now)
-        overdue = f", overdue: look at {folder}" if age > OVERDUE * every else ""
-        return f"{backup.last(folder)}{overdue}"
+        path = next(iter(backup.found(folder)), None)
+        if path is None:
+            return Newest(f"none yet in {folder}", due=True)
+        text = backup.last(folder)
+        if now - (backup.taken_at(path) or now) > OVERDUE * settings.every:
+            return Newest(f"{text}, overdue: look at {folder}", due=True)
+        return Newest(text, due=False)
     except StateError as error:
-        return str(error)
+        return Newest(str(error), due=True)
 
 
 async def _apart(tocsin: Tocsin, folder: Path) -> Backup:

@@ -10,7 +10,7 @@ import click
 from tocsin import clock, daemon, doctor
 from tocsin.cli_parts import config_option
 from tocsin.config import Config, Document, spelled_out
-from tocsin.doctor import Finding, Level
+from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.errors import ConfigError, PluginError
 
 _COLOURS = {Level.GREEN: "green", Level.YELLOW: "yellow", Level.RED: "red"}
@@ -27,11 +27,7 @@ def look(path: Path, *, as_json: bool) -> None:
     """
     found = list(_found(path))
     if as_json:
-        lines = [
-            {"about": one.about, "level": one.level.name.lower(), "text": one.text, "todo": one.todo}
-            for one in found
-        ]
-        click.echo(json.dumps(lines, indent=2, ensure_ascii=False))
+        click.echo(json.dumps([one.spelled() for one in found], indent=2, ensure_ascii=False))
     else:
         for one in found:
             level = click.style(f"{one.level.name.lower():6}", fg=_COLOURS[one.level], bold=True)
@@ -51,12 +47,12 @@ def _found(path: Path) -> Iterator[Finding]:
             spelled_out(error.problems, path, document) if isinstance(error, ConfigError) else [str(error)]
         )
         for line in lines:
-            yield doctor.red("configuration", line, "mend it, and see: tocsin check-config")
+            yield red("configuration", line, "mend it, and see: tocsin check-config")
         return
     for line in spelled_out(prepared.warnings, path, document):
-        yield doctor.yellow("configuration", line, "mend it if it is not meant so")
+        yield yellow("configuration", line, "mend it if it is not meant so")
     if not prepared.warnings:
-        yield doctor.green("configuration", f"{path}: good")
+        yield green("configuration", f"{path}: good")
     yield from _of(prepared.config)
 
 
@@ -65,13 +61,14 @@ def _of(config: Config) -> Iterator[Finding]:
     try:
         yield from doctor.of_state(folder)
     except OSError as error:
-        yield doctor.red("state", f"{folder}: can't be looked at: {error.strerror}", "do this as root")
+        yield red("state", f"{folder}: can't be looked at: {error.strerror}", "do this as root")
+    yield doctor.of_backups(config, folder, clock.now())
     of_daemon, said = doctor.of_daemon(folder)
-    yield from of_daemon
+    of_inside, reached = doctor.of_inside(folder) if said else ([], {})
+    yield from (*of_daemon, *of_inside)
     listening = str(said.get("listening on", ""))
-    yield from asyncio.run(doctor.of_receivers(config, listening if ":" in listening else ""))
-    yield from asyncio.run(doctor.of_servers(config, clock.now))
+    yield from asyncio.run(doctor.of_outside(config, listening if ":" in listening else "", clock.now))
     yield doctor.of_clock()
-    yield from doctor.of_people(config, said.get("networks", {}), clock.now())
+    yield from doctor.of_people(config, reached, clock.now())
     yield doctor.of_fallback(config)
     yield doctor.of_heartbeat(config)

@@ -24,12 +24,15 @@ Question = Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
 class Control:
-    """Answers questions of the same user, and of root."""
+    """Answers questions of the same user, and of root.
+
+    questions: by name.
+    """
 
     def __init__(self, folder: Path, questions: Mapping[str, Question]) -> None:
         """questions: by name; each gets the rest of the question, and answers with what JSON can hold."""
         self._path = folder / SOCKET
-        self._questions = questions
+        self.questions = questions
 
     async def run(self) -> None:
         """Answer until cancelled."""
@@ -61,9 +64,9 @@ class Control:
 
     async def _answer(self, line: bytes) -> bytes:
         question = json.loads(line)
-        ask = self._questions.get(str(question.pop("ask", ""))) if isinstance(question, dict) else None
+        ask = self.questions.get(str(question.pop("ask", ""))) if isinstance(question, dict) else None
         if ask is None:
-            return json.dumps({"error": f"this daemon answers {', '.join(sorted(self._questions))}"}).encode()
+            return json.dumps({"error": f"this daemon answers {', '.join(sorted(self.questions))}"}).encode()
         try:
             return json.dumps({"answer": await ask(question)}).encode()
         except Exception as error:

@@ -46,7 +46,7 @@ from tocsin.config import (
     read_config,
     spelled_out,
 )
-from tocsin.control import Control
+from tocsin.control import Control, Question
 from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
 from tocsin.diary import Diary
@@ -59,6 +59,7 @@ from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.engine import Engine
 from tocsin.errors import ConfigError, PluginError, Problem, Refused
+from tocsin.examining import Examinations, Examiner
 from tocsin.exports import from_database
 from tocsin.facts import Known
 from tocsin.feeds import FeedsByPath
@@ -78,7 +79,7 @@ from tocsin.proving import Proving
 from tocsin.reload import COMMAND_LINE, Reading, Reload
 from tocsin.ringer import Ringer
 from tocsin.rules import Rules, by_event
-from tocsin.service import Manager, Service, passed_sockets
+from tocsin.service import NOBODY, Manager, Service, passed_sockets
 from tocsin.sources import Sources
 from tocsin.status import status
 from tocsin.store import Database, State
@@ -205,6 +206,7 @@ def set_up(
         Proofs: Proofs(config.receivers, config.metrics),
         Sections: Sections(declared.sections),
         Doubts: Doubts(declared.doubts),
+        Examinations: Examinations(declared.examinations),
         Sources: Sources(declared.sources),
     }
     return Setup(
@@ -248,7 +250,7 @@ class Daemon:
         database: Database,
         networks: Mapping[str, Network],
         path: Path | None = None,
-        manager: Manager | None = None,
+        manager: Manager = NOBODY,
         passed: Sequence[socket.socket] = (),
     ) -> None:
         """Build the parts; nothing moves before `run`. path: the file that can be read again. manager: who is told how it
@@ -282,30 +284,25 @@ class Daemon:
         self.meters = Meters(self.tocsin)
         self.diary = Diary(clock)
         Gauges(self.tocsin, self.meters, self.ears.standing, self.ears.heard_at)
+        pings = Pings(self.tocsin)
         self.web = Web(
-            self.tocsin,
-            self.intake,
-            signed,
-            Pings(self.tocsin),
-            self.engine,
-            meters=self.meters,
-            passed=passed,
+            self.tocsin, self.intake, signed, pings, self.engine, meters=self.meters, passed=passed
         )
         self.service = Service(
-            manager or Manager("", None),
-            clock,
-            self.engine,
-            lambda: self.ears.standing,
-            lambda: self.web.address,
+            manager, clock, self.engine, lambda: self.ears.standing, lambda: self.web.address
         )
         self.guard = Guard(self.tocsin, everywhere)
         self.auditor = Auditor(self.tocsin, self.engine, self.ears.standing, everywhere)
         self.proving = Proving(self.tocsin, self.ears.standing, networks)
         self.heartbeat = Heartbeat(self.tocsin, self.engine, self.auditor, self.ears.standing, self.proving)
-        self.control = Control(
-            state.folder,
-            {"status": self._status, "reload": self._reload, "export": self._export, "say": self._say},
-        )
+        asked: Mapping[str, Question] = {
+            "examine": Examiner(self.tocsin, networks).answer,
+            "export": self._export,
+            "reload": self._reload,
+            "say": self._say,
+            "status": self._status,
+        }
+        self.control = Control(state.folder, asked)
         self._stop = asyncio.Event()
         self.tocsin.on_people = self._know
         self.tocsin.on_rooms = self._be_in

@@ -8,23 +8,24 @@ import ctypes
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from tocsin import calendars, control
-from tocsin.config import Config, authorization
+from tocsin import backups, calendars, control
+from tocsin.config import Config, authorization, is_loopback
 from tocsin.config.tables import NetworkSettings, Receiver
+from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.domain.words import counted, listed, spelled
 from tocsin.errors import NetworkError, NotRunning, StateError
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
+from tocsin.status import ALL_IS_WELL
 from tocsin.store.database import read_only
 from tocsin.store.state import DATABASE
 from tocsin.tls import tls_context
@@ -43,39 +44,6 @@ SAMPLE = {"version": "4", "status": "resolved", "groupKey": "tocsin doctor", "al
 
 _CLOCK_ERROR = 5  # TIME_ERROR of adjtimex(2): nobody keeps it right
 _SIZE_OF_TIMEX = 512  # bytes; it is smaller everywhere
-
-
-class Level(Enum):
-    """How well something is, from the best to the worst; the value is the exit code."""
-
-    GREEN = 0
-    YELLOW = 1
-    RED = 2
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was seen of one thing. todo: what to do about it, or nothing."""
-
-    about: str
-    level: Level
-    text: str
-    todo: str = ""
-
-
-Findings = Iterable[Finding]
-
-
-def green(about: str, text: str) -> Finding:
-    return Finding(about, Level.GREEN, text)
-
-
-def yellow(about: str, text: str, todo: str) -> Finding:
-    return Finding(about, Level.YELLOW, text, todo)
-
-
-def red(about: str, text: str, todo: str) -> Finding:
-    return Finding(about, Level.RED, text, todo)
 
 
 def of_state(folder: Path) -> Iterator[Finding]:
@@ -121,17 +89,31 @@ def _said(said: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(name, level, f"is down: {down}", "journalctl -u tocsin TOCSIN_NETWORK=" + name)
         else:
             yield green(name, "is up, and what is said there comes back")
-    if said["self-check"] == "all is well":
-        yield green("self-check", "all is well")
+    if said["self-check"] == ALL_IS_WELL:
+        yield green("self-check", ALL_IS_WELL)
     else:
         yield red("self-check", said["self-check"], "see docs/selfwatch.md; a restart loses nothing")
     if said["disk"] == "full":
         yield red("disk", "is full: new alerts are refused", "make room")
-    last = said["last backup"]
-    if last.startswith("none") or "overdue" in last or "can't" in last:
-        yield yellow("backup", last, "tocsin backup says why none is made; see docs/backup.md")
-    else:
-        yield green("backup", last)
+
+
+def of_backups(config: Config, folder: Path, now: datetime) -> Finding:
+    """Whether there is one that is new enough."""
+    newest = backups.newest(config, folder, now)
+    if newest.due:
+        return yellow("backup", newest.text, "tocsin backup says why none is made; see docs/backup.md")
+    return green("backup", newest.text)
+
+
+def of_inside(folder: Path) -> tuple[Sequence[Finding], Mapping[str, bool]]:
+    """What the daemon sees of its rooms, rights and ringers; and whether each person would get a page now."""
+    try:
+        said = control.ask(folder, "examine")
+    except StateError as error:
+        return [red("daemon", str(error), "look into journalctl -u tocsin")], {}
+    found = [Finding.read(one) for one in said["findings"]]
+    rung = {one.reaches for one in found}
+    return found, {name: bool(networks) or name in rung for name, networks in said["reached"].items()}
 
 
 def of_clock() -> Finding:
@@ -166,7 +148,7 @@ def of_heartbeat(config: Config) -> Finding:
     except ValueError as error:
         return red("heartbeat", str(error), "mend heartbeat.url")
     near = sorted(name for name, settings in config.networks.items() if _related(host, _host(settings)))
-    if host in ("localhost", "127.0.0.1", "::1"):
+    if is_loopback(host):
         return yellow(
             "heartbeat", "is on this very machine", "take one elsewhere: it is to live when this one dies"
         )
@@ -199,18 +181,18 @@ def _is_number(host: str) -> bool:
     return host.replace(".", "").isdigit() or ":" in host
 
 
-def of_people(config: Config, up: Mapping[str, str], now: datetime) -> Iterator[Finding]:
-    """Whether somebody is on call by each schedule who can be reached. up: network -> why it is down, or empty."""
+def of_people(config: Config, reached: Mapping[str, bool], now: datetime) -> Iterator[Finding]:
+    """Whether somebody is on call by each schedule who can be reached. reached: by person; who isn't in it is no matter."""
     for name, schedule in config.schedules.items():
         rota, day = schedule.rota, now.astimezone(schedule.rota.zone).date()
         shift = next(iter(rota.shifts(now, now + timedelta(minutes=1))), None)
         on_call = shift.people if shift is not None else ()
-        unreached = [one for one in on_call if one in config.people and not _reached(config, one, up)]
+        unreached = [one for one in on_call if not reached.get(one, True)]
         gaps = list(calendars.gaps(rota, day, LOOK_AHEAD))
         about = f"schedule {name}"
         if unreached:
-            todo = "give them an account on a network that is up, or a way: see docs/notify.md"
-            yield red(about, f"{listed(unreached)} is on call and can't be reached", todo)
+            todo = "let them come to chat, or give them a way to ring: see docs/notify.md"
+            yield red(about, f"{listed(unreached)} is on call and can't be reached now", todo)
         elif gaps:
             todo = f"tocsin schedule gaps {name}"
             yield yellow(
@@ -220,9 +202,9 @@ def of_people(config: Config, up: Mapping[str, str], now: datetime) -> Iterator[
             yield green(about, f"{listed(on_call) or 'nobody'} is on call; no gap in {LOOK_AHEAD} days")
 
 
-def _reached(config: Config, person: str, up: Mapping[str, str]) -> bool:
-    found = config.people[person]
-    return bool(found.ways) or any(not up.get(network, "") for network in found.accounts)
+async def of_outside(config: Config, listening: str, now: Callable[[], datetime]) -> Iterable[Finding]:
+    """What is seen over connections: our own receivers, and the chat servers. listening: where, or empty."""
+    return chain(*await asyncio.gather(of_receivers(config, listening), of_servers(config, now)))
 
 
 async def of_receivers(config: Config, listening: str) -> Sequence[Finding]:

@@ -16,6 +16,7 @@ from tocsin.config import Config
 from tocsin.domain.event import Event
 from tocsin.doubts import Doubt
 from tocsin.errors import Problem
+from tocsin.examining import Examination
 from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.pings import Ping
@@ -89,6 +90,11 @@ def register_sources() -> Mapping[str, Source]:  # type: ignore[empty-body]
 @hookspec
 def postmortem_sections() -> Iterable[Section]:  # type: ignore[empty-body]
     """Asked once, at start. Return the sections of an incident's postmortem that this plugin writes."""
+
+
+@hookspec
+def register_examinations() -> Iterable[Examination]:  # type: ignore[empty-body]
+    """Asked once, at start. Return what `tocsin doctor` is to look at, such as whether what this plugin rings by works."""
 
 
 @hookspec

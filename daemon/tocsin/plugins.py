@@ -20,6 +20,7 @@ from tocsin.domain.event import Event
 from tocsin.domain.words import did_you_mean, listed
 from tocsin.doubts import Doubt
 from tocsin.errors import PluginError, Problem
+from tocsin.examining import Examination
 from tocsin.feeds import Feed
 from tocsin.intake import Route
 from tocsin.pings import Ping
@@ -95,7 +96,8 @@ def load(names: Iterable[str]) -> tuple[dict[str, type], list[Problem]]:
 class Declared:
     """What plugins brought: the daemon dispatches from these tables.
 
-    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. sources: by name. reactions, sections, doubts: each with its plugin's name.
+    events, timers: by kind. routes: by `PLUGIN`, or `PLUGIN/PATH`. sources: by name. reactions, sections, doubts, examinations: each with its
+    plugin's name.
     """
 
     events: Mapping[str, type[Event]] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Declared:
     feeds: Sequence[Feed] = ()
     sections: Sequence[tuple[str, Section]] = ()
     doubts: Sequence[tuple[str, Doubt]] = ()
+    examinations: Sequence[tuple[str, Examination]] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
     pings: Sequence[Ping] = ()
 
@@ -163,6 +166,7 @@ class Plugins:
             self._signed("register_feeds", Feed, ("find", "write"), paths),
             list(self._sections()),
             list(self._doubts()),
+            list(self._examinations()),
             self._sources(),
             self._signed("register_pings", Ping, ("find", "take"), paths),
         )
@@ -219,6 +223,12 @@ class Plugins:
             for section in sections:
                 _check_handler(name, section.write)
                 yield name, section
+
+    def _examinations(self) -> Iterator[tuple[str, Examination]]:
+        for name, examinations in self._ask("register_examinations", Examination):
+            for examination in examinations:
+                _check_handler(name, examination.look)
+                yield name, examination
 
     def _doubts(self) -> Iterator[tuple[str, Doubt]]:
         for name, doubts in self._ask("register_doubts", Doubt):

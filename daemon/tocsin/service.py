@@ -70,6 +70,10 @@ class Manager:
             log.warning("systemd can't be told %s: %s", lines[0], error.strerror)
 
 
+NOBODY = Manager("", None)
+"""Nobody asks how it goes."""
+
+
 def passed_sockets() -> Sequence[socket.socket]:
     """Those that systemd listens on for this process, and keeps open while there is none."""
     process, number = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "0")

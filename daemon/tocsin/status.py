@@ -11,6 +11,9 @@ from tocsin.store import counts
 from tocsin.store.counts import Counts
 from tocsin.store.database import read_only
 
+ALL_IS_WELL = "all is well"
+"""What the self-check says if it finds nothing."""
+
 
 def count(tocsin: Tocsin) -> Counts:
     """All that is open and all that waits, read beside the writer; for a thread. Raises StateError.
@@ -31,6 +34,8 @@ async def status(
     found, or empty.
     """
     found = await asyncio.to_thread(count, tocsin)
+    folder, now = tocsin.state.folder, tocsin.clock.now()
+    newest = await asyncio.to_thread(backups.newest, tocsin.config, folder, now)
     oldest = min((waiting.since for waiting in found.messages.values()), default=None)
     return {
         "networks": dict(networks),
@@ -40,7 +45,7 @@ async def status(
         "bodies waiting": found.bodies,
         "messages waiting": sum(waiting.count for waiting in found.messages.values()),
         "oldest message": f"{oldest:%F %T} UTC" if oldest else "",
-        "self-check": complaint or "all is well",
-        "last backup": await backups.last(tocsin),
+        "self-check": complaint or ALL_IS_WELL,
+        "last backup": newest.text,
         "disk": "full" if tocsin.state.short_of_room else "has room",
     }

@@ -14,6 +14,7 @@ from tocsin.api import (
     Config,
     Duration,
     Event,
+    Examination,
     FilePath,
     GroupAcknowledged,
     GroupFiredAgain,
@@ -133,6 +134,10 @@ class Notify:
             TimerKind(TEST, self._trials.send),
             TimerKind(LOOK, Ringers(self.people).look, at_start=True),
         ]
+
+    @hookimpl
+    def register_examinations(self) -> Iterable[Examination]:
+        return [Examination(Ringers(self.people).examine)]
 
     @hookimpl
     def register_commands(self) -> Iterable[Command]:

@@ -1,10 +1,21 @@
 """Whoever is on call has a ringer that was confirmed lately, or people hear of it: chat alone wakes nobody."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 
-from tocsin.api import Config, OnCallChanged, Problem, Timer, Transaction, listed, on_the_wall, spelled
+from tocsin.api import (
+    Config,
+    Finding,
+    Level,
+    OnCallChanged,
+    Problem,
+    Timer,
+    Transaction,
+    listed,
+    on_the_wall,
+    spelled,
+)
 from tocsin_notify.settings import Person
 from tocsin_notify.trials import Tested
 
@@ -48,6 +59,32 @@ class Ringers:
             self._look_again(timer.key, tx)
             self._tell(timer.key, tx)
 
+    def examine(self, tx: Transaction) -> Iterator[Finding]:
+        """Whether whoever is on call can be rung, for `tocsin doctor`."""
+        on_call = {name for schedule in tx.config.schedules for name in tx.callees(schedule)}
+        for name in sorted(on_call):
+            ringers, lately = self._confirmed(name, tx)
+            about, rung = f"ringer {name}", name if ringers else ""
+            if lately is not None:
+                yield Finding(
+                    about, Level.GREEN, f"was confirmed {spelled(tx.now - lately)} ago", reaches=rung
+                )
+            elif ringers:
+                text = f"none was confirmed in {spelled(CONFIRMED_WITHIN)}"
+                yield Finding(
+                    about, Level.YELLOW, text, f"let them type: {tx.typed('test me')}", reaches=rung
+                )
+            else:
+                todo = f"set plugins.notify.people.{name}.ways: see docs/notify.md"
+                yield Finding(about, Level.YELLOW, "there is none: chat alone wakes nobody", todo)
+
+    def _confirmed(self, name: str, tx: Transaction) -> tuple[Collection[str], datetime | None]:
+        """Their ringers, and when one of them reached them last, if that was lately."""
+        ringers = self.people[name].ringers if name in self.people else ()
+        confirmed = Tested.of(name, tx).confirmed
+        at = [confirmed[way] for way in ringers if way in confirmed]
+        return ringers, max((one for one in at if tx.now - one <= CONFIRMED_WITHIN), default=None)
+
     def _look_again(self, name: str, tx: Transaction) -> None:
         zone = tx.person(name).timezone
         today = tx.now.astimezone(zone).date()
@@ -55,16 +92,15 @@ class Ringers:
         tx.set_timer(LOOK, name, at=next(at for at in days if at > tx.now))
 
     def _tell(self, name: str, tx: Transaction) -> None:
-        ringers = self.people[name].ringers if name in self.people else ()
-        confirmed = Tested.of(name, tx).confirmed
-        if any(way in confirmed and tx.now - confirmed[way] <= CONFIRMED_WITHIN for way in ringers):
+        ringers, lately = self._confirmed(name, tx)
+        if lately is not None:
             return
         if not ringers:
             why = f"no way but chat: plugins.notify.people.{name}.ways names others"
             mine, theirs = f"you have {why}", f"has {why}"
         else:
-            lately = f"confirmed in {spelled(CONFIRMED_WITHIN)}: {tx.typed('test me')}"
-            mine, theirs = f"no ringer of yours was {lately}", f"no ringer of theirs was {lately}"
+            within = f"confirmed in {spelled(CONFIRMED_WITHIN)}: {tx.typed('test me')}"
+            mine, theirs = f"no ringer of yours was {within}", f"no ringer of theirs was {within}"
         for place in tx.private_places(name):
             tx.say(place, f"you are on call, and {mine}")
         tx.tell(f"{name} is on call, and {theirs}")

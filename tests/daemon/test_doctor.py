@@ -14,7 +14,7 @@ import trustme
 
 from tocsin import clock, daemon, doctor
 from tocsin.config import Config, Document
-from tocsin.doctor import Level
+from tocsin.domain.finding import Level
 
 from tests.conftest import MINIMAL, RUNNABLE
 from tests.processes import TOKEN, started, tocsin, until
@@ -119,18 +119,18 @@ def test_a_heartbeat_lives_where_it_does_not_die_too(
 
 
 @pytest.mark.parametrize(
-    ("on_call", "up", "level", "text"),
+    ("on_call", "reached", "level", "text"),
     [
-        ('["alice"]', {"console": ""}, Level.GREEN, "alice is on call"),
-        ('["alice"]', {"console": "no link"}, Level.RED, "alice is on call and can't be reached"),
-        ("[]", {"console": ""}, Level.YELLOW, "nobody from Sat 21 Nov 2026 00:00"),
+        ('["alice"]', {"alice": True}, Level.GREEN, "alice is on call"),
+        ('["alice"]', {"alice": False, "bob": True}, Level.RED, "alice is on call and can't be reached now"),
+        ("[]", {}, Level.YELLOW, "nobody from Sat 21 Nov 2026 00:00"),
     ],
 )
 def test_somebody_is_on_call_who_can_be_reached(
-    write_config: Write, on_call: str, up: dict[str, str], level: Level, text: str
+    write_config: Write, on_call: str, reached: dict[str, bool], level: Level, text: str
 ) -> None:
     config = read(write_config, MINIMAL + f"[schedules.primary]\non_call = {on_call}\n")
-    (found,) = doctor.of_people(config, up, NOW)
+    (found,) = doctor.of_people(config, reached, NOW)
     assert (found.about, found.level) == ("schedule primary", level)
     assert text in found.text
 

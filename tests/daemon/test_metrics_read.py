@@ -9,10 +9,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 
 from tocsin import daemon
-from tocsin.config import Document
+from tocsin.config import Document, is_loopback
 from tocsin.reload import COMMAND_LINE
 from tocsin.testing import running
-from tocsin.web.metrics import is_loopback
 
 from tests.conftest import MINIMAL
 from tests.daemon.measured import asked, measured
@@ -58,13 +57,13 @@ async def test_without_a_token_this_machine_alone_may_read_it(
         )
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
 def test_who_is_on_this_machine(address: str) -> None:
     assert is_loopback(address)
 
 
 @pytest.mark.parametrize(
-    "address", ["", "192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", "localhost", "0.0.0.1", "::"]
+    "address", ["", "192.0.2.1", "::ffff:192.0.2.1", "fe80::1%eth0", "localhost.example.org", "0.0.0.1", "::"]
 )
 def test_who_is_elsewhere(address: str) -> None:
     assert not is_loopback(address)

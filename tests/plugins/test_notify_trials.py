@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tocsin.config import Schedule
+from tocsin.domain.finding import Finding, Level
 from tocsin_notify.settings import Way
 
 from tests.engine import Engine, Start, fires
@@ -189,3 +190,32 @@ async def test_who_is_on_call_no_more_is_left_in_peace(start: Start, ways: Mappi
     async with start(notifying(alice(ways))) as engine:
         await jump(engine, days=2)
         assert len(told(engine)) == 1
+
+
+async def examined(engine: Engine) -> list[Finding]:
+    """What `tocsin doctor` is told of ringers."""
+    answer = await engine.run.daemon.control.questions["examine"]({})
+    return [Finding.read(one) for one in answer["findings"] if one["about"].startswith("ringer")]
+
+
+@pytest.mark.usefixtures("on_call")
+async def test_the_doctor_sees_who_can_be_rung(start: Start, ways: Mapping[str, Way], ntfy: Ntfy) -> None:
+    async with start(notifying(alice(ways))) as engine:
+        unconfirmed = Finding(
+            "ringer alice",
+            Level.YELLOW,
+            "none was confirmed in 30d",
+            "let them type: !test me",
+            reaches="alice",
+        )
+        assert await examined(engine) == [unconfirmed]
+        await engine.says("alice", "!test me")
+        await press(engine, button(ntfy.posts()[0], "Confirm"))
+        await jump(engine, days=3)
+        confirmed = Finding("ringer alice", Level.GREEN, "was confirmed 3d ago", reaches="alice")
+        assert await examined(engine) == [confirmed]
+        await jump(engine, days=28)
+        assert await examined(engine) == [unconfirmed]
+    async with start(notifying(alice({}))) as engine:
+        (none,) = await examined(engine)
+        assert (none.level, none.reaches) == (Level.YELLOW, "")

@@ -18,6 +18,7 @@ from tocsin.config.values import (
     Secret,
     Texts,
     authorization,
+    is_loopback,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "authorization",
     "check_names",
     "differences",
+    "is_loopback",
     "named",
     "need_restart",
     "read_config",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tocsin.config.schedules import Schedule
 from tocsin.config.tables import Config, Person
-from tocsin.config.values import SecretSource
+from tocsin.config.values import SecretSource, is_loopback
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean, key_path, listed
 from tocsin.errors import KeyPath, Problem
@@ -181,7 +181,7 @@ def _address(at: KeyPath, url: str) -> Iterator[Problem]:
         host, parts = None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host or not url.isascii() or " " in url:
         yield Problem(at, "must hold an address such as https://hc-ping.com/UUID, and nothing else")
-    elif parts.scheme == "http" and host not in ("localhost", "127.0.0.1", "::1"):
+    elif parts.scheme == "http" and not is_loopback(host):
         text = "goes out in the clear, and whoever reads it on its way can say that all is well: use https"
         yield Problem(at, text, fatal=False)
 

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -121,6 +122,15 @@ class Address:
         if found is None or int(found[3]) > 65535:
             raise ValueError(f"must be {_ADDRESS_FORM}, not {text!r}")
         return cls(found[1] or found[2], int(found[3]))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that is this very machine, by its address or by name."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return ((found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found).is_loopback
 
 
 AddressSetting = Annotated[Address, PlainValidator(from_text(Address.parse, _ADDRESS_FORM))]

@@ -1,10 +1,11 @@
 """What every chat network is to the rest of Tocsin."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
+from tocsin.domain.finding import Finding
 from tocsin.domain.message import Line, Message, Place
 from tocsin.errors import NetworkError
 
@@ -139,6 +140,14 @@ class Proves(Protocol):
 
         Raises NetworkError. It may wait for ever: whoever asks bounds it.
         """
+
+
+@runtime_checkable
+class Examines(Protocol):
+    """What a network has besides that can tell whether it is set up as it must be."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """Look at rooms, rights, encryption and who proves who speaks, unseen by people. Raises NetworkError."""
 
 
 class MakesNoRooms:

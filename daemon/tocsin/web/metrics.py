@@ -1,13 +1,13 @@
 """Who may read what is measured, and how it is written."""
 
 import asyncio
-import ipaddress
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from tocsin.config import is_loopback
 from tocsin.core import Tocsin
 from tocsin.web.proofs import Proofs
 
@@ -62,14 +62,4 @@ def _is_local(request: web.BaseRequest) -> bool:
         asked = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:
         return False
-    return asked == "localhost" or is_loopback(asked)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether it is one of this machine to itself, as an address is written."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
+    return is_loopback(asked)

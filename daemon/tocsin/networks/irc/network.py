@@ -8,12 +8,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from tocsin.domain.finding import Finding
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Identity
 from tocsin.domain.pace import Pace
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Listener, Rank
 from tocsin.networks.irc import modes
+from tocsin.networks.irc.examining import UNTOLD, Examining, tells_accounts
 from tocsin.networks.irc.hearing import Hearing
 from tocsin.networks.irc.lines import AGAIN, MARKED, checked_key, fold, harmless, joins, line, plain, room_for
 from tocsin.networks.irc.link import Link
@@ -99,6 +101,7 @@ class Irc:
             last_nick=self._last_nick,
             came=self._somebody_came,
         )
+        self._examining = Examining(name, settings, self._rooms)
         self._nick_at = 0.0
         self._changed = asyncio.Event()
 
@@ -256,6 +259,10 @@ class Irc:
         """Send ourselves a notice, which comes back through the server. Raises NetworkError."""
         await self._there().prove()
 
+    async def examine(self) -> Sequence[Finding]:
+        """Whether channels and accounts are as they must be. Raises NetworkError."""
+        return await self._examining.examine(self._there())
+
     def _last_nick(self, account: str) -> str:
         return self._hearing.last_nick.get(fold(account), account)
 
@@ -325,7 +332,8 @@ class Irc:
             await self._enter(link, loop.time())
             all_known = all(room.seen or room.tries for room in self._rooms)
             if not self._up and (all_known or loop.time() > deadline):
-                self._look_at_identity(link)
+                if self._settings.identity is Identity.ACCOUNTS and not tells_accounts(link):
+                    log.warning("%s: %s; see networks.%s.identity", self.name, UNTOLD, self.name)
                 self._go_up()
             self._making.look_after_all(link, loop.time())
             if fold(link.nick) != fold(self._settings.nick) and loop.time() > self._nick_at:
@@ -339,13 +347,6 @@ class Irc:
     def _go_up(self) -> None:
         self._up = True
         self._listener.up(self.name)
-
-    def _look_at_identity(self, link: Link) -> None:
-        tells = {"account-tag", "account-notify", "extended-join"} & link.caps or "WHOX" in link.features
-        if self._settings.identity is Identity.ACCOUNTS and not tells:
-            log.warning(
-                "%s: the server tells nobody's account; see networks.%s.identity", self.name, self.name
-            )
 
     async def _enter(self, link: Link, now: float) -> None:
         """Join where we are not and may try, by as few lines as can be."""
@@ -403,6 +404,7 @@ class Irc:
         if heard.command in {"324", "MODE"}:
             self._modes(heard, link)
         self._making.follow(heard, link)
+        self._examining.follow(heard, link)
         if heard.command in {"ACCOUNT", "NICK", "QUIT"}:
             self._hearing.changed_hands(heard.sender)
         if self._up and self._people.have_come(heard):
@@ -465,12 +467,9 @@ class Irc:
                 self._ask_for_modes(room, link)
         if room.closing is not None and room.told != room.full and room.detail is None:
             room.told = room.full
-            what = (
-                "closed: alerts are told there in full"
-                if room.full
-                else "open: alerts are told there in short"
-            )
-            log.info("%s: %s is %s; see networks.%s.detail", self.name, room.name, what, self.name)
+            sort, told = ("closed", "full") if room.full else ("open", "short")
+            text = f"{sort}: alerts are told there in {told}; see networks.{self.name}.detail"
+            log.info("%s: %s is %s", self.name, room.name, text)
 
     def _out(self, name: str, why: str) -> None:
         self._people.closed(name)

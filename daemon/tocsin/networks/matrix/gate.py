@@ -31,7 +31,10 @@ WAIT_AT_MOST = 20.0
 
 
 class Gate:
-    """Lets out the best rank first, no faster than the homeserver takes it."""
+    """Lets out the best rank first, no faster than the homeserver takes it.
+
+    refusals: how often the homeserver said that it was too fast.
+    """
 
     def __init__(self, burst: int, every: timedelta) -> None:
         self._pace = Pace(burst, every, _now)
@@ -43,6 +46,7 @@ class Gate:
         self._pages = 0
         self._only_pages_until = 0.0
         self._shut_until = 0.0
+        self.refusals = 0
         self._alarm: asyncio.TimerHandle | None = None
 
     @contextlib.asynccontextmanager
@@ -64,6 +68,7 @@ class Gate:
 
     def shut(self, wait: timedelta) -> None:
         """The homeserver takes nothing for so long, and then what comes steadily, but no more at once."""
+        self.refusals += 1
         self._shut_until = max(self._shut_until, _now() + wait.total_seconds())
         if self._every:
             self._pace.spend(max(0.0, self._burst - self._pace.wait(self._burst) / self._every))

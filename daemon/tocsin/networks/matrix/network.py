@@ -6,10 +6,11 @@ import logging
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from tocsin.domain.finding import Finding
 from tocsin.domain.message import Message, Place
 from tocsin.domain.words import first_few
 from tocsin.errors import NetworkError
@@ -18,6 +19,7 @@ from tocsin.networks.knocking import Knocking
 from tocsin.networks.matrix.account import Account
 from tocsin.networks.matrix.arrivals import Arrivals
 from tocsin.networks.matrix.client import Client
+from tocsin.networks.matrix.examining import Examining
 from tocsin.networks.matrix.gate import Gate
 from tocsin.networks.matrix.hearing import Hearing
 from tocsin.networks.matrix.inviting import Inviting
@@ -93,6 +95,9 @@ class Matrix:
         self._arrivals = Arrivals(self._world)
         self._joining = Joining(name, self._client, self._world, self._people, self._tell)
         self._hearing = Hearing(name, self._client, self._world, self._people, say=self._answer, now=now)
+        self._examining = Examining(
+            name, self._settings, self._client, self._world, gate, people=self._people.keys()
+        )
         self._stream = Stream(
             name, self._client, self._world, self._hearing, arrivals=self._arrivals, on_left=self._left
         )
@@ -137,6 +142,10 @@ class Matrix:
         except LoggedOut as error:
             self._expel(error)
             raise
+
+    async def examine(self) -> Sequence[Finding]:
+        """Whether the account and its rooms are as they must be. Raises NetworkError."""
+        return await self._ask(self._examining.examine())
 
     async def _end(self, listener: Listener) -> None:
         self._up = False

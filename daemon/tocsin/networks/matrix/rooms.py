@@ -85,12 +85,17 @@ class Seen:
             self.take({**event, "content": part(unsigned, "prev_content")})
 
     @property
+    def shown_to_all(self) -> bool:
+        """Whether all the world can read it without being there."""
+        return self._shows == "world_readable"
+
+    @property
     def alone_with(self) -> str:
         """Who is there with us, and nobody else, nor can anybody come or read by themselves; else empty.
 
         Where we made it for one matter nobody is: what was said there, others may yet read.
         """
-        if self.made_as or self._lets_in not in LETS_NOBODY_IN or self._shows == "world_readable":
+        if self.made_as or self._lets_in not in LETS_NOBODY_IN or self.shown_to_all:
             return ""
         if len(self.members) != 2 or self.us not in self.members:
             return ""

@@ -4,13 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from tocsin.config.values import Count, Duration, FilePath, Secret
+from tocsin.config.values import Count, Duration, FilePath, Secret, is_loopback
 from tocsin.domain.oncall import Identity
 from tocsin.errors import KeyPath
 
@@ -36,16 +35,9 @@ def _homeserver(text: str) -> str:
         raise ValueError(wanted)
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError(wanted)
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError(f"would send the account's token in the clear: say https, not {text!r}")
     return text.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _user(text: str) -> str:

@@ -42,12 +42,13 @@ def _found(path: Path) -> Iterator[Finding]:
     try:
         document = Document.open(path)
         prepared = daemon.prepare(document)
-    except (ConfigError, PluginError) as error:
-        lines = (
-            spelled_out(error.problems, path, document) if isinstance(error, ConfigError) else [str(error)]
-        )
-        for line in lines:
+    except ConfigError as error:
+        faults = [problem for problem in error.problems if problem.fatal]
+        for line in spelled_out(faults, path, document):
             yield red("configuration", line, "mend it, and see: tocsin check-config")
+        return
+    except PluginError as error:
+        yield red("configuration", str(error), "mend it, and see: tocsin check-config")
         return
     for line in spelled_out(prepared.warnings, path, document):
         yield yellow("configuration", line, "mend it if it is not meant so")

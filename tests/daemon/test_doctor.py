@@ -75,10 +75,12 @@ def test_it_says_that_none_runs_and_what_to_do(write_config: Write) -> None:
 
 
 def test_a_configuration_that_can_not_be_used_is_all_that_it_says(write_config: Write) -> None:
-    code, found = examined(write_config(RUNNABLE + "[nonsense]\n"))
-    assert code == 2
-    assert {about: level for about, (level, _) in found.items()} == {"configuration": "red"}
-    assert "nonsense: no such setting" in found["configuration"][1]
+    path = write_config(RUNNABLE)
+    (path.parent / "prod.token").unlink()
+    ran = tocsin("doctor", path, "--json")
+    (found,) = json.loads(ran.stdout)  # and none of what is but warned of
+    assert (ran.returncode, found["about"], found["level"]) == (2, "configuration", "red")
+    assert "prod.token: no such file" in found["text"]
 
 
 def test_what_others_may_read_is_red(write_config: Write) -> None:

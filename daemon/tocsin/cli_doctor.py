@@ -72,4 +72,3 @@ def _of(config: Config) -> Iterator[Finding]:
     yield doctor.of_clock()
     yield from doctor.of_people(config, reached, clock.now())
     yield doctor.of_fallback(config)
-    yield doctor.of_heartbeat(config)

@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import chain
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, socket
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from tocsin import backups, calendars, control
-from tocsin.config import Config, authorization, is_loopback
+from tocsin.config import Config, authorization
 from tocsin.config.tables import NetworkSettings, Receiver
 from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.domain.words import counted, listed, spelled
@@ -138,7 +139,7 @@ def of_fallback(config: Config) -> Finding:
     return yellow("fallback", "is not set: when chat is down, nothing rings", todo)
 
 
-def of_heartbeat(config: Config) -> Finding:
+async def of_heartbeat(config: Config) -> Finding:
     """Who outside learns that Tocsin is dead; on another host than what it watches."""
     if config.heartbeat.url is None:
         todo = "set heartbeat.url to that of healthchecks.io or the like; see docs/selfwatch.md"
@@ -147,15 +148,53 @@ def of_heartbeat(config: Config) -> Finding:
         host = urlsplit(config.heartbeat.url.reveal()).hostname or ""
     except ValueError as error:
         return red("heartbeat", str(error), "mend heartbeat.url")
-    near = sorted(name for name, settings in config.networks.items() if _related(host, _host(settings)))
-    if is_loopback(host):
-        return yellow(
-            "heartbeat", "is on this very machine", "take one elsewhere: it is to live when this one dies"
-        )
+    near = await _near(host, {name: _host(settings) for name, settings in config.networks.items()})
     if near:
-        text = f"{host} is under the same name as {listed(near)}, and may die with it"
-        return yellow("heartbeat", text, "take one that shares neither machine nor DNS zone with your chat")
+        todo = "take one that shares neither machine, address range nor DNS zone with your chat"
+        return yellow("heartbeat", near, todo)
     return green("heartbeat", f"goes to {host}")
+
+
+async def _near(host: str, servers: Mapping[str, str]) -> str:
+    """Why a host may die together with us, or with the chat servers; empty if nothing speaks for that."""
+    if near := sorted(name for name, server in servers.items() if _related(host, server)):
+        return f"{host} is under the same name as {listed(near)}, and may die with it"
+    theirs, *ours = await asyncio.gather(*map(_addresses, (host, *servers.values())))
+    if not theirs:
+        return f"{host}: its name can't be looked up"
+    if any(map(_is_here, theirs)):
+        return "is on this very machine"
+    ranges = set(map(_range, theirs))
+    found = zip(servers, ours, strict=True)
+    near = sorted(name for name, addresses in found if ranges & set(map(_range, addresses)))
+    return f"{host} is in the same address range as {listed(near)}, and may die with it" if near else ""
+
+
+async def _addresses(host: str) -> frozenset[IPv4Address | IPv6Address]:
+    """Where a host is; nowhere if that can't be looked up."""
+    if not host:
+        return frozenset()
+    try:
+        async with asyncio.timeout(WITHIN.total):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        return frozenset()
+    return frozenset(ip_address(str(address[0]).partition("%")[0]) for *_, address in found)
+
+
+def _is_here(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is one of this machine: only there can a socket be bound to it."""
+    with socket(AF_INET if address.version == 4 else AF_INET6, SOCK_DGRAM) as one:
+        try:
+            one.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def _range(address: IPv4Address | IPv6Address) -> IPv4Network | IPv6Network:
+    """What one is given as a whole, and is cut off as a whole."""
+    return ip_network((address, 24 if address.version == 4 else 48), strict=False)
 
 
 def _host(settings: NetworkSettings) -> str:
@@ -203,8 +242,11 @@ def of_people(config: Config, reached: Mapping[str, bool], now: datetime) -> Ite
 
 
 async def of_outside(config: Config, listening: str, now: Callable[[], datetime]) -> Iterable[Finding]:
-    """What is seen over connections: our own receivers, and the chat servers. listening: where, or empty."""
-    return chain(*await asyncio.gather(of_receivers(config, listening), of_servers(config, now)))
+    """What is seen over connections: our own receivers, the chat servers, the heartbeat. listening: where, or empty."""
+    receivers, servers, heartbeat = await asyncio.gather(
+        of_receivers(config, listening), of_servers(config, now), of_heartbeat(config)
+    )
+    return [*receivers, *servers, heartbeat]
 
 
 async def of_receivers(config: Config, listening: str) -> Sequence[Finding]:

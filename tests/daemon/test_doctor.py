@@ -98,23 +98,28 @@ def read(write_config: Write, text: str) -> Config:
 
 
 @pytest.mark.parametrize(
-    ("url", "level", "text"),
+    ("server", "url", "level", "text"),
     [
-        ("https://hc-ping.com/1", Level.GREEN, "goes to hc-ping.com"),
-        ("https://status.chat.test/1", Level.YELLOW, "status.chat.test is under the same name as irc"),
-        ("https://irc.chat.test/1", Level.YELLOW, "irc.chat.test is under the same name as irc"),
-        ("http://127.0.0.1:8000/1", Level.YELLOW, "is on this very machine"),
-        ("https://192.0.2.7/1", Level.GREEN, "goes to 192.0.2.7"),
+        ("irc.chat.test", "https://192.0.2.7/1", Level.GREEN, "goes to 192.0.2.7"),
+        ("irc.chat.test", "https://status.chat.test/1", Level.YELLOW, "is under the same name as irc"),
+        ("irc.chat.test", "https://irc.chat.test/1", Level.YELLOW, "is under the same name as irc"),
+        ("irc.chat.test", "https://hc.elsewhere.invalid/1", Level.YELLOW, "its name can't be looked up"),
+        ("irc.chat.test", "http://127.0.0.1:8000/1", Level.YELLOW, "is on this very machine"),
+        ("irc.chat.test", "http://localhost:8000/1", Level.YELLOW, "is on this very machine"),
+        ("192.0.2.9", "https://192.0.2.7/1", Level.YELLOW, "192.0.2.7 is in the same address range as irc"),
+        ("192.0.3.9", "https://192.0.2.7/1", Level.GREEN, "goes to 192.0.2.7"),
+        ("192.0.2.9", "https://[2001:db8::7]/1", Level.GREEN, "goes to 2001:db8::7"),
     ],
 )
-def test_a_heartbeat_lives_where_it_does_not_die_too(
-    write_config: Write, tmp_path: Path, url: str, level: Level, text: str
+async def test_a_heartbeat_lives_where_it_does_not_die_too(
+    write_config: Write, server: str, url: str, level: Level, text: str
 ) -> None:
-    secret = tmp_path / "url"
+    irc = f'[networks.irc]\nserver = "{server}:6697"\nroom = "#ops"\n'
+    path = write_config(MINIMAL + irc + '[heartbeat]\nurl.file = "url"\n')
+    secret = path.parent / "url"
     secret.touch(mode=0o600)
     secret.write_text(url)
-    irc = '[networks.irc]\nserver = "irc.chat.test:6697"\nroom = "#ops"\n'
-    found = doctor.of_heartbeat(read(write_config, MINIMAL + irc + '[heartbeat]\nurl.file = "url"\n'))
+    found = await doctor.of_heartbeat(daemon.prepare(Document.open(path)).config)
     assert found.level is level
     assert text in found.text
     assert url not in found.text

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from shutil import disk_usage
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, socket
+from sqlite3 import sqlite_version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ from tocsin.errors import NetworkError, NotRunning, StateError
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.status import ALL_IS_WELL
+from tocsin.store.backup import spelled_size
 from tocsin.store.database import read_only
 from tocsin.store.state import DATABASE
 from tocsin.tls import tls_context
@@ -40,6 +43,9 @@ CLOCK_OFF = timedelta(seconds=5)
 
 LOOK_AHEAD = 28
 """So many days of each schedule are looked at."""
+
+LEAST_ROOM = 2**29
+"""So many bytes are to be free where the database lies."""
 
 SAMPLE = {"version": "4", "status": "resolved", "groupKey": "tocsin doctor", "alerts": []}
 
@@ -64,10 +70,16 @@ def of_state(folder: Path) -> Iterator[Finding]:
             "state", str(error), "see docs/backup.md: tocsin restore --newest brings back the last backup"
         )
         return
+    size, free = database.stat().st_size, disk_usage(folder).free
     if journal != "wal":
         yield red("state", f"{database}: its journal is {journal}, not wal", "restart Tocsin, which sets it")
+    elif free < max(LEAST_ROOM, 2 * size):  # as much as a backup takes, and that again
+        yield yellow(
+            "state", f"{database}: {spelled_size(size)}, and but {spelled_size(free)} are free", "make room"
+        )
     else:
-        yield green("state", f"{database}: {database.stat().st_size / 1e6:,.1f} MB, of this version")
+        text = f"{spelled_size(size)}, {spelled_size(free)} free, by SQLite {sqlite_version}"
+        yield green("state", f"{database}: {text}")
 
 
 def of_daemon(folder: Path) -> tuple[Sequence[Finding], Mapping[str, Any]]:

@@ -173,3 +173,13 @@ async def test_a_certificate_is_renewed_in_time(
         (found,) = await doctor.of_servers(config, lambda: now)
     assert (found.about, found.level) == ("irc certificate", level)
     assert text in found.text
+
+
+def test_room_for_the_next_backup_is_asked_for(write_config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_config(RUNNABLE)
+    with started(path):
+        (found,) = doctor.of_state(path.parent / "state")
+        assert found.level is Level.GREEN
+        monkeypatch.setattr(doctor, "LEAST_ROOM", 2**60)
+        (found,) = doctor.of_state(path.parent / "state")
+    assert (found.level, found.todo) == (Level.YELLOW, "make room")

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PYTHON
 
-.PHONY: help demo install uninstall test torture bench lock clean
+.PHONY: help demo docs install uninstall test torture bench lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -10,6 +10,11 @@ help:
 demo: ## play a short outage on this terminal
 	@.ci/setup
 	@.venv/bin/tocsin demo
+
+docs: ## make a site of the pages in docs/: build/docs/index.html
+	@.ci/setup
+	@.ci/docs
+	@echo build/docs/index.html
 
 install: ## as root: install or upgrade the systemd service, under /opt/tocsin (docs/install.md)
 	@systemd/install

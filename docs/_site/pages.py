@@ -1,0 +1,42 @@
+"""A page as it is on the forge, as the site has it."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).parents[2]
+
+ELSEWHERE: Mapping[str, str] = {"changelog": "CHANGELOG.md", "figures": "benchmarks/RESULTS.md"}
+"""Page of the site -> the file of the repository that it is. Here it is a link to that."""
+
+MENUS = ("index", "adr/README")
+"""The pages whose lists of links are the site's menu."""
+
+
+def read(_: Sphinx, name: str, source: list[str]) -> None:
+    """What Sphinx calls with each page that it has read."""
+    text = source[0]
+    if name in ELSEWHERE:
+        text = (ROOT / ELSEWHERE[name]).read_text()
+    text = linked(text)
+    source[0] = text + menu(text) if name in MENUS else text
+
+
+def linked(text: str) -> str:
+    """With links to the pages that the site has of files elsewhere."""
+    for name, path in ELSEWHERE.items():
+        text = text.replace(f"](../{path}", f"]({name}.md")
+    return text
+
+
+def menu(text: str) -> str:
+    """The lists of links in a page, as the site's menu: a part for each heading."""
+    parts = []
+    for chapter in re.split(r"(?m)^## ", text):
+        caption = chapter.partition("\n")[0] if not chapter.startswith("# ") else ""
+        if names := re.findall(r"(?m)^- \[[^]]+\]\(([^)#]+)\.md\)", chapter):
+            said = f":caption: {caption}\n" if caption else ""
+            parts.append("\n```{toctree}\n:hidden:\n" + said + "\n" + "\n".join(names) + "\n```\n")
+    return "".join(parts)

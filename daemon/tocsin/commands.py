@@ -134,9 +134,9 @@ class Vocabulary:
             Command("whoami", _whoami, "who I take you for", anyone=True),
         ]
         self.prefix = prefix
-        self._commands = {command.name: command for command in [*commands, *own]}
+        self.commands = {command.name: command for command in [*commands, *own]}
         self._named = {
-            name: command for command in self._commands.values() for name in (command.name, *command.also)
+            name: command for command in self.commands.values() for name in (command.name, *command.also)
         }
 
     def find(self, word: str) -> Command | None:
@@ -152,11 +152,11 @@ class Vocabulary:
     def _help(self, call: Call, tx: Transaction) -> Message:
         wanted = call["COMMAND"].removeprefix(self.prefix).lower()
         if not wanted:
-            often = [command for command in self._commands.values() if command.often]
+            often = [command for command in self.commands.values() if command.often]
             more = f"{tx.typed('help more')}: all there is"
             return _paragraph([*(self._explained(command) for command in often), more])
         if wanted == "more":
-            return _paragraph([self._explained(command) for command in self._commands.values()])
+            return _paragraph([self._explained(command) for command in self.commands.values()])
         command = self._named.get(wanted)
         if command is None:
             raise Refused(f"there is no {tx.typed(wanted)}{self.near(wanted)}")

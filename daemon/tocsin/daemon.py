@@ -181,6 +181,13 @@ def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
     return {**{kind.kind: kind for kind in events}, **declared.events}
 
 
+def vocabulary(declared: plugins.Declared, prefix: str) -> Vocabulary:
+    """The commands of the core and of these plugins."""
+    words = answers.commands([answers.of_groups(), *declared.answers])
+    own = [*words, *lists.commands(), *me.commands(), *oncall.commands(), *reload.commands()]
+    return Vocabulary([*own, *declared.commands], prefix)
+
+
 def set_up(
     config: Config, declared: plugins.Declared, state: State, reloading: Reload, backing_up: Backups
 ) -> Setup:
@@ -195,10 +202,8 @@ def set_up(
         **backing_up.timer_kinds(),
         **declared.timers,
     }
-    words = answers.commands([answers.of_groups(), *declared.answers])
-    own = [*words, *lists.commands(), *me.commands(), *oncall.commands(), *reload.commands()]
     tables = {
-        Vocabulary: Vocabulary([*own, *declared.commands], config.prefix),
+        Vocabulary: vocabulary(declared, config.prefix),
         Routes: Routes(declared.routes),
         ButtonsByPath: ButtonsByPath({button.path: button for button in declared.buttons}),
         FeedsByPath: FeedsByPath({feed.path: feed for feed in declared.feeds}),

@@ -1,15 +1,24 @@
 """A page as it is on the forge, as the site has it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs._site import commands, events, settings
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).parents[2]
 
 ELSEWHERE: Mapping[str, str] = {"changelog": "CHANGELOG.md", "figures": "benchmarks/RESULTS.md"}
 """Page of the site -> the file of the repository that it is. Here it is a link to that."""
+
+MADE: Mapping[str, Callable[[], str]] = {
+    "settings": settings.page,
+    "commands": commands.in_chat,
+    "command line": commands.on_the_command_line,
+    "events": events.page,
+}
+"""What stands in a page in place of `<!-- made of the code: NAME -->`, which the forge shows as nothing."""
 
 MENUS = ("index", "adr/README")
 """The pages whose lists of links are the site's menu."""
@@ -20,7 +29,7 @@ def read(_: Sphinx, name: str, source: list[str]) -> None:
     text = source[0]
     if name in ELSEWHERE:
         text = (ROOT / ELSEWHERE[name]).read_text()
-    text = linked(text)
+    text = re.sub("<!-- made of the code: ([a-z ]+) -->", lambda found: MADE[found[1]](), linked(text))
     source[0] = text + menu(text) if name in MENUS else text
 
 

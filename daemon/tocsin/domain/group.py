@@ -65,6 +65,8 @@ class GroupReopened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertFired(Event):
+    """An alert of the group fires: a new one, or as it has become."""
+
     kind: ClassVar[str] = "alert.fired"
     matters: ClassVar[bool] = True
     alert: Alert
@@ -75,6 +77,8 @@ class AlertFired(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertResolved(Event):
+    """An alert of the group fires no more. called: as people read it."""
+
     kind: ClassVar[str] = "alert.resolved"
     matters: ClassVar[bool] = True
     fingerprint: str
@@ -101,6 +105,8 @@ class AlertsUnlisted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupAcknowledged(Event):
+    """Somebody has it: paging stops."""
+
     kind: ClassVar[str] = "group.acknowledged"
     matters: ClassVar[bool] = True
 

@@ -36,7 +36,7 @@ def read(_: Sphinx, name: str, source: list[str]) -> None:
 def linked(text: str) -> str:
     """With links to the pages that the site has of files elsewhere."""
     for name, path in ELSEWHERE.items():
-        text = text.replace(f"](../{path}", f"]({name}.md")
+        text = re.sub(rf"\]\(\.\./((?:\.\./)*){re.escape(path)}", rf"](\1{name}.md", text)
     return text
 
 

@@ -59,3 +59,38 @@ def test_the_example_names_every_setting() -> None:
 def test_the_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
     assert [name for name in main.commands if f"tocsin {name}" not in readme] == []
+
+
+@pytest.mark.parametrize("name", ["security", "promises"])
+def test_what_is_said_to_hold_is_held_by_tests_that_there_are(name: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / f"{name}.md").read_text()))
+    there = {
+        found
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for found in re.findall(r"(?m)^(?:async )?def (test_\w+)\(", path.read_text())
+    }
+    assert len(named) > 15
+    assert named - there == set()
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all tables."""
+    return [
+        line.strip("| ").split(" | ") for line in text.replace("| |", "|  |").splitlines() if line[:2] == "| "
+    ]
+
+
+def test_each_figure_that_is_told_was_measured_and_has_its_own_goal() -> None:
+    measured = {
+        (row[2].strip(), row[1].strip())
+        for row in rows((ROOT / "benchmarks" / "RESULTS.md").read_text())
+        if len(row) > 2
+    }
+    _, fast = (ROOT / "docs" / "promises.md").read_text().split("## How fast it is")
+    told = [
+        (row[1].strip(), (row[2] if len(row) > 2 else "").strip().removeprefix("missed: "))
+        for row in rows(fast)[1:]
+    ]
+    assert len(told) > 12
+    for figure, goal in told:
+        assert [theirs for one, theirs in measured if one == figure and goal in theirs], (figure, goal)

@@ -112,7 +112,8 @@ def tables() -> Iterator[Table]:
         if below and name not in IN_HEAD:
             yield Table((name, "*") if below[0].path[1] == "*" else (name,), below)
     for kind, shape in networks.SETTINGS.items():
-        yield Table(("networks", kind), tuple(settings(("networks", kind), shape)))
+        which = Setting(("networks", "*", "kind"), either(networks.SETTINGS), "the table's name")
+        yield Table(("networks", kind), (which, *settings(("networks", kind), shape)))
     for point in sorted(entry_points(group="tocsin"), key=lambda point: point.name):
         if point.dist and point.dist.name == "tocsin":
             yield Table(("plugins", point.name), tuple(settings(("plugins", point.name), point.load())))
@@ -240,8 +241,9 @@ def meaning(setting: Setting, known: Mapping[Path, Comment]) -> Comment:
 
 
 def _term(setting: Setting, table: Table) -> str:
-    name = Setting(setting.path[len(table.path) :], "", "").name.removeprefix(f"{ENTRY}.")
-    anchor = re.sub(r"[^a-z0-9]+", "-", setting.name.lower()).strip("-")
+    inside = setting.path[len(table.path) :]
+    name = Setting(inside, "", "").name
+    anchor = re.sub(r"[^a-z0-9]+", "-", Setting((*table.path, *inside), "", "").name.lower()).strip("-")
     usual = setting.usual if setting.usual in ("required", "not set") else f"default {setting.usual}"
     return f"`{name}`{{#{anchor}}} {setting.kind}; {usual}"
 

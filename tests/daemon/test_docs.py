@@ -61,6 +61,12 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in main.commands if f"tocsin {name}" not in readme] == []
 
 
+def test_the_readme_links_to_what_there_is() -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text())
+    assert len(linked) > 20
+    assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("name", ["security", "promises"])
 def test_what_is_said_to_hold_is_held_by_tests_that_there_are(name: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / f"{name}.md").read_text()))

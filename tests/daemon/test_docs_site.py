@@ -68,6 +68,7 @@ def test_it_has_every_setting_and_what_it_means(site: Path) -> None:
         ("plugins.escalation.policies.NAME.steps[].hold", "waits while nobody is on call"),
         ("plugins.notify.people.NAME.ways.NAME.headers", "each a secret"),
         ("flapping.hold", "fired again so often"),
+        ("plugins.verification.checks.NAME.must", "no all-clear without it"),
     ],
 )
 def test_what_a_setting_means_is_what_the_example_says_above_it(name: str, told: str) -> None:
@@ -95,6 +96,11 @@ def test_a_setting_of_which_the_example_says_nothing_is_a_mistake() -> None:
 def test_a_setting_says_what_it_takes_and_what_it_is_if_nobody_says(name: str, kind: str, usual: str) -> None:
     (setting,) = (each for table in tables() for each in table.settings if each.name == name)
     assert (setting.kind, setting.usual) == (kind, usual)
+
+
+def test_each_kind_of_network_says_how_it_is_chosen(site: Path) -> None:
+    page = (site / "reference" / "settings.html").read_text()
+    assert [kind for kind in networks.SETTINGS if f'id="networks-{kind}-kind"' not in page] == []
 
 
 def test_it_has_every_command_of_chat_and_of_the_command_line(site: Path) -> None:

@@ -37,6 +37,8 @@ def comments(example: str) -> Mapping[Path, Comment]:
             continue
         elif header := re.fullmatch(r"#?(\[+)([^\[\]]+)(\]+)", line):
             table = (*header[2].split("."), *([ENTRY] if len(header[1]) == 2 else []))
+            if not before.startswith("# "):  # one more of those that were explained
+                comment = said_of((*table[:-1], "*"), found) or comment
             found.setdefault(table, comment)
             continue
         else:
@@ -63,9 +65,11 @@ def paths(value: Any) -> Iterator[Path]:
 
 def said_of(pattern: Path, known: Mapping[Path, Comment]) -> Comment | None:
     """What is said of a setting. pattern: its path, in which '*' stands for a name that the operator chooses."""
-    for path, comment in known.items():
-        if len(path) == len(pattern) and all(
-            want in ("*", have) for want, have in zip(pattern, path, strict=True)
-        ):
-            return comment
-    return None
+    return next((comment for path, comment in known.items() if fits(path, pattern)), None)
+
+
+def fits(path: Path, pattern: Path) -> bool:
+    """Whether a path of the example is what that pattern stands for."""
+    return len(path) == len(pattern) and all(
+        want in ("*", have) for want, have in zip(pattern, path, strict=True)
+    )

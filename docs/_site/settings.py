@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
-from docs._site.example import ENTRY, Comment, Path, comments, said_of
+from docs._site.example import ENTRY, Comment, Path, comments, fits, said_of
 
 from tocsin import networks
 from tocsin.config.schedules import Every, HoursSetting, Wall
@@ -233,8 +233,10 @@ def _table(table: Table, known: Mapping[Path, Comment]) -> str:
 
 def meaning(setting: Setting, known: Mapping[Path, Comment]) -> Comment:
     """What is said of a setting. Raises LookupError."""
-    for path in (setting.path, setting.path[:-1]):
-        found = said_of(path, known)
+    *above, name = setting.path
+    beside = [said for path, said in known.items() if fits(path, (*above, "*"))]
+    named = [said for said in beside if re.search(rf"\b{name}(\.\w+)? = ", said.text)]
+    for found in (said_of(setting.path, known), *named, said_of(tuple(above), known)):
         if found is not None and found.text:
             return found
     raise LookupError(f"config.example.toml does not say what {setting.name} is")
@@ -249,7 +251,8 @@ def _term(setting: Setting, table: Table) -> str:
 
 
 def sentence(comment: Comment) -> str:
-    """A comment as a sentence of a page: what may be TOML or a name of the file stands as code."""
+    """A comment as a sentence of a page: what is in quotes stands as code, what names a page is a link to it."""
     text = comment.text.replace("<", "\\<").replace("*", "\\*")
     text = re.sub(r"(?<![\w`])'([^'\s][^']*)'", r"`\1`", text)
+    text = re.sub(r"\bdocs/([a-z-]+)\.md", r"[\1](../\1.md)", text)
     return text if text.endswith((".", "…", ")", "?")) else f"{text}."

@@ -68,6 +68,9 @@ def test_it_has_every_setting_and_what_it_means(site: Path) -> None:
         ("plugins.escalation.policies.NAME.steps[].hold", "waits while nobody is on call"),
         ("plugins.notify.people.NAME.ways.NAME.headers", "each a secret"),
         ("flapping.hold", "fired again so often"),
+        ("plugins.silence.receivers.NAME.password", "How Tocsin proves there who it is"),
+        ("plugins.verification.checks.NAME.probe", "What must be back before"),
+        ("plugins.reminders.smtp.port", "server that takes mail to audiences"),
         ("plugins.verification.checks.NAME.must", "no all-clear without it"),
     ],
 )

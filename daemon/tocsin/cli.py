@@ -17,7 +17,8 @@ from tocsin.chats import own_networks
 from tocsin.cli_backup import bring_back, make_backup
 from tocsin.cli_doctor import look
 from tocsin.cli_incidents import export, say
-from tocsin.cli_parts import UNUSABLE, config_option, opened, prepare, refuse, tell
+from tocsin.cli_page import page
+from tocsin.cli_parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
 from tocsin.cli_ring import ring
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
@@ -41,7 +42,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-for command in (make_backup, bring_back, export, look, ring, say):
+for command in (make_backup, bring_back, export, look, page, ring, say):
     main.add_command(command)
 
 
@@ -373,7 +374,7 @@ def whowould(path: Path, labels: tuple[str, ...], when: str) -> None:
     _, (config, running) = opened(path, _foreseeing)
     now = clock.now()
     try:
-        given = dict(map(_label, labels))
+        given = dict(map(label, labels))
         at = _moment(when, now)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -403,13 +404,6 @@ def _moment(text: str, now: datetime) -> datetime:
     if text.split()[taken:]:
         raise ValueError(f"must be {MOMENT_FORM}, not {text!r}")
     return at
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ValueError(f"{text!r} is no label: they are written NAME=VALUE, as in severity=critical")
-    return name, value
 
 
 @main.command(name="plugins", short_help="List the installed plugins.")

@@ -1,6 +1,7 @@
 """What all commands of the command line share: the configuration, and how they end."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -8,7 +9,7 @@ import click
 
 from tocsin import daemon
 from tocsin.config import Document, spelled_out
-from tocsin.domain.words import counted
+from tocsin.domain.words import counted, parse_duration
 from tocsin.errors import ConfigError, PluginError, Problem
 
 T = TypeVar("T")
@@ -58,3 +59,19 @@ def tell(problems: Iterable[Problem], path: Path, document: Document | None) -> 
 def refuse(text: str) -> NoReturn:
     click.echo(text, err=True)
     raise click.exceptions.Exit(UNUSABLE)
+
+
+def label(text: str) -> tuple[str, str]:
+    """An alert's label as people type one. Raises ValueError."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{text!r} is no label: they are written NAME=VALUE, as in severity=critical")
+    return name, value
+
+
+def length(_: click.Context, option: click.Parameter, text: str) -> timedelta:
+    """A length of time as the value of an option."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None

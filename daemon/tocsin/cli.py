@@ -17,6 +17,7 @@ from tocsin.chats import own_networks
 from tocsin.cli_backup import bring_back, make_backup
 from tocsin.cli_doctor import look
 from tocsin.cli_incidents import export, say
+from tocsin.cli_init import init
 from tocsin.cli_page import page
 from tocsin.cli_parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
 from tocsin.cli_ring import ring
@@ -42,7 +43,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-for command in (make_backup, bring_back, export, look, page, ring, say):
+for command in (make_backup, bring_back, export, init, look, page, ring, say):
     main.add_command(command)
 
 

@@ -181,11 +181,19 @@ def _written(at: datetime) -> str:
 
 async def _call(settings: Settings, text: str, *, fails: bool) -> str:
     """Call the outside; why it did not take that, in words that hold nothing of the address, or empty."""
+    if settings.url is None:
+        return ""
     try:
-        if settings.url is None:
-            return ""
-        url = URL(await asyncio.to_thread(settings.url.reveal))
-        method, url, body = _request(settings.form, url, text, fails=fails)
+        url = await asyncio.to_thread(settings.url.reveal)
+    except ValueError as error:
+        return _reason(error)
+    return await call(url, settings, text, fails=fails)
+
+
+async def call(address: str, settings: Settings, text: str, *, fails: bool = False) -> str:
+    """The same by an address that stands in no file yet."""
+    try:
+        method, url, body = _request(settings.form, URL(address), text, fails=fails)
         connector = TCPConnector(ssl=await tls_context(settings.tls_ca), limit=1)
         within = ClientTimeout(total=ANSWERED_WITHIN.total_seconds())
         async with (

@@ -257,7 +257,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert check(tmp_path / "none.toml") == (
         2,
         [],
-        ["can't be read: No such file or directory; name another with --config", "can't be used: 1 error"],
+        [
+            "can't be read: No such file or directory; make one with tocsin init, or name another with --config",
+            "can't be used: 1 error",
+        ],
     )
     assert check(tmp_path)[2][0] == "can't be read: Is a directory"
 

@@ -35,7 +35,11 @@ class Document:
             complaint = _writable_by_others(path)
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            hint = "; name another with --config" if isinstance(error, FileNotFoundError) else ""
+            hint = (
+                "; make one with tocsin init, or name another with --config"
+                if isinstance(error, FileNotFoundError)
+                else ""
+            )
             raise _unusable(f"can't be read: {error.strerror}{hint}") from None
         except UnicodeDecodeError as error:
             raise _unusable(f"is not UTF-8 text: byte {error.start + 1}") from None

@@ -169,10 +169,10 @@ def _secrets(config: Config) -> Iterator[Problem]:
                 "make one with: openssl rand -hex 32",
             )
         if at == ("heartbeat", "url"):
-            yield from _address(at, secret)
+            yield from address_problems(at, secret)
 
 
-def _address(at: KeyPath, url: str) -> Iterator[Problem]:
+def address_problems(at: KeyPath, url: str) -> Iterator[Problem]:
     """What is wrong with an address that is a secret: none of it is repeated."""
     try:
         parts = urlsplit(url)

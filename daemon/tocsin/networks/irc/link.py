@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +47,25 @@ UNFIT = "it may no longer be said there like this"
 
 AT_ONCE = 50
 """So many lines are taken before others have their turn."""
+
+
+@contextlib.contextmanager
+def connecting(host: str, port: int) -> Iterator[None]:
+    """What goes wrong on the way to a server, but for how long it takes, as NetworkError."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        raise refused(f"the server's certificate can't be trusted: {error.verify_message}") from None
+    except ssl.SSLError as error:
+        raise refused(f"no TLS with {host}:{port}: {error.reason or error}") from None
+    except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
+        raise refused(f"{host}:{port} closes the link at once; does it take TLS there?") from None
+    except OSError as error:
+        number = error.errno or 0  # of the system if it is above 0; the resolver's are below
+        why = os.strerror(number) if number > 0 else error.strerror or error
+        raise NetworkError(f"can't connect to {host}:{port}: {why}", unsent=True) from None
 
 
 @dataclass(frozen=True)
@@ -107,25 +127,17 @@ class Link:
         """Connect and log in. Raises NetworkError."""
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
-                await self._wire.open(host, port, tls)
+                with connecting(host, port):
+                    await self._wire.open(host, port, tls)
                 self._tasks = [asyncio.create_task(run()) for run in (self._read, self._speak, self._watch)]
-                for text in self._login.hello():
-                    self.command(text)
+                with connecting(host, port):
+                    for text in self._login.hello():
+                        self.command(text)
                 waits: list[asyncio.Future[Any]] = [self._ready, self.ended]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        except ssl.SSLCertVerificationError as error:
-            raise refused(f"the server's certificate can't be trusted: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            raise refused(f"no TLS with {host}:{port}: {error.reason or error}") from None
         except TimeoutError:
             wait = LATER if self._tasks else None  # somebody is there
             raise NetworkError(f"no answer from {host}:{port}", unsent=True, retry_after=wait) from None
-        except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
-            raise refused(f"{host}:{port} closes the link at once; does it take TLS there?") from None
-        except OSError as error:
-            raise NetworkError(
-                f"can't connect to {host}:{port}: {error.strerror or error}", unsent=True
-            ) from None
         if self._ready.done():
             self._ready.result()
         else:

@@ -80,7 +80,7 @@ class Joining:
         except LoggedOut:
             raise
         except NetworkError as error:
-            self.out(room, _why(error), now, _wait(error))
+            self.out(room, why_out(error), now, _wait(error))
             return
         if isinstance(found.get("room_id"), str):
             room.id = found["room_id"]
@@ -100,7 +100,7 @@ class Joining:
         except LoggedOut:
             raise
         except NetworkError as error:
-            text = f"{room.name} on {self._name} was replaced by another room, and I can't go there: {_why(error)}"
+            text = f"{room.name} on {self._name} was replaced by another room, and I can't go there: {why_out(error)}"
             if room.silent != text:
                 room.silent = text
                 self._tell(text)
@@ -138,7 +138,8 @@ class Joining:
                 room.at = 0.0
 
 
-def _why(error: NetworkError) -> str:
+def why_out(error: NetworkError) -> str:
+    """Why we were not let into a room, in words."""
     code = error.code if isinstance(error, MatrixError) else ""
     if code == "M_FORBIDDEN":
         return f"it lets in only who is invited: invite me there ({error})"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import socketserver
 import sqlite3
@@ -151,8 +152,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         own = Installed(machine, port, ircd, phone)
         _clone(machine.root / SOURCE)
         printed = machine.runs("make", "install", folder=f"/{SOURCE}")
-        assert printed.endswith("  tocsin check-config && systemctl enable --now tocsin\n")
-        example = (machine.root / SETTINGS / "config.toml").read_text()
+        assert printed.endswith("  tocsin init\n")
+        assert list((machine.root / SETTINGS).iterdir()) == [machine.root / SETTINGS / "credentials"]
+        example = machine.runs("cat", "/opt/tocsin/share/doc/tocsin/config.example.toml")
         assert '\ntoken.credential = "prometheus.token"\n' in example
         assert '.file = "' not in "".join(example.splitlines(keepends=True)[10:])
         own.configure(settings(ircd))
@@ -166,6 +168,34 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
             machine.runs("tocsin", "check-config")
             machine.runs("systemctl", "enable", "--now", "tocsin")
             yield own
+
+
+async def test_init_makes_a_configuration_starts_it_and_pages(installed: Installed, figure: Figure) -> None:
+    """What an administrator types after the installation, with the answers as options."""
+    machine, folder = installed.machine, installed.machine.root / SETTINGS
+    machine.runs("systemctl", "disable", "--now", "tocsin.socket", "tocsin.service")
+    (folder / "config.toml").rename(folder / "before.toml")
+    server = ["--irc", f"{HOST}:{installed.ircd.port}", "--no-irc-tls", "--irc-identity", "trust-nicks"]
+    whom = ["--irc-room", "#ops", "--person", "alice", "--fallback", "/usr/local/bin/rings"]
+    async with people("alice") as [alice]:
+        await alice.connect(installed.ircd.port)
+        await alice.join("#ops")
+        typed = ["tocsin", "init", "--no-input", "--start", "--page", *server, *whom]
+        began = time.perf_counter()
+        init = asyncio.create_task(asyncio.to_thread(machine.runs, *typed))
+        await alice.sees(lambda line: line.command == "PRIVMSG" and "TestPage" in line.params[-1])
+        await alice.says("#ops", "!ack")
+        printed = await init
+    figure(f"systemd: from tocsin init to a page that was answered: {time.perf_counter() - began:.1f} s")
+    assert re.search(r"it runs: .*alice answered \d+s after it was posted: paging works", printed, re.DOTALL)
+    assert machine.runs("systemctl", "is-enabled", "tocsin.socket", "tocsin.service") == "enabled\nenabled\n"
+    token = folder / "credentials" / "prometheus.token"
+    assert (token.stat().st_mode & 0o777, token.stat().st_uid) == (0o600, 0)
+    assert token.read_text().strip() not in printed + machine.journal(UNIT)
+    assert "is never overwritten" in machine.tries("tocsin", "init").stderr
+    (folder / "before.toml").replace(folder / "config.toml")
+    machine.runs("systemctl", "restart", UNIT)
+    installed.main()
 
 
 def test_it_runs_with_hardly_any_rights(installed: Installed) -> None:

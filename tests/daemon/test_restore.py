@@ -175,6 +175,8 @@ def test_of_a_newer_version_it_is_refused_of_an_older_one_it_is_brought_up_to_da
         bring_back(folder)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP INDEX ix_events_pages")
+        connection.execute("DROP TABLE pruned")
+        connection.execute("DROP TABLE pruning")
         connection.execute("UPDATE schema_core SET version_num = '0006'")
     bring_back(folder)
     assert opens(folder) == "before"

@@ -243,6 +243,13 @@ def drop_own_tables(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
+def last_number(connection: sqlite3.Connection) -> int:
+    """The highest number that anything was ever given, -1 if nothing was; also of what was pruned since."""
+    tables = [name for name in ("subjects", "pruned") if _has_table(connection, name)]
+    found = [connection.execute(f"SELECT max(number) FROM {name}").fetchone()[0] for name in tables]  # noqa: S608 (two names of ours)
+    return max((int(number) for number in found if number is not None), default=-1)
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One backup of a state folder is made at a time: what others have left half done may be removed."""

@@ -117,6 +117,9 @@ def _prepare_writer(raw: sqlite3.Connection, _: Any) -> None:
     raw.execute("PRAGMA foreign_keys=ON")
     raw.execute("PRAGMA recursive_triggers=ON")  # else REPLACE gets around "only ever added to"
     raw.execute("PRAGMA trusted_schema=OFF")
+    raw.execute(
+        "PRAGMA secure_delete=ON"
+    )  # what is deleted is overwritten, as it is by most builds of SQLite anyway
     raw.execute("PRAGMA temp_store=MEMORY")  # else what savepoints may have to undo is written to a file
     raw.execute(f"PRAGMA journal_size_limit={_LARGEST_WAL}")
     synchronous = raw.execute("PRAGMA synchronous").fetchone()[0]

@@ -165,7 +165,7 @@ def _make_ready(new: Path, folder: Path, at: datetime, told: Restored) -> Sequen
         connection.execute("PRAGMA synchronous=OFF")
         beside = [name for name, body in backup.files_in(connection) if _put_back(folder, name, body)]
         backup.drop_own_tables(connection)
-        number = connection.execute("SELECT coalesce(max(number), -1) FROM subjects").fetchone()[0] + SKIP
+        number = backup.last_number(connection) + SKIP
         now = at.astimezone(UTC).isoformat(timespec="microseconds")
         row = [number, short_id(number), RESTORED, now, now, now]
         connection.execute("INSERT INTO subjects VALUES (?, ?, ?, ?, ?, ?)", row)

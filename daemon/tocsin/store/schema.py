@@ -37,12 +37,14 @@ __all__ = [
     "outbox",
     "positions",
     "profiles",
+    "pruned",
+    "pruning",
     "subjects",
     "timers",
     "upsert",
 ]
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision of these tables, in `migrations/`."""
 
 
@@ -118,6 +120,22 @@ Index(
     sqlite_where=_OPEN,
     postgresql_where=_OPEN,
 )
+
+# What was taken out for good: no id is ever given twice, and whoever names one is told. prune: where in the journal it stands
+# that it was.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("prune", BigInteger, nullable=False),
+    UniqueConstraint("id"),
+    Index("ix_pruned_kind", "kind"),
+)
+
+# Holds a row only while a turn takes out what is older than that: else nothing can be deleted of what is only ever added.
+pruning = Table("pruning", metadata, Column("before", Instant, primary_key=True))
 
 timers = Table(
     "timers",

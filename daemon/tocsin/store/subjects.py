@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, union_all, update
 
 from tocsin.domain.event import short_id
-from tocsin.store.schema import subjects
+from tocsin.store.schema import pruned, subjects
 from tocsin.store.statement import Statement, given
 
 
@@ -26,8 +26,16 @@ class Subject:
 
 
 _ADD = Statement(insert(subjects))
-_NEXT = Statement(select(func.coalesce(func.max(subjects.c.number), -1) + 1))
-_COUNT = Statement(select(func.count()).select_from(subjects).where(subjects.c.kind == given("one_kind")))
+# What was pruned counts too: no number and no id is given twice.
+_GIVEN = union_all(
+    *(select(func.max(table.c.number).label("last")) for table in (subjects, pruned))
+).subquery()
+_NEXT = Statement(select(func.coalesce(func.max(_GIVEN.c.last), -1) + 1))
+_COUNTS = [
+    Statement(select(func.count()).select_from(table).where(table.c.kind == given("one_kind")))
+    for table in (subjects, pruned)
+]
+_PRUNED = Statement(select(pruned.c.prune).where(pruned.c.id == given("one_id")))
 _FIND = Statement(select(subjects).where(subjects.c.id == given("one_id")))
 _OPEN = subjects.c.closed_at.is_(None)
 _OPEN_FOR = Statement(
@@ -69,7 +77,7 @@ def add(connection: Connection, kind: str, key: str, at: datetime) -> str:
 def add_counted(connection: Connection, kind: str, at: datetime) -> str:
     """A new subject, open, whose id is the number of those of its kind, from 1 on: no other id is a number."""
     number = int(_NEXT.run(connection).value())
-    subject = str(int(_COUNT.run(connection, one_kind=kind).value()) + 1)
+    subject = str(sum(int(count.run(connection, one_kind=kind).value()) for count in _COUNTS) + 1)
     _ADD.run(connection, number=number, id=subject, kind=kind, key=subject, opened_at=at)
     return subject
 
@@ -77,6 +85,12 @@ def add_counted(connection: Connection, kind: str, at: datetime) -> str:
 def find(connection: Connection, subject: str) -> Subject | None:
     """The subject with this id."""
     return _first(connection, _FIND, one_id=subject)
+
+
+def pruned_by(connection: Connection, subject: str) -> int | None:
+    """Where in the journal it stands that what bore this id is gone; None if nothing that is gone bore it."""
+    row = _PRUNED.run(connection, one_id=subject).first()
+    return None if row is None else int(row.prune)
 
 
 def open_for(connection: Connection, kind: str, key: str) -> Subject | None:

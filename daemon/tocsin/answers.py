@@ -8,7 +8,7 @@ from datetime import datetime
 from tocsin import taken_back
 from tocsin.alerts import announce_all
 from tocsin.commands import Call, Command, Handler
-from tocsin.digests import DIGEST
+from tocsin.domain.digest import DIGEST
 from tocsin.domain.event import Event
 from tocsin.domain.group import AcknowledgementRenewed, AlertGroup, GroupAcknowledged, GroupState
 from tocsin.domain.tally import named as in_kinds
@@ -96,7 +96,7 @@ def _named(
     for named in ids_of(call):
         subject = subjects.find(tx.connection, named)
         if subject is None:
-            refused.append(f"there is no alert {named!r}: {tx.typed('alerts')} lists what is open")
+            refused.append(tx.no_alert(named))
         elif subject.kind == DIGEST and GROUP in kinds:
             try:
                 found[GROUP] += of_digest(named, call, _FITTING.get(call.name, OPEN), tx)

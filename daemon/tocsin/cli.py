@@ -20,6 +20,7 @@ from tocsin.cli_incidents import export, say
 from tocsin.cli_init import init
 from tocsin.cli_page import page
 from tocsin.cli_parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
+from tocsin.cli_prune import prune
 from tocsin.cli_ring import ring
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
@@ -43,7 +44,7 @@ def main() -> None:
     """Page the people on call until a human answers."""
 
 
-for command in (make_backup, bring_back, export, init, look, page, ring, say):
+for command in (make_backup, bring_back, export, init, look, page, prune, ring, say):
     main.add_command(command)
 
 

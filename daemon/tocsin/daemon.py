@@ -27,6 +27,7 @@ from tocsin import (
     networks,
     oncall,
     plugins,
+    pruning,
     reload,
     safety,
     seen,
@@ -51,6 +52,7 @@ from tocsin.core import Setup, Tocsin
 from tocsin.courier import Courier
 from tocsin.diary import Diary
 from tocsin.domain import bridge, digest, duty, group, incident_events, page, room
+from tocsin.domain import pruning as prunes
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
 from tocsin.domain.words import did_you_mean
@@ -177,6 +179,7 @@ def known_events(declared: plugins.Declared) -> Mapping[str, type[Event]]:
         *digest.EVENTS,
         *bridge.EVENTS,
         *room.EVENTS,
+        *prunes.EVENTS,
     )
     return {**{kind.kind: kind for kind in events}, **declared.events}
 
@@ -303,6 +306,7 @@ class Daemon:
         asked: Mapping[str, Question] = {
             "examine": Examiner(self.tocsin, networks).answer,
             "export": self._export,
+            "prune": partial(pruning.asked, self.tocsin),
             "reload": self._reload,
             "say": self._say,
             "status": self._status,
@@ -396,11 +400,7 @@ class Daemon:
         """In a thread."""
         if self._path is None:
             return Reading(errors=["there is no file to read again"])
-        return read_again(
-            self._path,
-            self.tocsin.setup,
-            self._set_up,
-        )
+        return read_again(self._path, self.tocsin.setup, self._set_up)
 
     def _set_up(self, config: Config, declared: plugins.Declared) -> Setup:
         return set_up(config, declared, self._state, self.reload, self.backups)

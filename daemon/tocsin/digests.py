@@ -4,14 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tocsin.domain.digest import DigestSaid
+from tocsin.domain.digest import DIGEST, DigestSaid
 from tocsin.domain.group import AlertGroup, GroupReopened
 from tocsin.facts import Facts
 from tocsin.store import subjects
 from tocsin.transaction import Transaction
-
-DIGEST = "digest"
-"""The kind of subject that a digest is."""
 
 
 @dataclass(frozen=True)

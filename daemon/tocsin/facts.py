@@ -17,6 +17,7 @@ from tocsin.domain.incident import Incident
 from tocsin.domain.incident_events import INCIDENT, IncidentDeclared
 from tocsin.domain.message import Message, Place
 from tocsin.domain.oncall import Responder
+from tocsin.domain.pruning import PruneBegun
 from tocsin.domain.room import ROOMS, RoomLeft, RoomMade, Rooms
 from tocsin.domain.rota import Override, Shift, Span
 from tocsin.domain.signing import signed
@@ -97,10 +98,20 @@ class Facts:
 
     def group(self, subject: str) -> AlertGroup:
         """The alert group with this id. Raises UnknownSubject."""
-        found = self.find_group(subject)
-        if found is None:
-            raise UnknownSubject(f"there is no alert {subject!r}: {self.typed('alerts')} lists what is open")
+        if (found := self.find_group(subject)) is None:
+            raise UnknownSubject(self.no_alert(subject))
         return found
+
+    def no_alert(self, subject: str) -> str:
+        """What is said of an id that nothing bears."""
+        none = f"there is no alert {subject!r}: {self.typed('alerts')} lists what is open"
+        return self.pruned(subject) or none
+
+    def pruned(self, subject: str) -> str:
+        """What is said of what bore an id until it was pruned; empty if nothing did."""
+        prune = subjects.pruned_by(self.connection, subject)
+        entry = journal.read_one(self.connection, self.kinds, prune) if prune else None
+        return entry.event.told(subject) if entry and isinstance(entry.event, PruneBegun) else ""
 
     def find_group(self, subject: str) -> AlertGroup | None:
         """The alert group with this id, if there is one."""
@@ -122,9 +133,8 @@ class Facts:
         """The incident with this number. Raises UnknownSubject."""
         found = self.find_incident(number)
         if found is None:
-            raise UnknownSubject(
-                f"there is no incident {number}: {self.typed('incidents')} lists what is open"
-            )
+            none = f"there is no incident {number}: {self.typed('incidents')} lists what is open"
+            raise UnknownSubject(self.pruned(number) or none)
         return found
 
     def find_incident(self, number: str) -> Incident | None:

@@ -81,6 +81,8 @@ def found(call: Call, tx: Transaction) -> Found:
     else:
         page = None
     if meant is None:
+        if gone := tx.pruned(bare(asked)):
+            raise Refused(gone)
         near = did_you_mean(asked, {group.called(tx.config.severities)[1] for group in tx.open_groups()})
         what = clean(asked, LONGEST_NAME)
         end = near or f": {tx.typed('alerts')} lists what is open"

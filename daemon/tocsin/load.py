@@ -8,6 +8,7 @@ from tocsin.domain.duty import OnCallChanged, duty_of
 from tocsin.domain.load import Load, Page, loads
 from tocsin.domain.message import Message
 from tocsin.domain.moments import parse_length, written
+from tocsin.domain.pruning import PRUNING, PruneBegun
 from tocsin.domain.rota import Shift
 from tocsin.domain.words import counted, spelled
 from tocsin.errors import NotAllowed, UsageError
@@ -31,7 +32,7 @@ def load(call: Call, words: Sequence[str], tx: Transaction) -> Message:
     found = loads({name: tx.person(name) for name in roster}, shifts, pages)
     start = written(since, tx.person(call.by).timezone, tx.now)
     text = f"on call in {spelled(length)}, since {start}; an alert is one page to somebody, however often it called them"
-    return Message(text, lines=(*map(_line, found), *_nights(found)))
+    return Message(text, lines=(*map(_line, found), *_nights(found), *_pruned(since, tx)))
 
 
 def _length(words: Sequence[str], tx: Transaction) -> timedelta:
@@ -59,6 +60,14 @@ def held(schedule: str, since: datetime, tx: Transaction) -> Iterator[Shift]:
             people, start = entry.event.people, at
     if start < tx.now:
         yield Shift(start, tx.now, people)
+
+
+def _pruned(since: datetime, tx: Transaction) -> Iterator[str]:
+    """From when on that counts, if what was before is not kept."""
+    prunes = (entry.event for entry in tx.story(PRUNING, (PruneBegun,)))
+    kept = max((one.before for one in prunes if isinstance(one, PruneBegun)), default=since)
+    if kept > since:
+        yield f"counted from {kept:%F} on: what was before is pruned, as far as it had ended"
 
 
 def _line(one: Load) -> str:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from tocsin.about import began
 from tocsin.commands import Call
-from tocsin.digests import DIGEST, alerts_of
+from tocsin.digests import alerts_of
+from tocsin.domain.digest import DIGEST
 from tocsin.domain.grammar import is_id
 from tocsin.domain.group import AlertGroup, GroupState
 from tocsin.domain.words import bare, counted, first_few

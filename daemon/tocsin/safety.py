@@ -25,7 +25,7 @@ from tocsin.transaction import (
 )
 
 KEEP_BODIES = timedelta(days=30)
-"""How long what was posted, heard and said is kept; events are kept for ever."""
+"""How long what was posted, heard and said is kept; events are kept until they are pruned."""
 
 FIRST_PRUNE = timedelta(minutes=1)
 PRUNE_EVERY = timedelta(hours=1)

@@ -139,6 +139,7 @@ class TurnTaken(Event):
     """
 
     kind: ClassVar[str] = "escalation.turn_taken"
+    outdated_by: ClassVar[str] = "escalation.turn_taken"
     person: str
     alert: str
 

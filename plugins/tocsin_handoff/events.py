@@ -91,6 +91,7 @@ class NoteLeft(Event):
     """Something for whoever comes next; its subject is `handoff/SCHEDULE`, which no alert can be called."""
 
     kind: ClassVar[str] = "handoff.note_left"
+    outdated_by: ClassVar[str] = "handoff.shift_briefed"
     text: str
 
     def headline(self) -> str:
@@ -102,6 +103,7 @@ class ShiftBriefed(Event):
     """Whoever came was told of the shift before theirs; its subject is `handoff/SCHEDULE`. handoff: the id of theirs."""
 
     kind: ClassVar[str] = "handoff.shift_briefed"
+    outdated_by: ClassVar[str] = "handoff.shift_briefed"
     handoff: str
 
     def headline(self) -> str:
@@ -116,6 +118,7 @@ class ShiftsKnown(Event):
     """
 
     kind: ClassVar[str] = "handoff.shifts_known"
+    outdated_by: ClassVar[str] = "handoff.shifts_known"
     digest: str
     shifts: tuple[Shift, ...]
 

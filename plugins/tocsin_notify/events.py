@@ -48,6 +48,7 @@ class RingSent(Event):
     """
 
     kind: ClassVar[str] = "notify.sent"
+    passing: ClassVar[bool] = True
     ring: str
     alerts: tuple[str, ...]
     why: str = ""
@@ -81,6 +82,7 @@ class TestBegun(Event):
     __test__ = False  # for pytest, which takes it for tests
 
     kind: ClassVar[str] = "notify.test_begun"
+    outdated_by: ClassVar[str] = "notify.test_begun"
     number: int
     ways: tuple[str, ...]
     place: str
@@ -96,6 +98,7 @@ class TestSent(Event):
     __test__ = False
 
     kind: ClassVar[str] = "notify.test_sent"
+    outdated_by: ClassVar[str] = "notify.test_begun"
     number: int
     way: str
     why: str = ""

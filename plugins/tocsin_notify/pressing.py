@@ -65,6 +65,8 @@ def _read(text: str, tx: Transaction) -> tuple[Claim, Sequence[AlertGroup]]:
         if claim.over(tx.now):
             raise Refused(f"this button is too old: {tx.typed('test me')} brings another")
         return claim, ()
+    if gone := tx.pruned(claim.subject):
+        raise Refused(gone)
     group = tx.find_group(claim.subject)
     return claim, [group] if group is not None else alerts_of(claim.subject, tx) or ()
 

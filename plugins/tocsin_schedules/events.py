@@ -15,6 +15,7 @@ class FaultsTold(Event):
     """People were told what is wrong with schedules. faults: each as it was worded."""
 
     kind: ClassVar[str] = "schedules.faults_told"
+    passing: ClassVar[bool] = True
     faults: tuple[str, ...]
 
     def headline(self) -> str:

@@ -95,9 +95,11 @@ def test_what_is_no_question_disturbs_nothing(write_config: Callable[..., Path])
                 assert b'"answer":' not in send(running.folder, data), what
                 assert running.ready(), what
             assert json.loads(send(running.folder, UNKNOWN)) == {
-                "error": "this daemon answers examine, export, reload, say, status"
+                "error": "this daemon answers examine, export, prune, reload, say, status"
             }
-            with pytest.raises(StateError, match="this daemon answers examine, export, reload, say, status"):
+            with pytest.raises(
+                StateError, match="this daemon answers examine, export, prune, reload, say, status"
+            ):
                 control.ask(running.folder, "the way")
             slow.sendall(b': "status"}\n')
             assert json.loads(slow.recv(LIMIT))["answer"]["networks"] == {"console": ""}

@@ -8,6 +8,9 @@ from typing import ClassVar
 from tocsin.domain.event import Event
 from tocsin.domain.words import counted, listed
 
+DIGEST = "digest"
+"""The kind of subject that a digest is; it is never closed."""
+
 MOST_TOLD = 3
 """So many different things are said of the alerts at most."""
 

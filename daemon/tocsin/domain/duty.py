@@ -70,6 +70,7 @@ class OnCallChanged(Event):
     """
 
     kind: ClassVar[str] = "oncall.changed"
+    outdated_by: ClassVar[str] = "oncall.changed"
     people: tuple[str, ...]
     before: tuple[str, ...]
     released: tuple[str, ...] = ()

@@ -15,10 +15,15 @@ class Event:
     at: when it happened, aware; it may lie before the instant at which it is recorded.
     by: the person who did it; empty for Tocsin itself.
     matters: whether it stands in the timeline of the incident to which the alert belongs that it happened to.
+    outdated_by: the kind of event, its own perhaps, after which nobody reads this one any more once that too is old: about
+    the same subject. passing: once it is old, nobody reads it any more. Of events about what ends neither need be said:
+    they go with it.
     """
 
     kind: ClassVar[str]
     matters: ClassVar[bool] = False
+    outdated_by: ClassVar[str] = ""
+    passing: ClassVar[bool] = False
 
     subject: str
     at: datetime

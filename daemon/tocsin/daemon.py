@@ -28,6 +28,7 @@ from tocsin import (
     oncall,
     plugins,
     pruning,
+    questions,
     reload,
     safety,
     seen,
@@ -55,14 +56,12 @@ from tocsin.domain import bridge, digest, duty, group, incident_events, page, ro
 from tocsin.domain import pruning as prunes
 from tocsin.domain.event import Event
 from tocsin.domain.message import Place
-from tocsin.domain.words import did_you_mean
 from tocsin.doubts import Doubts
 from tocsin.ears import Ears
 from tocsin.echoes import Echoes
 from tocsin.engine import Engine
-from tocsin.errors import ConfigError, PluginError, Problem, Refused
+from tocsin.errors import ConfigError, PluginError, Problem
 from tocsin.examining import Examinations, Examiner
-from tocsin.exports import from_database
 from tocsin.facts import Known
 from tocsin.feeds import FeedsByPath
 from tocsin.gauges import Gauges
@@ -305,10 +304,10 @@ class Daemon:
         self.heartbeat = Heartbeat(self.tocsin, self.engine, self.auditor, self.ears.standing, self.proving)
         asked: Mapping[str, Question] = {
             "examine": Examiner(self.tocsin, networks).answer,
-            "export": self._export,
+            "export": partial(questions.export, self.tocsin),
             "prune": partial(pruning.asked, self.tocsin),
             "reload": self._reload,
-            "say": self._say,
+            "say": partial(questions.say, self.tocsin, commands),
             "status": self._status,
         }
         self.control = Control(state.folder, asked)
@@ -422,32 +421,6 @@ class Daemon:
     async def _reload(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         found = await self.reload.again(self.tocsin, COMMAND_LINE)
         return {"errors": found.errors, "warnings": found.warnings, "told": found.told().text}
-
-    async def _say(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What somebody at the command line has a person say, as if they had typed it in private."""
-        by, text = (str(question.get(name, "")) for name in ("by", "text"))
-        if by not in self.tocsin.config.people:
-            near = did_you_mean(by, self.tocsin.config.people)
-            return {"told": f"nobody is called {by!r}{near}", "done": False}
-        told, done = await self.tocsin.must(lambda tx: self.commands.asked(by, text, "command line", tx))
-        return {"told": told, "done": done}
-
-    async def _export(self, question: Mapping[str, Any]) -> Mapping[str, Any]:
-        setup = self.tocsin.setup
-        asked = {name: str(question.get(name, "")) for name in ("number", "form")}
-        write = partial(
-            from_database,
-            self._state.database,
-            setup.config,
-            setup.kinds,
-            setup.rules.of(Sections),
-            self.tocsin.time(),
-            **asked,
-        )
-        try:
-            return {"text": await asyncio.to_thread(write)}
-        except Refused as error:
-            return {"refused": str(error)}
 
 
 async def run(prepared: Prepared, make_networks: Callable[[Config, Clock], Mapping[str, Network]]) -> int:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tocsin import cli_prune, pruning
+from tocsin import pruning
 from tocsin.cli import main
+from tocsin.cli import prune as asking
 from tocsin.domain.message import Place
 from tocsin.errors import Refused
 from tocsin.exports import export
@@ -333,7 +334,7 @@ def test_it_asks_and_no_is_no(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ran = run(path, "--before", "2y")
     assert (ran.exit_code, subjects_of(path)) == (2, 2)
     assert ran.stderr == "nothing was changed: say --yes, since nobody is there to be asked\n"
-    monkeypatch.setattr(cli_prune, "_asks", lambda: True)
+    monkeypatch.setattr(asking, "_asks", lambda: True)
     ran = run(path, "--before", "2y", typed="n\n")
     assert (ran.exit_code, subjects_of(path)) == (1, 2)
     assert ran.stderr.endswith("nothing was changed\n")
@@ -351,7 +352,7 @@ def test_what_is_young_is_refused_and_an_age_must_be_said(path: Path) -> None:
 
 
 def test_a_clock_that_is_years_ahead_takes_nothing_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tocsin.cli_prune.clock.now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr("tocsin.cli.prune.clock.now", lambda: datetime(2099, 1, 1, tzinfo=UTC))
     ran = run(path, "--before", "2y", "--yes")
     assert (ran.exit_code, subjects_of(path)) == (1, 2)
     assert "all that is in it is older, the newest of 20" in ran.stderr

@@ -9,10 +9,11 @@ from zoneinfo import available_timezones
 
 import click
 
-from tocsin import cli_init_irc, cli_init_matrix, heartbeat
-from tocsin.cli_asking import Asking
-from tocsin.cli_draft import Chat, Draft
-from tocsin.cli_parts import UNUSABLE
+from tocsin import heartbeat
+from tocsin.cli import init_irc, init_matrix
+from tocsin.cli.asking import Asking
+from tocsin.cli.draft import Chat, Draft
+from tocsin.cli.parts import UNUSABLE
 from tocsin.config.first import HEARTBEAT, Answers
 from tocsin.config.names import address_problems
 from tocsin.config.tables import Heartbeat, Web
@@ -20,7 +21,7 @@ from tocsin.config.values import Address
 from tocsin.domain.oncall import Identity
 
 BOTH = "both"
-NETWORKS = {cli_init_irc.NAME: cli_init_irc.ask, cli_init_matrix.NAME: cli_init_matrix.ask}
+NETWORKS = {init_irc.NAME: init_irc.ask, init_matrix.NAME: init_matrix.ask}
 SCHEDULE = "primary"
 
 
@@ -106,9 +107,9 @@ def _account(draft: Draft, network: str, chat: Chat, person: str) -> str:
     doubted = ""
     while True:
         account = asking.text(option, f"{person}'s {what} on {network}", default, check=check)
-        if draft.offline or network != cli_init_matrix.NAME or account == doubted:
+        if draft.offline or network != init_matrix.NAME or account == doubted:
             return account
-        if not cli_init_matrix.is_nobody(draft, chat, account):
+        if not init_matrix.is_nobody(draft, chat, account):
             return account
         doubted = account  # who insists may know better
         asking.again(f"nobody is called {account}, says their homeserver", option)

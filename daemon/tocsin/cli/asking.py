@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tocsin.cli_parts import UNUSABLE, refuse
+from tocsin.cli.parts import UNUSABLE, refuse
 from tocsin.config.values import SecretSource
 
 Check = Callable[[str], object]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli_parts import config_option, opened, refuse
+from tocsin.cli.parts import config_option, opened, refuse
 from tocsin.config import Document
 from tocsin.config.reading import read
 from tocsin.config.tables import Fallback

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tocsin import clock, daemon, doctor
-from tocsin.cli_parts import config_option
+from tocsin.cli.parts import config_option
 from tocsin.config import Config, Document, spelled_out
 from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.errors import ConfigError, PluginError

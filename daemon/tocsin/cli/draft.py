@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin import daemon
-from tocsin.cli_asking import Asking, Check
+from tocsin.cli.asking import Asking, Check
 from tocsin.config import Config, Document
 from tocsin.config.tables import NetworkSettings
 from tocsin.config.values import CREDENTIALS

@@ -14,14 +14,14 @@ import click
 
 from tocsin import calendars, clock, control, daemon, demo, logs, plugins
 from tocsin.chats import own_networks
-from tocsin.cli_backup import bring_back, make_backup
-from tocsin.cli_doctor import look
-from tocsin.cli_incidents import export, say
-from tocsin.cli_init import init
-from tocsin.cli_page import page
-from tocsin.cli_parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
-from tocsin.cli_prune import prune
-from tocsin.cli_ring import ring
+from tocsin.cli.backup import bring_back, make_backup
+from tocsin.cli.doctor import look
+from tocsin.cli.incidents import export, say
+from tocsin.cli.init import init
+from tocsin.cli.page import page
+from tocsin.cli.parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
+from tocsin.cli.prune import prune
+from tocsin.cli.ring import ring
 from tocsin.clock import Clock
 from tocsin.config import Config, Document
 from tocsin.config.values import SecretSource

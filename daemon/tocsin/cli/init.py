@@ -15,11 +15,11 @@ from typing import Any
 import click
 
 from tocsin import daemon
-from tocsin.cli_asking import Asking
-from tocsin.cli_draft import Draft
-from tocsin.cli_interview import interview
-from tocsin.cli_page import send
-from tocsin.cli_parts import config_option, opened, refuse, tell
+from tocsin.cli.asking import Asking
+from tocsin.cli.draft import Draft
+from tocsin.cli.interview import interview
+from tocsin.cli.page import send
+from tocsin.cli.parts import config_option, opened, refuse, tell
 from tocsin.config import Document
 from tocsin.config.first import Answers, first_config, token_of
 from tocsin.config.tables import Web

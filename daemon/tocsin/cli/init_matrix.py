@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from tocsin import daemon
-from tocsin.cli_draft import SAMPLES, Chat, Draft
+from tocsin.cli.draft import SAMPLES, Chat, Draft
 from tocsin.config.first import setting
 from tocsin.errors import NetworkError
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from tocsin.cli_draft import SAMPLES, Chat, Draft
+from tocsin.cli.draft import SAMPLES, Chat, Draft
 from tocsin.config.first import setting
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError

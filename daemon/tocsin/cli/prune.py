@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from tocsin import backups, clock, control, daemon, plugins, pruning
-from tocsin.cli_parts import config_option, opened
+from tocsin.cli.parts import config_option, opened
 from tocsin.config import Config
 from tocsin.domain.incident_events import INCIDENT
 from tocsin.domain.pruning import parse_before

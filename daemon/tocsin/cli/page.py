@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin import daemon, trial
-from tocsin.cli_parts import config_option, label, length, prepare, refuse
+from tocsin.cli.parts import config_option, label, length, prepare, refuse
 from tocsin.daemon import Prepared
 from tocsin.domain.words import did_you_mean
 from tocsin.errors import StateError

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from tocsin import backups, clock, daemon
-from tocsin.cli_parts import config_option, opened
+from tocsin.cli.parts import config_option, opened
 from tocsin.errors import StateError
 from tocsin.store import State, backup, restore
 from tocsin.store.state import DATABASE

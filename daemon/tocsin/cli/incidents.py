@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tocsin import clock, control, daemon, plugins
-from tocsin.cli_parts import config_option, opened
+from tocsin.cli.parts import config_option, opened
 from tocsin.config import Config
 from tocsin.errors import NotRunning, Refused, StateError
 from tocsin.exports import FORMS, from_database

@@ -13,9 +13,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from click.testing import CliRunner
 
-from tocsin.cli import main
 from tocsin.config.tables import Backup
 from tocsin.errors import Damaged, StateError
 from tocsin.store import Database, State, backup, intake
@@ -28,6 +26,7 @@ from tests.killed import killed_at
 from tests.posted import payload
 from tests.processes import PATIENCE, Process, started, tocsin, until
 from tests.tower import TWO_STEPS, Tower, asks
+from tests.typed import typed
 
 NOW = HandClock().now()
 NAME = "tocsin-20261121T030000Z.db"
@@ -217,7 +216,7 @@ def last_backup(running: Process) -> str:
 
 
 def test_without_a_database_there_is_nothing_to_back_up(write_config: Callable[..., Path]) -> None:
-    ran = CliRunner().invoke(main, ["backup", "--config", str(write_config(RUNNABLE))])
+    ran = typed("backup", "--config", str(write_config(RUNNABLE)))
     assert ran.exit_code == 1
     assert "has Tocsin ever run with this configuration, as this user?" in ran.stderr
 

@@ -6,25 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 from tocsin.errors import ConfigError
 
 from tests.conftest import MINIMAL, ROOT
 from tests.processes import TOKEN
+from tests.typed import typed
 
 Write = Callable[..., Path]
 
 
 def check(path: Path) -> tuple[int, list[str], list[str]]:
     """The exit code, the lines of the answer, and the complaints without the file's name before them."""
-    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
-    assert ran.exception is None or isinstance(ran.exception, SystemExit)
+    ran = typed("check-config", "--config", path)
     complaints = [line.removeprefix(f"{path}").removeprefix(":").strip() for line in ran.stderr.splitlines()]
     return ran.exit_code, ran.stdout.splitlines(), complaints
 
@@ -109,17 +107,13 @@ def test_complaints_come_in_the_order_of_the_file(write_config: Write) -> None:
     assert lines == sorted(lines)
 
 
-def test_a_secret_in_the_wrong_place_is_never_echoed(write_config: Write) -> None:
+def test_a_secret_in_the_wrong_place_is_never_echoed(
+    write_config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCSIN_TEST_SHORT", "5h0rt")
     for name in ("shapes", "names"):
-        ran = CliRunner().invoke(
-            main,
-            [
-                "check-config",
-                "-c",
-                str(write_config((Path(__file__).parent / "mistakes" / f"{name}.toml").read_text())),
-            ],
-            env={"TOCSIN_TEST_SHORT": "5h0rt"},
-        )
+        path = write_config((Path(__file__).parent / "mistakes" / f"{name}.toml").read_text())
+        ran = typed("check-config", "-c", path)
         assert "hunter2" not in ran.output
         assert "5h0rt" not in ran.output
 

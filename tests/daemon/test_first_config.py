@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 from tocsin.config.first import Answers, Part, compose, example, first_config, setting
 from tocsin.config.values import CREDENTIALS
 
 from tests.conftest import ROOT
 from tests.processes import TOKEN
+from tests.typed import typed
 
 IRC = {
     "server": setting("server", "irc.example.org:6697"),
@@ -73,7 +72,7 @@ def test_it_can_be_used_and_all_is_as_answered(
     assert (list(config.receivers), str(config.web.listen)) == (["am"], "0.0.0.0:8628")
     assert config.fallback.command == ("/bin/sh", "-c", 'echo "x"')
     assert config.heartbeat.url is not None
-    ran = CliRunner().invoke(main, ["whowould", "--config", str(path), "severity=critical"])
+    ran = typed("whowould", "--config", path, "severity=critical")
     assert ran.exit_code == 0
     assert ran.output.count("dora") >= 2, "she is paged again if she does not answer"
 

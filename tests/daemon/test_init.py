@@ -4,15 +4,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 
 from tests.processes import PATIENCE, command
 from tests.servers.alertmanager import program
 from tests.servers.programs import HOST
+from tests.typed import secret, typed
 
 IRC = ("--irc", "irc.example.org:6697", "--irc-room", "#ops")
 WHOLE = (*IRC, "--person", "alice", "--listen", f"{HOST}:0", "--offline", "--fallback", "/bin/true")
@@ -21,16 +21,9 @@ PLANTED = "planted-dddd-77aa"
 
 def init(path: Path, *words: str) -> Result:
     """Type it, with nobody to ask."""
-    ran = CliRunner().invoke(main, ["init", "--no-input", "--config", str(path), *words])
-    assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+    ran = typed("init", "--no-input", "--config", path, *words)
     assert PLANTED not in ran.output
     return ran
-
-
-def secret(path: Path, text: str) -> str:
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
 
 
 def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:

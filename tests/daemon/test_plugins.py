@@ -6,14 +6,14 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 
 from tests.conftest import MINIMAL
 from tests.engine import Start
+from tests.typed import typed
 
 NUMBERS = itertools.count()
 
@@ -39,9 +39,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def run(command: str, path: Path) -> Result:
-    ran = CliRunner().invoke(main, [command, "--config", str(path)])
-    assert ran.exception is None or isinstance(ran.exception, SystemExit)
-    return ran
+    return typed(command, "--config", path)
 
 
 GOOD = """

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import pruning
 from tocsin.cli import main
@@ -31,6 +31,7 @@ from tests.killed import killed_at
 from tests.posted import payload
 from tests.processes import Process, started, tocsin, until
 from tests.tower import TWO_STEPS, Tower, asks
+from tests.typed import typed
 
 YEAR = timedelta(days=365)
 PLUGINS = TWO_STEPS + "\n".join(f"[plugins.{name}]" for name in ("incidents", "timeline", "postmortem"))
@@ -271,8 +272,8 @@ def made_old(path: Path, copies: int = 0) -> None:
             )
 
 
-def run(path: Path, *words: str, typed: str | None = None) -> Result:
-    return CliRunner().invoke(main, ["prune", "--config", str(path), *words], input=typed)
+def run(path: Path, *words: str, answers: str = "") -> Result:
+    return typed("prune", "--config", path, *words, answers=answers)
 
 
 def subjects_of(path: Path) -> int:
@@ -335,10 +336,10 @@ def test_it_asks_and_no_is_no(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert (ran.exit_code, subjects_of(path)) == (2, 2)
     assert ran.stderr == "nothing was changed: say --yes, since nobody is there to be asked\n"
     monkeypatch.setattr(asking, "_asks", lambda: True)
-    ran = run(path, "--before", "2y", typed="n\n")
+    ran = run(path, "--before", "2y", answers="n\n")
     assert (ran.exit_code, subjects_of(path)) == (1, 2)
     assert ran.stderr.endswith("nothing was changed\n")
-    ran = run(path, "--before", "2y", typed="y\n")
+    ran = run(path, "--before", "2y", answers="y\n")
     assert (ran.exit_code, subjects_of(path)) == (0, 1)
 
 

@@ -13,9 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from tocsin.cli import main
 from tocsin.config.tables import Backup
 from tocsin.errors import Damaged, StateError
 from tocsin.store import Database, State, backup, restore
@@ -27,6 +26,7 @@ from tests.engine import Start, fires
 from tests.killed import killed_at
 from tests.posted import payload
 from tests.processes import PATIENCE, started, tocsin, until
+from tests.typed import typed
 
 NOW = HandClock().now()
 LATER = NOW + timedelta(hours=1)
@@ -84,7 +84,7 @@ def opens(folder: Path) -> str:
 
 
 def run(path: Path, *words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["restore", "--config", str(path), *map(str, words)])
+    return typed("restore", "--config", path, *words)
 
 
 @pytest.fixture

@@ -18,13 +18,11 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 
 import pytest
-from click.testing import CliRunner
-
-from tocsin.cli import main
 
 from tests.plugins.alertmanager_parts import alert, payload
 from tests.processes import PATIENCE, TOKEN, Process, started, tocsin, until
 from tests.servers.certificates import Certificates
+from tests.typed import typed
 
 PLANTED = {
     name: f"planted-{name}-5f1d9c3b7a"
@@ -330,7 +328,7 @@ def test_a_mistake_beside_a_secret_is_told_without_it(
     secret = "planted-by-mistake-5f1d9c3b7a"
     config = write_config(mistake.format(secret) + "\n")
     for command in ("check-config", "status", "reload"):
-        ran = CliRunner().invoke(main, [command, "--config", str(config)])
+        ran = typed(command, "--config", config)
         assert ran.exit_code == 2, ran.output
         assert "error" in ran.output
         assert secret not in ran.output

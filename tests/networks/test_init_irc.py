@@ -11,10 +11,9 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 from tocsin.domain.oncall import Identity
 from tocsin.networks.irc.settings import IrcSettings
@@ -26,6 +25,7 @@ from tests.servers.irc_user import HOSTNAME, people
 from tests.servers.ircd import Inspircd, Ngircd
 from tests.servers.programs import HOST, running
 from tests.terminal import terminal
+from tests.typed import secret, typed
 
 Init = Callable[..., Result]
 PLANTED = "planted-cccc-0f6a"
@@ -75,19 +75,12 @@ def init(tmp_path: Path) -> Init:
     def run(*words: str) -> Result:
         usual = ["--person", "alice", "--listen", f"{HOST}:0", "--irc-room", "#ops"]
         path = tmp_path / "config.toml"
-        ran = CliRunner().invoke(main, ["init", "--no-input", "--config", str(path), *usual, *words])
-        assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+        ran = typed("init", "--no-input", "--config", path, *usual, *words)
         assert PASSWORD not in ran.output
         assert PLANTED not in ran.output
         return ran
 
     return run
-
-
-def secret(path: Path, text: str) -> str:
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
 
 
 def irc(folder: Path) -> IrcSettings:
@@ -182,7 +175,7 @@ def test_where_there_are_no_accounts_codes_are_what_proves_it(
     ran = init("--irc", f"{HOST}:{ngircd.port}", "--no-irc-tls", "--fallback", "/bin/true")
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert irc(tmp_path).identity is Identity.CODES
-    ran = CliRunner().invoke(main, ["check-config", "--config", str(tmp_path / "config.toml")])
+    ran = typed("check-config", "--config", str(tmp_path / "config.toml"))
     assert (ran.exit_code, ran.stderr) == (0, "")
 
 

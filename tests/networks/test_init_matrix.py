@@ -10,10 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 
 from tests.journeys.matrix_parts import says
@@ -22,6 +21,7 @@ from tests.servers.matrix_user import people
 from tests.servers.programs import HOST
 from tests.servers.synapse import DOMAIN, Synapse
 from tests.terminal import Terminal, terminal
+from tests.typed import secret, typed
 
 Init = Callable[..., Result]
 PLANTED = "planted-cccc-0f6a"
@@ -34,17 +34,9 @@ def init(tmp_path: Path) -> Init:
     def run(*words: str) -> Result:
         path = tmp_path / "config.toml"
         usual = ["--person", "alice", "--listen", f"{HOST}:0", "--fallback", "/bin/true"]
-        ran = CliRunner().invoke(main, ["init", "--no-input", "--config", str(path), *usual, *words])
-        assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
-        return ran
+        return typed("init", "--no-input", "--config", path, *usual, *words)
 
     return run
-
-
-def secret(path: Path, text: str) -> str:
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
 
 
 async def test_from_nothing_to_a_tested_page_at_a_terminal(synapse: Synapse, tmp_path: Path) -> None:
@@ -123,7 +115,7 @@ async def test_a_login_that_was_kept_needs_no_password_again(
     ran = await asyncio.to_thread(init, *account, "--matrix-room", room)
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert f"still logged in as {bot.user_id}" in ran.stdout
-    ran = CliRunner().invoke(main, ["check-config", "--config", str(tmp_path / "config.toml")])
+    ran = typed("check-config", "--config", str(tmp_path / "config.toml"))
     assert (ran.exit_code, ran.stderr) == (0, "")
 
 

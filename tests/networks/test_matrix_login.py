@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from tocsin.cli import main
 from tocsin.networks.matrix.secret_storage import read_recovery_key, seal
 from tocsin.networks.matrix.signing import Published, b64
 
@@ -17,6 +16,7 @@ from tests.conftest import MINIMAL
 from tests.networks.matrix_account import keys_of
 from tests.servers.synapse import Account as Person
 from tests.servers.synapse import Refused, Synapse
+from tests.typed import secret, typed
 
 Login = Callable[..., Result]
 _CLIENT = "/_matrix/client/v3"
@@ -40,18 +40,11 @@ def login(synapse: Synapse, person: Person, write_config: Callable[..., Path], t
         path = write_config(f"{MINIMAL}\n[networks.matrix]\n{table}\n")
         if "--token-file" not in options:
             options = (*options, "--password-file", secret(tmp_path / "password", password))
-        ran = CliRunner().invoke(main, ["matrix", "login", "--config", str(path), *options])
-        assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
+        ran = typed("matrix", "login", "--config", path, *options)
         assert person.password not in ran.output
         return ran
 
     return run
-
-
-def secret(path: Path, text: str) -> str:
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
 
 
 def kept(tmp_path: Path) -> dict[str, Any]:
@@ -252,7 +245,7 @@ def test_a_password_is_never_read_from_what_is_no_terminal(login: Login, tmp_pat
     login()
     path = tmp_path / "config.toml"
     (tmp_path / "state" / "matrix-matrix" / "account.json").unlink()
-    ran = CliRunner().invoke(main, ["matrix", "login", "--config", str(path)], input="x\n")
+    ran = typed("matrix", "login", "--config", path, answers="x\n")
     assert ran.exit_code == 1
     assert ran.stderr == "there is no terminal to type the password on: use --password-file\n"
 
@@ -261,15 +254,13 @@ def test_a_password_that_others_may_read_is_refused(login: Login, tmp_path: Path
     login()
     file = Path(secret(tmp_path / "password", "x"))
     file.chmod(0o644)
-    ran = CliRunner().invoke(
-        main, ["matrix", "login", "--config", str(tmp_path / "config.toml"), "--recovery-key-file", str(file)]
-    )
+    ran = typed("matrix", "login", "--config", tmp_path / "config.toml", "--recovery-key-file", file)
     assert ran.exit_code == 2
 
 
 def test_which_network_is_meant(write_config: Callable[..., Path]) -> None:
     path = write_config()
-    ran = CliRunner().invoke(main, ["matrix", "login", "--config", str(path)])
+    ran = typed("matrix", "login", "--config", path)
     assert (ran.exit_code, ran.stderr) == (
         2,
         f"{path}: there is no Matrix network: add [networks.matrix]\n",
@@ -279,9 +270,9 @@ def test_which_network_is_meant(write_config: Callable[..., Path]) -> None:
         for name in ("work", "home")
     )
     path = write_config(f"{MINIMAL}\n{tables}")
-    ran = CliRunner().invoke(main, ["matrix", "login", "--config", str(path)])
+    ran = typed("matrix", "login", "--config", path)
     assert ran.stderr == f"{path}: say on which network: there is work and home\n"
-    ran = CliRunner().invoke(main, ["matrix", "login", "--config", str(path), "wrok"])
+    ran = typed("matrix", "login", "--config", path, "wrok")
     assert ran.stderr == f"{path}: no Matrix network is called 'wrok': there is work and home\n"
 
 

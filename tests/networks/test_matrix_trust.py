@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from nio import Event, MegolmEvent
 
-from tocsin.cli import main
 from tocsin.errors import NetworkError
 from tocsin.networks.matrix import identity
 from tocsin.networks.matrix.signing import Identity
@@ -18,6 +16,7 @@ from tocsin.networks.matrix.signing import Identity
 from tests.conftest import MINIMAL
 from tests.networks.matrix_account import Bot, connected, met
 from tests.servers.synapse import Synapse
+from tests.typed import typed
 
 
 async def together(ours: Bot, *others: Bot) -> str:
@@ -123,13 +122,13 @@ async def test_a_changed_identity_is_told_once_and_counts_when_somebody_says_so(
             assert ours.client.standing(hers.user) == "your device PHONE is not verified"
             table = f'homeserver = "{synapse.url}"\nuser = "{bot.user_id}"\nroom = "{room}"'
             config = write_config(f"{MINIMAL}\n[networks.matrix]\n{table}\n")
-            ran = CliRunner().invoke(main, ["matrix", "trust", "--config", str(config), hers.user])
+            ran = typed("matrix", "trust", "--config", config, hers.user)
             assert (ran.exit_code, ran.stderr) == (0, "")
             ours.client.nio.olm.users_for_key_query.add(hers.user)
             await ours.client.settle()
             assert ours.client.standing(hers.user) == "your device PHONE is verified"
             assert ours.client.news == []
-            ran = CliRunner().invoke(main, ["matrix", "trust", "--config", str(config), "@nobody:x.org"])
+            ran = typed("matrix", "trust", "--config", config, "@nobody:x.org")
             assert ran.stderr == "@nobody:x.org: no identity of theirs was ever seen\n"
 
 

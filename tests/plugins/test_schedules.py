@@ -6,9 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from tocsin.cli import main
 from tocsin.domain.duty import HANDOFF, OverrideEnded, OverrideSet
 from tocsin.domain.rota import EVERYBODY, Override
 from tocsin.oncall import end_override, set_override
@@ -16,6 +14,7 @@ from tocsin.transaction import Transaction
 
 from tests.engine import fires
 from tests.tower import Tower, asks, policy
+from tests.typed import typed
 
 STEPS = policy('{ page = "primary" }, { page = "carol", after = "1h" }', "repeat = 1", 'repeat_after = "1h"')
 
@@ -124,8 +123,7 @@ async def test_where_there_is_no_schedule_it_says_so(tower: Tower) -> None:
 
 
 def run(path: Path, *words: str) -> tuple[int, list[str]]:
-    ran = CliRunner().invoke(main, ["schedule", words[0], "--config", str(path), *words[1:]])
-    assert ran.exception is None or isinstance(ran.exception, SystemExit)
+    ran = typed("schedule", words[0], "--config", path, *words[1:])
     return ran.exit_code, ran.output.splitlines()
 
 
@@ -270,14 +268,14 @@ def test_what_is_not_there_is_refused(config: Path, write_config: Callable[..., 
 )  # fmt: skip
 def test_mistakes_are_told(tower: Tower, layer: str, complaint: str) -> None:
     path = tower.write(f"{tower.people}{STEPS}{PRIMARY}[[schedules.primary.layers]]\n{layer}\n")
-    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
+    ran = typed("check-config", "--config", path)
     assert ran.exit_code == 2
     assert complaint in ran.stderr
 
 
 def test_hours_in_which_nobody_is_needed_are_hours(tower: Tower) -> None:
     path = tower.write(f'{tower.people}{STEPS}{PRIMARY}[schedules.s]\nnobody_needed = ["at night"]\n')
-    ran = CliRunner().invoke(main, ["check-config", "--config", str(path)])
+    ran = typed("check-config", "--config", path)
     assert "schedules.s.nobody_needed[0]: must be days and hours such as 'Mon-Fri 08:00-20:00'" in ran.stderr
 
 

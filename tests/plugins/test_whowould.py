@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from tocsin import daemon
-from tocsin.cli import main
 from tocsin.config import Document
 from tocsin.domain.labels import parse_labels
 from tocsin.errors import PluginError
@@ -20,6 +19,7 @@ from tocsin_escalation.whowould import UNKNOWN
 from tests.engine import fires
 from tests.plugins.test_escalation_hold import nights
 from tests.tower import Tower, asks, policy
+from tests.typed import typed
 
 # It is Saturday, 21 November, 03:00 UTC, which is 04:00 in Berlin.
 
@@ -202,7 +202,7 @@ def test_labels_are_read_as_people_type_them(
 
 
 def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["whowould", *map(str, words)])
+    return typed("whowould", *words)
 
 
 def test_at_the_command_line_the_configuration_alone_is_asked(tower: Tower) -> None:

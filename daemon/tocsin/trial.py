@@ -5,10 +5,12 @@ The daemon does nothing for it that it would not do for any alert; what becomes 
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from signal import SIGTERM
+from typing import cast
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
@@ -17,6 +19,7 @@ from tocsin.config import authorization
 from tocsin.config.tables import Receiver
 from tocsin.domain.event import Event
 from tocsin.domain.group import GroupAcknowledged, GroupResolved, GroupSilenced
+from tocsin.domain.message import Place
 from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PersonPaged
 from tocsin.domain.words import spelled
 from tocsin.errors import StateError, TocsinError
@@ -35,6 +38,9 @@ UP_WITHIN = timedelta(seconds=60)
 """How long the networks of a daemon that runs may take to come up."""
 
 LOOK_EVERY = 0.25
+PATIENT_FOR = 1.0
+"""So many seconds nothing is said while it is only just coming up."""
+
 REMIND_EVERY = timedelta(seconds=15)
 _POST_WITHIN = ClientTimeout(total=10)
 
@@ -51,6 +57,7 @@ class Page:
     """What is posted, and where it is read what becomes of it.
 
     labels: all that the alert has. name, receiver: who takes it. database: the daemon's. kinds: the events that are known.
+    by_code: the networks where a page brings a code, by which alone it is answered.
     """
 
     labels: Mapping[str, str]
@@ -58,15 +65,16 @@ class Page:
     receiver: Receiver
     database: Path
     kinds: Mapping[str, type[Event]]
+    by_code: Collection[str] = ()
 
 
-async def listening(folder: Path, within: timedelta) -> str:
+async def listening(folder: Path, within: timedelta, say: Say) -> str:
     """Where the daemon takes posts, once it does and one of its networks is up. within: how long it may be before it runs.
 
     Raises StateError if none runs, TrialFailed if it can page nobody.
     """
     loop = asyncio.get_running_loop()
-    began, found = loop.time(), dict[str, str]()
+    began, found, told = loop.time(), dict[str, str](), False
     while True:
         try:
             said = await asyncio.to_thread(control.ask, folder, "status")
@@ -79,9 +87,15 @@ async def listening(folder: Path, within: timedelta) -> str:
                 return str(said["listening on"]).split()[0].rstrip(",")
             if loop.time() - began > (within + UP_WITHIN).total_seconds():
                 break
+            if not told and loop.time() - began > PATIENT_FOR:
+                say(f"waiting until Tocsin can page: {_lacks(found)}")
+                told = True
         await asyncio.sleep(LOOK_EVERY)
-    down = "; ".join(f"{name}: {why}" for name, why in found.items() if why)
-    raise TrialFailed(f"no network is up, so nobody can be paged: {down or 'it does not listen yet'}")
+    raise TrialFailed(f"no network is up, so nobody can be paged: {_lacks(found)}")
+
+
+def _lacks(standing: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in standing.items() if why) or "it does not listen yet"
 
 
 async def send(page: Page, address: str, within: timedelta, say: Say) -> str:
@@ -90,11 +104,17 @@ async def send(page: Page, address: str, within: timedelta, say: Say) -> str:
     address: where the daemon listens. Raises TrialFailed.
     """
     key = f"{NAME} {secrets.token_hex(8)}"
+    asyncio.get_running_loop().add_signal_handler(
+        SIGTERM, cast("asyncio.Task[str]", asyncio.current_task()).cancel
+    )
     url = f"http://{address}/hooks/alertmanager/{page.name}"
     await _post(page, url, key, "firing")
     say(f"posted to {url}: accepted")
     try:
         return await _follow(page, key, clock.now(), within, say)
+    except asyncio.CancelledError:
+        say("ended: the test is taken back")
+        raise
     finally:
         await _post(page, url, key, "resolved")
 
@@ -111,7 +131,9 @@ async def _follow(page: Page, key: str, posted: datetime, within: timedelta, say
                 say(f"{_after(entry.recorded_at - posted)}  {subject}: {entry.headline}")
             if isinstance(entry.event, PageDelivered) and entry.event.person not in {"", *asked}:
                 asked.add(entry.event.person)
-                say(f"          now answer it, as {entry.event.person}: !ack {subject}")
+                say(
+                    f"          now answer it, as {entry.event.person}{_how(page, entry.event.place, subject)}"
+                )
             if isinstance(entry.event, GroupAcknowledged | GroupSilenced | GroupResolved) and entry.by:
                 return f"{entry.by} answered {spelled(entry.recorded_at - posted)} after it was posted"
         if passed > remind:
@@ -121,6 +143,13 @@ async def _follow(page: Page, key: str, posted: datetime, within: timedelta, say
     raise TrialFailed(
         f"nobody answered in {spelled(within)}: tocsin doctor says what is wrong, if anything is"
     )
+
+
+def _how(page: Page, place: str, subject: str) -> str:
+    network = Place.parse(place).network
+    if network in page.by_code:
+        return f", to Tocsin alone on {network}, by the code in the page: ack CODE"
+    return f": !ack {subject}"
 
 
 def _after(passed: timedelta) -> str:

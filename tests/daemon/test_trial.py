@@ -1,5 +1,6 @@
 """`tocsin test-page`: a real page to whoever is on call, followed until somebody answers."""
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -10,6 +11,9 @@ import pytest
 
 from tests.conftest import RUNNABLE
 from tests.processes import PATIENCE, TOKEN, Process, command, started, tocsin, until
+from tests.servers.irc_user import people
+from tests.servers.ircd import Ngircd
+from tests.servers.programs import HOST, running
 
 ROUTED = (
     RUNNABLE
@@ -29,6 +33,12 @@ def typed(config: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*command("test-page", config), *words], stdout=pipe, stderr=pipe, text=True, env={}
     )
+
+
+def said(popen: subprocess.Popen[str], text: str) -> str:
+    """The next line that holds this."""
+    assert popen.stdout is not None
+    return next(line.strip() for line in popen.stdout if text in line)
 
 
 def over(process: Process) -> bool:
@@ -58,6 +68,29 @@ def test_it_pages_and_ends_with_the_first_answer(write_config: Callable[..., Pat
         assert TOKEN not in out
 
 
+async def test_by_a_code_where_that_is_all_that_proves_who_answers(
+    write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    with running(Ngircd(tmp_path / "ngircd")) as ircd:
+        network = (
+            f'[networks.irc]\nserver = "{HOST}:{ircd.port}"\ntls = false\nroom = "#ops"\nidentity = "codes"\n'
+        )
+        text = RUNNABLE.replace("[networks.console]\n", network).replace("accounts.console", "accounts.irc")
+        config = write_config(text)
+        async with people("alice") as [alice]:
+            await alice.connect(ircd.port)
+            with started(config):
+                popen = typed(config)
+                hint = await asyncio.to_thread(said, popen, "now answer it")
+                (page,) = await alice.sees(lambda line: "ack " in line.text and line.params[0] == "alice")
+                code = re.search(r"ack (\d{4})", page.text)
+                assert code is not None
+                alice.send(f"PRIVMSG tocsin :ack {code[1]}")
+                out, _ = await asyncio.to_thread(popen.communicate, timeout=PATIENCE)
+    assert hint == "now answer it, as alice, to Tocsin alone on irc, by the code in the page: ack CODE"
+    assert (popen.returncode, "paging works" in out) == (0, True)
+
+
 def test_its_labels_choose_whom_it_pages(write_config: Callable[..., Path]) -> None:
     config = write_config(ROUTED)
     with started(config) as process:
@@ -71,12 +104,13 @@ def test_its_labels_choose_whom_it_pages(write_config: Callable[..., Path]) -> N
         until(lambda: over(process))
 
 
-def test_who_gives_up_leaves_nothing_that_rings(write_config: Callable[..., Path]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_gives_up_leaves_nothing_that_rings(write_config: Callable[..., Path], number: int) -> None:
     config = write_config(RUNNABLE)
     with started(config) as process:
         popen = typed(config)
         until(lambda: "@alice <tocsin>" in process.shown())
-        popen.send_signal(signal.SIGINT)
+        popen.send_signal(number)
         popen.communicate(timeout=PATIENCE)
         assert popen.returncode == 1
         until(lambda: "resolved by its source" in process.shown() and over(process))

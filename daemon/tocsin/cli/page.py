@@ -9,6 +9,7 @@ import click
 from tocsin import daemon, trial
 from tocsin.cli.parts import config_option, label, length, prepare, refuse
 from tocsin.daemon import Prepared
+from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean
 from tocsin.errors import StateError
 from tocsin.store.state import DATABASE
@@ -73,10 +74,14 @@ def send(
         config.receivers[name],
         folder / DATABASE,
         daemon.known_events(prepared.declared),
+        by_code=[name for name, one in config.networks.items() if one.identity is Identity.CODES],
     )
 
     async def sent() -> str:
-        address = await trial.listening(folder, runs_within)
+        address = await trial.listening(folder, runs_within, click.echo)
         return await trial.send(posted, address, within, click.echo)
 
-    click.echo(f"{asyncio.run(sent())}: paging works. The test is over")
+    try:
+        click.echo(f"{asyncio.run(sent())}: paging works. The test is over")
+    except asyncio.CancelledError:  # told to end: it was taken back
+        raise click.exceptions.Exit(1) from None

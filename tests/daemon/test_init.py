@@ -111,13 +111,13 @@ def test_what_can_not_be_written_whole_is_not_written_at_all(tmp_path: Path) -> 
 
 def test_alertmanager_takes_what_it_says_to_paste(tmp_path: Path) -> None:
     told = init(tmp_path / "config.toml", *WHOLE, "--listen", "127.0.0.1:8699", "--receiver", "am").stdout
-    pasted = told[told.index("route:\n") : told.index("\nStart it:")]
+    pasted = told[told.index("route:\n") : told.index("\nGive it the token")]
     assert "url: http://127.0.0.1:8699/hooks/alertmanager/am\n" in pasted
     token = tmp_path / "credentials" / "am.token"
-    assert f"# a copy of {token}\n" in pasted
+    assert f"\n  install -D -m 0400 -o prometheus {token} /etc/prometheus/tocsin.token\n" in told
     theirs = pasted.replace("route:\n", "route:\n  receiver: mail\n", 1)
     theirs = theirs.replace("receivers:\n", "receivers:\n  - name: mail\n", 1)
-    (tmp_path / "alertmanager.yml").write_text(theirs.replace("/etc/alertmanager/am.token", str(token)))
+    (tmp_path / "alertmanager.yml").write_text(theirs.replace("/etc/prometheus/tocsin.token", str(token)))
     checked = subprocess.run(
         [program("amtool"), "check-config", str(tmp_path / "alertmanager.yml")],
         capture_output=True,

@@ -67,7 +67,7 @@ def alertmanager(folder: Path, address: str) -> Alertmanager:
     token = folder.parent / "prod.token"
     text = text.replace("127.0.0.1:8627/hooks/alertmanager/prometheus", f"{address}/hooks/alertmanager/prod")
     (folder / "alertmanager.yml").write_text(
-        text.replace("/etc/alertmanager/prometheus.token", str(token)).replace(
+        text.replace("/etc/prometheus/tocsin.token", str(token)).replace(
             "group_interval: 1m", "group_interval: 1s"
         )
     )

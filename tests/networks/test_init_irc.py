@@ -122,7 +122,7 @@ async def test_from_nothing_to_a_tested_page_at_a_terminal(inspircd: Inspircd, t
         }
         assert f"tocsin run --config {config}" in screen.shown
         assert "group_wait: 0s" in screen.shown
-        assert re.search(rf"credentials_file: \S+ +# a copy of {tmp_path}/credentials/am.token", screen.shown)
+        assert f"-o prometheus {tmp_path}/credentials/am.token /etc/prometheus/tocsin.token\n" in screen.shown
         settings = irc(tmp_path)
         assert (settings.tls, settings.nick, settings.room) == (False, "tocsin-init", "#init")
 
@@ -182,7 +182,7 @@ def test_where_there_are_no_accounts_codes_are_what_proves_it(
 def test_a_server_that_is_not_there_ends_it(init: Init, tmp_path: Path) -> None:
     ran = init("--irc", f"{HOST}:1")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr == f"  can't connect to {HOST}:1: Connection refused\n"
+    assert ran.stderr == f"  --irc, --irc-tls: can't connect to {HOST}:1: Connection refused\n"
     assert init("--irc", "nowhere.invalid:6697").exit_code == 1
     assert list(tmp_path.iterdir()) == []
     assert init("--irc", f"{HOST}:1", "--offline").exit_code == 0
@@ -296,7 +296,7 @@ def test_a_heartbeat_is_tried_before_it_is_kept(
     with outside() as url:
         ran = init(*options, secret(files / "wrong", f"{url}/nothing"))
         assert ran.exit_code == 1
-        assert ran.stderr == "  it did not take a heartbeat: it answers 404\n"
+        assert ran.stderr == "  --heartbeat-url-file: it did not take a heartbeat: it answers 404\n"
         assert list(tmp_path.iterdir()) == []
         ran = init(*options, secret(files / "good", f"{url}/{PLANTED}"))
     assert ran.exit_code == 0, ran.stderr

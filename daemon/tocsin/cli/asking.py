@@ -90,7 +90,8 @@ class Asking:
 
     def again(self, error: object, *options: str) -> None:
         """With these answers it does not work: they are asked for again, or the command ends."""
-        click.echo(f"  {error}", err=True)
+        named = f"{', '.join(map(flag, options))}: " if not self.asks else ""
+        click.echo(f"  {named}{error}", err=True)
         for option in options:
             if (kept := self._kept.get(option)) and option in self._answered:
                 click.echo(

@@ -42,7 +42,9 @@ route:
   routes:
     - receiver: tocsin
       matchers: ['severity="critical"']   # what is to page people
+      group_by: ["alertname", "cluster", "service"]
       group_wait: 0s
+      group_interval: 1m
       continue: true
 receivers:
   - name: tocsin
@@ -51,8 +53,15 @@ receivers:
         send_resolved: true
         http_config:
           authorization:
-            credentials_file: /etc/alertmanager/{token}   # a copy of {folder}/{token}
+            credentials_file: {theirs}
+
+Give it the token, whoever it runs as (on Debian: prometheus), and let it fire one:
+  install -D -m 0400 -o prometheus {folder}/{token} {theirs}
+  amtool --alertmanager.url http://127.0.0.1:9093 alert add TestAlert severity=critical
 """
+
+THEIRS = "/etc/prometheus/tocsin.token"
+"""Where Alertmanager reads the token."""
 
 _secret = click.Path(path_type=Path, dir_okay=False)
 
@@ -129,7 +138,11 @@ def init(path: Path, *, no_input: bool, offline: bool, **given: Any) -> None:
     click.echo(
         "\n"
         + SNIPPET.format(
-            listen=Address(host, listen.port), receiver=answers.receiver, token=token, folder=folder
+            listen=Address(host, listen.port),
+            receiver=answers.receiver,
+            token=token,
+            folder=folder,
+            theirs=THEIRS,
         )
     )
     if service and answers.listen:

@@ -40,7 +40,8 @@ def ask(draft: Draft) -> Chat:
         lines["keys"] = f'keys = {{ {room} = {{ credential = "{KEY}" }} }}'
     identity = draft.asking.text(
         "irc_identity",
-        f"How people prove who they are: {', '.join(Identity)}",
+        "How people prove who they are: by their services account (accounts), by a code in each page, answered in private by "
+        "'ack CODE' (codes), by their nick alone (trust-nicks), or not here (read-only)",
         str(Identity.ACCOUNTS if login.tells_accounts else Identity.CODES),
         check=draft.of(NAME, "identity"),
     )

@@ -8,6 +8,7 @@ import ctypes
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -28,6 +29,7 @@ from tocsin.domain.words import counted, listed, spelled
 from tocsin.errors import NetworkError, NotRunning, StateError
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
+from tocsin.networks.troubles import in_short
 from tocsin.status import ALL_IS_WELL
 from tocsin.store.backup import spelled_size
 from tocsin.store.database import read_only
@@ -118,15 +120,24 @@ def of_backups(config: Config, folder: Path, now: datetime) -> Finding:
     return green("backup", newest.text)
 
 
-def of_inside(folder: Path) -> tuple[Sequence[Finding], Mapping[str, bool]]:
-    """What the daemon sees of its rooms, rights and ringers; and whether each person would get a page now."""
+@dataclass(frozen=True)
+class OnDuty:
+    """What the daemon knows of people. on_call: by each schedule, now. reached: whether each person would get a page now."""
+
+    on_call: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    reached: Mapping[str, bool] = field(default_factory=dict)
+
+
+def of_inside(folder: Path) -> tuple[Sequence[Finding], OnDuty]:
+    """What the daemon sees of its rooms, rights, ringers and people."""
     try:
         said = control.ask(folder, "examine")
     except StateError as error:
-        return [red("daemon", str(error), "look into journalctl -u tocsin")], {}
+        return [red("daemon", str(error), "look into journalctl -u tocsin")], OnDuty()
     found = [Finding.read(one) for one in said["findings"]]
     rung = {one.reaches for one in found}
-    return found, {name: bool(networks) or name in rung for name, networks in said["reached"].items()}
+    reached = {name: bool(networks) or name in rung for name, networks in said["reached"].items()}
+    return found, OnDuty(said["on_call"], reached)
 
 
 def of_clock() -> Finding:
@@ -136,7 +147,7 @@ def of_clock() -> Finding:
     except (OSError, AttributeError):
         state = -1
     if state == _CLOCK_ERROR:
-        todo = "install chrony or turn on systemd-timesyncd: timedatectl set-ntp true"
+        todo = "let chrony or systemd-timesyncd do it; on Debian: apt-get install systemd-timesyncd"
         return yellow("clock", "nobody keeps this machine's clock right", todo)
     if state < 0:
         return yellow("clock", "can't be asked whether it is kept right", "look yourself: timedatectl")
@@ -232,18 +243,22 @@ def _is_number(host: str) -> bool:
     return host.replace(".", "").isdigit() or ":" in host
 
 
-def of_people(config: Config, reached: Mapping[str, bool], now: datetime) -> Iterator[Finding]:
-    """Whether somebody is on call by each schedule who can be reached. reached: by person; who isn't in it is no matter."""
+def of_people(config: Config, duty: OnDuty, now: datetime) -> Iterator[Finding]:
+    """Whether somebody is on call by each schedule who can be reached. What the daemon doesn't tell is as the file has it."""
     for name, schedule in config.schedules.items():
         rota, day = schedule.rota, now.astimezone(schedule.rota.zone).date()
-        shift = next(iter(rota.shifts(now, now + timedelta(minutes=1))), None)
-        on_call = shift.people if shift is not None else ()
-        unreached = [one for one in on_call if not reached.get(one, True)]
+        moment = list(rota.shifts(now, now + timedelta(minutes=1)))
+        on_call = duty.on_call.get(name, moment[0].people if moment else ())
+        unreached = [one for one in on_call if not duty.reached.get(one, True)]
         gaps = list(calendars.gaps(rota, day, LOOK_AHEAD))
         about = f"schedule {name}"
         if unreached:
             todo = "let them come to chat, or give them a way to ring: see docs/notify.md"
             yield red(about, f"{listed(unreached)} is on call and can't be reached now", todo)
+        elif not on_call and any(rota.gaps(moment)):
+            yield red(
+                about, f"nobody is on call now: {gaps[0]}", f"in chat: !override {name} NAME FROM UNTIL"
+            )
         elif gaps:
             todo = f"tocsin schedule gaps {name}"
             yield yellow(
@@ -325,8 +340,9 @@ async def _certificate(
                 text = writer.get_extra_info("peercert")["notAfter"]
     except ssl.SSLCertVerificationError as error:
         return [red(about, f"{host}: {error.verify_message}", "renew it, or name who signs it in tls_ca")]
-    except (OSError, TimeoutError, NetworkError, KeyError) as error:
-        return [red(about, f"{host}:{port}: can't be looked at: {error}", "see whether the server runs")]
+    except (OSError, NetworkError, KeyError) as error:
+        why = in_short(error) if isinstance(error, OSError) else str(error)
+        return [red(about, f"{host}:{port}: can't be looked at: {why}", "see whether the server runs")]
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
     if ends - now < RUNS_OUT:
         return [yellow(about, f"{host}: ends {ends:%F}, in {spelled(ends - now)}", "renew it")]

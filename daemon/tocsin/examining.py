@@ -44,10 +44,15 @@ class Examiner:
         self._networks = networks
 
     async def answer(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
-        """findings: what was seen. reached: person -> the networks where they would get a page now."""
+        """findings: what was seen. on_call: by each schedule. reached: person -> the networks where they would get a page."""
         found = await asyncio.gather(*map(self._examine, self._networks))
-        seen = [one for each in found for one in each] + await self._tocsin.turn(self._asked)
-        return {"findings": [one.spelled() for one in seen], "reached": self._reached()}
+        asked, on_call = await self._tocsin.turn(lambda tx: (self._asked(tx), _on_call(tx)))
+        seen = [*(one for each in found for one in each), *asked]
+        return {
+            "findings": [one.spelled() for one in seen],
+            "on_call": on_call,
+            "reached": self._reached(),
+        }
 
     def _asked(self, tx: Transaction) -> list[Finding]:
         found = list[Finding]()
@@ -85,3 +90,7 @@ class Examiner:
             ]
             for name, person in self._tocsin.people.by_name.items()
         }
+
+
+def _on_call(tx: Transaction) -> Mapping[str, Sequence[str]]:
+    return {schedule: list(tx.callees(schedule)) for schedule in tx.config.schedules}

@@ -14,6 +14,7 @@ import trustme
 
 from tocsin import clock, daemon, doctor
 from tocsin.config import Config, Document
+from tocsin.doctor import OnDuty
 from tocsin.domain.finding import Level
 
 from tests.conftest import MINIMAL, RUNNABLE
@@ -39,7 +40,7 @@ def test_it_looks_at_a_daemon_that_runs_and_pages_nobody(write_config: Write) ->
         code, found = examined(path)
         levels = {about: level for about, (level, _) in found.items() if about != "clock"}
         assert levels == {
-            "configuration": "yellow",
+            "configuration": "green",
             "state": "green",
             "console": "green",
             "self-check": "green",
@@ -130,14 +131,14 @@ async def test_a_heartbeat_lives_where_it_does_not_die_too(
     [
         ('["alice"]', {"alice": True}, Level.GREEN, "alice is on call"),
         ('["alice"]', {"alice": False, "bob": True}, Level.RED, "alice is on call and can't be reached now"),
-        ("[]", {}, Level.YELLOW, "nobody from Sat 21 Nov 2026 00:00"),
+        ("[]", {}, Level.RED, "nobody is on call now: Sat 21 Nov 2026 00:00"),
     ],
 )
 def test_somebody_is_on_call_who_can_be_reached(
     write_config: Write, on_call: str, reached: dict[str, bool], level: Level, text: str
 ) -> None:
     config = read(write_config, MINIMAL + f"[schedules.primary]\non_call = {on_call}\n")
-    (found,) = doctor.of_people(config, reached, NOW)
+    (found,) = doctor.of_people(config, OnDuty({}, reached), NOW)
     assert (found.about, found.level) == ("schedule primary", level)
     assert text in found.text
 
@@ -183,3 +184,9 @@ def test_room_for_the_next_backup_is_asked_for(write_config: Write, monkeypatch:
         monkeypatch.setattr(doctor, "LEAST_ROOM", 2**60)
         (found,) = doctor.of_state(path.parent / "state")
     assert (found.level, found.todo) == (Level.YELLOW, "make room")
+
+
+def test_who_stands_in_for_nobody_is_on_call(write_config: Write) -> None:
+    config = read(write_config, MINIMAL + "[schedules.primary]\non_call = []\n")
+    (found,) = doctor.of_people(config, OnDuty({"primary": ["bob"]}, {"bob": True}), NOW)
+    assert (found.level, found.text[:10]) == (Level.YELLOW, "nobody fro")

@@ -66,6 +66,7 @@ async def test_all_that_is_seen_is_told(start: Start, looks: Looks) -> None:
             red("console #ops", "is moderated", "/mode #ops +v tocsin"),
             Finding("bell", Level.GREEN, "rings 2 people", reaches="bob"),
         ]
+        assert found["on_call"] == {}
         assert found["reached"] == {"alice": ["console"], "bob": ["console"]}
         assert looks.texts() == []
 

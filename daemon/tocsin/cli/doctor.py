@@ -10,6 +10,7 @@ import click
 from tocsin import clock, daemon, doctor
 from tocsin.cli.parts import config_option
 from tocsin.config import Config, Document, spelled_out
+from tocsin.doctor import OnDuty
 from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.errors import ConfigError, PluginError
 
@@ -50,9 +51,12 @@ def _found(path: Path) -> Iterator[Finding]:
     except PluginError as error:
         yield red("configuration", str(error), "mend it, and see: tocsin check-config")
         return
-    for line in spelled_out(prepared.warnings, path, document):
+    warnings = [
+        one for one in prepared.warnings if one.at[:1] != ("fallback",)
+    ]  # which has a line of its own
+    for line in spelled_out(warnings, path, document):
         yield yellow("configuration", line, "mend it if it is not meant so")
-    if not prepared.warnings:
+    if not warnings:
         yield green("configuration", f"{path}: good")
     yield from _of(prepared.config)
 
@@ -65,10 +69,10 @@ def _of(config: Config) -> Iterator[Finding]:
         yield red("state", f"{folder}: can't be looked at: {error.strerror}", "do this as root")
     yield doctor.of_backups(config, folder, clock.now())
     of_daemon, said = doctor.of_daemon(folder)
-    of_inside, reached = doctor.of_inside(folder) if said else ([], {})
+    of_inside, duty = doctor.of_inside(folder) if said else ([], OnDuty())
     yield from (*of_daemon, *of_inside)
     listening = str(said.get("listening on", ""))
     yield from asyncio.run(doctor.of_outside(config, listening if ":" in listening else "", clock.now))
     yield doctor.of_clock()
-    yield from doctor.of_people(config, reached, clock.now())
+    yield from doctor.of_people(config, duty, clock.now())
     yield doctor.of_fallback(config)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tocsin.config.schedules import Schedule
 from tocsin.config.tables import Config, Person
-from tocsin.config.values import SecretSource, is_loopback
+from tocsin.config.values import CREDENTIALS, SecretSource, is_loopback
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean, key_path, listed
 from tocsin.errors import KeyPath, Problem
@@ -155,6 +155,15 @@ def _fallback(config: Config) -> Iterator[Problem]:
         yield Problem((*at, 0), f"{program}: is not executable: chmod +x {program}")
 
 
+OF_SERVICE = Path("/etc/tocsin")
+"""Where the service has its configuration."""
+
+
+def _roots_alone(path: Path) -> bool:
+    """Whether root can read it, who asks, and the service can't."""
+    return os.geteuid() == 0 and path.is_relative_to(OF_SERVICE) and path.stat().st_uid == 0
+
+
 def _secrets(config: Config) -> Iterator[Problem]:
     for at, source in _sources(config):
         try:
@@ -162,6 +171,9 @@ def _secrets(config: Config) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(at, str(error))
             continue
+        if source.file is not None and _roots_alone(source.file):
+            text = f"{source.file}: the service may not read what is root's: put it into {OF_SERVICE / CREDENTIALS}, "
+            yield Problem(at, f"{text}and say credential = {source.file.name!r}", fatal=False)
         if at[0] in ("receivers", "metrics") and len(secret) < SHORTEST_TOKEN:
             yield Problem(
                 at,

@@ -159,6 +159,9 @@ NonEmpty = AfterValidator(_not_empty)
 _SECRET_LIMIT = 64 * 1024
 
 
+IN_SERVICE = "CREDENTIALS_DIRECTORY"
+"""The variable by which systemd names where its credentials are."""
+
 CREDENTIALS = "credentials"
 """The folder beside the configuration file in which credentials are found without systemd, as by root's `tocsin doctor`."""
 
@@ -205,13 +208,8 @@ class SecretSource:
                 raise ValueError(f"{path}: {complaint}")
             with path.open("rb") as file:
                 raw = file.read(_SECRET_LIMIT + 1)
-        except FileNotFoundError:
-            make = f"; make one with: (umask 077; openssl rand -hex 32 > {path})"
-            if self.credential is not None:
-                make = f", and systemd gives no credential {self.credential.name!r}"
-            raise ValueError(f"{path}: no such file{make}") from None
         except OSError as error:
-            raise ValueError(f"{path}: can't be read: {error.strerror}") from None
+            raise ValueError(f"{path}: {self._complaint(error, path)}") from None
         if len(raw) > _SECRET_LIMIT:
             raise ValueError(f"{path}: is too large for a secret")
         try:
@@ -219,11 +217,27 @@ class SecretSource:
         except UnicodeDecodeError:
             raise ValueError(f"{path}: is not UTF-8 text") from None
 
+    def _complaint(self, error: OSError, path: Path) -> str:
+        """Why it can't be read, and what to do."""
+        served = IN_SERVICE in os.environ
+        match error:
+            case FileNotFoundError() if self.credential is not None:
+                more = "; a new one takes a restart: systemctl restart tocsin" if served else ""
+                return f"no such file, and systemd gives no credential {self.credential.name!r}{more}"
+            case FileNotFoundError():
+                return f"no such file; make one with: (umask 077; openssl rand -hex 32 > {path})"
+            case PermissionError() if served:
+                return "can't be read: a service may not read what is root's: name it as a credential: docs/install.md"
+            case PermissionError():
+                return "can't be read: Permission denied: do it as root, or as the user that Tocsin runs as"
+            case _:
+                return f"can't be read: {error.strerror}"
+
     def _path(self) -> Path:
         if self.file is not None:
             return self.file
         there = Path(str(self.credential))
-        if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+        if folder := os.environ.get(IN_SERVICE):
             given, of_folder = Path(folder, there.name), Path(folder, OF_FOLDER + there.name)
             return of_folder if of_folder.exists() and not given.exists() else given
         return there

@@ -129,7 +129,8 @@ class Web:
         if self._passed:
             servers = [await loop.create_server(connected, sock=one, backlog=BACKLOG) for one in self._passed]
             self.address = listed(map(_address, servers))
-            log.info("listening on %s, as systemd says; web.listen (%s) does not count", self.address, wanted)
+            other = "" if self.address == str(wanted) else f"; web.listen ({wanted}) does not count"
+            log.info("listening on %s, as systemd says%s", self.address, other)
             return servers
         told = False
         while (server := await _try_to_listen(connected, wanted)) is None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import ssl
 from collections import deque
@@ -19,6 +18,7 @@ from tocsin.networks.irc.login import LATER, Login, refused
 from tocsin.networks.irc.receipts import LABELLED, Receipts, Spoken
 from tocsin.networks.irc.turns import Turns
 from tocsin.networks.irc.wire import Heard, Wire
+from tocsin.networks.troubles import in_short
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +63,7 @@ def connecting(host: str, port: int) -> Iterator[None]:
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
         raise refused(f"{host}:{port} closes the link at once; does it take TLS there?") from None
     except OSError as error:
-        number = error.errno or 0  # of the system if it is above 0; the resolver's are below
-        why = os.strerror(number) if number > 0 else error.strerror or error
-        raise NetworkError(f"can't connect to {host}:{port}: {why}", unsent=True) from None
+        raise NetworkError(f"can't connect to {host}:{port}: {in_short(error)}", unsent=True) from None
 
 
 @dataclass(frozen=True)

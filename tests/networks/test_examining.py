@@ -12,6 +12,7 @@ from tocsin.domain.message import Place
 from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Examines, Rank
+from tocsin.networks.irc import examining
 
 from tests.networks.contract import PAGE
 from tests.networks.ears import on
@@ -67,6 +68,20 @@ async def test_a_channel_where_it_may_not_speak_is_found_before_anybody_is_to_wa
             lost = (await seen(network))[f"irc {OTHER_ROOM}"]
             assert (lost.level, lost.text) == (Level.RED, "Tocsin is not in it: bob kicked us (away)")
             assert await got(bob, ROOM) == []
+
+
+async def test_what_the_server_does_not_tell_in_time_is_not_taken_for_good(
+    ngircd: Ngircd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examining, "ANSWERED_WITHIN", 0.0)
+    network = irc(ngircd.port, identity=Identity.CODES)
+    async with on(network) as ear:
+        await ear.is_up()
+        found = (await seen(network))[f"irc {ROOM}"]
+    assert (found.level, found.text) == (
+        Level.YELLOW,
+        "Tocsin is in it; whether it may speak the server has not told in time",
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from tocsin.networks.irc.rooms import Room, Rooms
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.irc.wire import Heard
 
-ANSWERED_WITHIN = 5.0
-"""How many seconds the server has to tell of all channels; of which it doesn't, nothing is said."""
+ANSWERED_WITHIN = 7.0
+"""How many seconds it may take until the server has told of all channels: it is asked at the pace of messages."""
 
 UNTOLD = "the server tells nobody's account"
 
@@ -66,6 +66,10 @@ class Examining:
         about, key = f"{self._name} {room.name}", fold(room.name)
         if not room.joined:
             return red(about, f"Tocsin is not in it: {room.why}", "let it in; it tries again by itself")
+        if (answered := self._open.get(key)) is None or not answered.is_set():
+            return yellow(
+                about, "Tocsin is in it; whether it may speak the server has not told in time", "try again"
+            )
         if self._moderated.get(key) and not self._ranked.get(key):
             todo = f"/mode {room.name} +v {self._settings.nick}"
             return red(about, "is moderated, and Tocsin has no voice: nothing can be said there", todo)

@@ -32,6 +32,7 @@ GROUP = "tocsin"
 
 T = TypeVar("T")
 S = TypeVar("S", Button, Feed, Ping)
+E = TypeVar("E", Section, Doubt, Examination)
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,9 @@ class Plugins:
             self._routes(),
             self._signed("register_buttons", Button, ("ask", "press"), paths),
             self._signed("register_feeds", Feed, ("find", "write"), paths),
-            list(self._sections()),
-            list(self._doubts()),
-            list(self._examinations()),
+            self._each("postmortem_sections", Section, "write"),
+            self._each("register_doubts", Doubt, "why"),
+            self._each("register_examinations", Examination, "look"),
             self._sources(),
             self._signed("register_pings", Ping, ("find", "take"), paths),
         )
@@ -218,23 +219,14 @@ class Plugins:
                 found.append(one)
         return found
 
-    def _sections(self) -> Iterator[tuple[str, Section]]:
-        for name, sections in self._ask("postmortem_sections", Section):
-            for section in sections:
-                _check_handler(name, section.write)
-                yield name, section
-
-    def _examinations(self) -> Iterator[tuple[str, Examination]]:
-        for name, examinations in self._ask("register_examinations", Examination):
-            for examination in examinations:
-                _check_handler(name, examination.look)
-                yield name, examination
-
-    def _doubts(self) -> Iterator[tuple[str, Doubt]]:
-        for name, doubts in self._ask("register_doubts", Doubt):
-            for doubt in doubts:
-                _check_handler(name, doubt.why)
-                yield name, doubt
+    def _each(self, hook: str, kind: type[E], handler: str) -> list[tuple[str, E]]:
+        """All of that kind, each with its plugin's name. handler: its name in it."""
+        found = []
+        for name, declared in self._ask(hook, kind):
+            for one in declared:
+                _check_handler(name, getattr(one, handler))
+                found.append((name, one))
+        return found
 
     def _sources(self) -> Mapping[str, Source]:
         sources: dict[str, Source] = {}

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, exists, func, literal_column, or_, select
+from sqlalchemy import Connection, Select, exists, func, literal_column, select
 
 from tocsin.domain.digest import DIGEST, DigestSaid
 from tocsin.domain.event import Event
 from tocsin.domain.incident_events import INCIDENT, AlertsAttached, IncidentDeclared
 from tocsin.domain.page import PageBegun
-from tocsin.store.prune import MOST_AT_ONCE, Part, waits
+from tocsin.store.prune import MOST_AT_ONCE, Part, ended
 from tocsin.store.schema import audit, events, pruned, subjects, timers
 
 _HAS_GROUPS = (IncidentDeclared.kind, AlertsAttached.kind, PageBegun.kind)
@@ -88,10 +88,7 @@ def plan(
 
 def _ended(before: datetime) -> Select[tuple[str, str]]:
     """Those to which nothing happened since then, and of which nothing is still to be said, in their order."""
-    ended = or_(subjects.c.closed_at < before, and_(subjects.c.kind == DIGEST, subjects.c.opened_at < before))
-    lately = exists().where(events.c.subject == subjects.c.id, events.c.recorded_at >= before)
-    query = select(subjects.c.id, subjects.c.kind).where(ended, ~lately, ~waits(subjects.c.id))
-    return query.order_by(subjects.c.number)
+    return select(subjects.c.id, subjects.c.kind).where(*ended(before)).order_by(subjects.c.number)
 
 
 def _with_timers(connection: Connection) -> Iterator[str]:

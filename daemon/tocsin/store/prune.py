@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, or_, select
 
 from tocsin.domain.digest import DIGEST
 from tocsin.domain.incident_events import INCIDENT
@@ -34,9 +35,13 @@ class Part:
     audit: int = 0
 
 
-def waits(subject: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether something about a subject is still to be said."""
-    return exists().where(outbox.c.subject == subject, outbox.c.settled_at.is_(None))
+def ended(before: Any) -> tuple[ColumnElement[bool], ...]:
+    """Whether a subject was over by then, nothing happened to it since, and nothing about it is still to be said."""
+    return (
+        or_(subjects.c.closed_at < before, and_(subjects.c.kind == DIGEST, subjects.c.opened_at < before)),
+        ~exists().where(events.c.subject == subjects.c.id, events.c.recorded_at >= before),
+        ~exists().where(outbox.c.subject == subjects.c.id, outbox.c.settled_at.is_(None)),
+    )
 
 
 _BEGIN = Statement(insert(pruning))
@@ -47,9 +52,7 @@ _BEFORE = given("before", type_=subjects.c.closed_at.type)
 _FIT = Statement(
     select(subjects.c.id).where(
         subjects.c.id == _ONE,
-        or_(subjects.c.closed_at < _BEFORE, subjects.c.kind == DIGEST),
-        ~exists().where(events.c.subject == _ONE, events.c.recorded_at >= _BEFORE),
-        ~waits(_ONE),
+        *ended(_BEFORE),
         # Of the core's own a number is a message's, not an incident's.
         ~exists().where(
             timers.c.key == _ONE, or_(~timers.c.kind.startswith("core."), subjects.c.kind != INCIDENT)

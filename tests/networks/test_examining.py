@@ -13,6 +13,7 @@ from tocsin.domain.oncall import Identity
 from tocsin.errors import NetworkError
 from tocsin.networks.base import Examines, Rank
 from tocsin.networks.irc import examining
+from tocsin.networks.matrix.network import Matrix
 
 from tests.networks.contract import PAGE
 from tests.networks.ears import on
@@ -117,16 +118,11 @@ async def test_what_is_not_connected_can_not_be_looked_at(inspircd: Inspircd, wo
             await seen(network)
 
 
-async def becomes(network: Examines, about: str, *wanted: Level | str) -> None:
-    """Wait until this is all that is seen of it: the levels, and the words of what isn't green."""
-
-    async def seen() -> list[Level | str]:
-        found = [one for one in await network.examine() if one.about == about]
-        return [one.level if one.level is Level.GREEN else one.text for one in found]
-
-    async with asyncio.timeout(PATIENCE):
-        while await seen() != list(wanted):
-            await asyncio.sleep(0)
+async def sees(network: Matrix, about: str) -> list[Level | str]:
+    """What is seen of it once all that was told until now is known: the levels, and the words of what isn't green."""
+    await network.prove()
+    found = [one for one in await network.examine() if one.about == about]
+    return [one.level if one.level is Level.GREEN else one.text for one in found]
 
 
 async def test_rights_and_readers_of_a_room(world: World) -> None:
@@ -135,18 +131,20 @@ async def test_rights_and_readers_of_a_room(world: World) -> None:
     network = world.network()
     async with on(network) as ear:
         await ear.is_up()
-        await becomes(network, about, open_to)
+        assert await sees(network, about) == [open_to]
         await world.alice.set_state(world.room, visible, {"history_visibility": "world_readable"})
-        await becomes(network, about, "anybody in the world can read it, without joining", open_to)
+        assert await sees(network, about) == ["anybody in the world can read it, without joining", open_to]
         await world.alice.set_levels(world.room, events_default=10)
-        await becomes(network, about, "Tocsin may not speak in it: its power level is 0, and 10 is needed")
+        assert await sees(network, about) == [
+            "Tocsin may not speak in it: its power level is 0, and 10 is needed"
+        ]
         await world.alice.set_power(world.room, world.bot.user_id, 10)
         await world.alice.set_state(world.room, visible, {"history_visibility": "shared"})
         await world.alice.set_state(world.room, "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"})
-        await becomes(network, about, Level.GREEN)
+        assert await sees(network, about) == [Level.GREEN]
         for user in (world.alice, world.bob):
             await user.leave(world.room)
-        await becomes(network, about, "none of the people is in it", Level.GREEN)
+        assert await sees(network, about) == ["none of the people is in it", Level.GREEN]
 
 
 async def test_a_room_that_lets_it_in_no_more(world: World) -> None:
@@ -154,9 +152,9 @@ async def test_a_room_that_lets_it_in_no_more(world: World) -> None:
     async with on(network) as ear:
         await ear.is_up()
         await world.alice.ban(world.room, world.bot.user_id, "no bots")
-        async with asyncio.timeout(PATIENCE):
-            while (found := await seen(network))[f"matrix {world.room}"].level is not Level.RED:
-                await asyncio.sleep(0)
+        await network.prove()
+        found = await seen(network)
+    assert found[f"matrix {world.room}"].level is Level.RED
     assert "banned me (no bots)" in found[f"matrix {world.room}"].text
     assert found[f"matrix {world.room}"].todo == f"invite {world.bot.user_id}"
 
@@ -170,7 +168,8 @@ async def test_the_account_of_a_homeserver(world: World) -> None:
         assert found["matrix rate limit"].level is Level.GREEN
         assert "matrix pages" not in found
         await world.bob.leave(world.private[world.bob.id])
-        await becomes(network, "matrix pages", f"{world.bob.id} has not joined the room for pages")
+        outside = f"{world.bob.id} has not joined the room for pages"
+        assert await sees(network, "matrix pages") == [outside]
 
 
 async def test_a_homeserver_that_slows_it_down_is_found(tmp_path: Path) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from signal import SIGTERM
-from threading import Thread
 from typing import ClassVar
 
 import pytest
@@ -23,7 +22,7 @@ from tests.processes import command, started
 from tests.servers.certificates import Certificates
 from tests.servers.irc_user import HOSTNAME, people
 from tests.servers.ircd import Inspircd, Ngircd
-from tests.servers.programs import HOST, running
+from tests.servers.programs import HOST, answering, running
 from tests.terminal import terminal
 from tests.typed import secret, typed
 
@@ -276,24 +275,12 @@ class Watcher(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def outside() -> Iterator[str]:
-    with ThreadingHTTPServer((HOST, 0), Watcher) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://{HOST}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_a_heartbeat_is_tried_before_it_is_kept(
     ngircd: Ngircd, init: Init, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     files = tmp_path_factory.mktemp("files")
     options = ["--irc", f"{HOST}:{ngircd.port}", "--no-irc-tls", "--heartbeat-url-file"]
-    with outside() as url:
+    with answering(Watcher) as url:
         ran = init(*options, secret(files / "wrong", f"{url}/nothing"))
         assert ran.exit_code == 1
         assert ran.stderr == "  --heartbeat-url-file: it did not take a heartbeat: it answers 404\n"

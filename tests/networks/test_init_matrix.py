@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from click.testing import Result
@@ -18,7 +17,7 @@ from tocsin.config import Document
 from tests.journeys.matrix_parts import says
 from tests.processes import command, started
 from tests.servers.matrix_user import people
-from tests.servers.programs import HOST
+from tests.servers.programs import HOST, answering
 from tests.servers.synapse import DOMAIN, Synapse
 from tests.terminal import Terminal, terminal
 from tests.typed import secret, typed
@@ -134,19 +133,6 @@ class Domain(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def web_server(tells: bytes) -> Iterator[str]:
-    handler = type("Told", (Domain,), {"tells": tells})
-    with ThreadingHTTPServer((HOST, 0), handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://{HOST}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.mark.parametrize(
     ("tells", "told"),
     [
@@ -157,7 +143,7 @@ def web_server(tells: bytes) -> Iterator[str]:
 def test_a_domain_is_not_taken_for_its_homeserver(
     init: Init, tmp_path: Path, tells: bytes, told: str
 ) -> None:
-    with web_server(tells) as url:
+    with answering(type("Told", (Domain,), {"tells": tells})) as url:
         ran = init("--matrix", url, "--matrix-room", "#ops:m.test")
     assert ran.exit_code == 1
     assert told in ran.stderr

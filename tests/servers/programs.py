@@ -6,8 +6,10 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
+from threading import Thread
 from typing import Protocol, TypeVar
 
 import pytest
@@ -128,6 +130,19 @@ class Startable(Protocol):
 
 
 AnyServer = TypeVar("AnyServer", bound=Startable)
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """An HTTP server of one's own, in this process; its address."""
+    with ThreadingHTTPServer((HOST, 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

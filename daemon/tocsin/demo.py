@@ -23,6 +23,7 @@ from tocsin.domain.message import Message, Place
 from tocsin.errors import StateError, TocsinError
 from tocsin.networks.base import Listener, Network, Rank
 from tocsin.networks.console import Console, ConsoleSettings
+from tocsin.status import first_address
 
 WAIT = 20.0
 """How many seconds alice has before it is bob's turn."""
@@ -282,8 +283,8 @@ async def _listening(state: Path) -> str:
             status = await asyncio.to_thread(control.ask, state, "status")
         except StateError:
             status = None
-        if status and ":" in status["listening on"] and not any(status["networks"].values()):
-            return str(status["listening on"])
+        if status and (address := first_address(status)) and not any(status["networks"].values()):
+            return address
         await asyncio.sleep(0.05)
     raise GoneWrong("the daemon does not listen, or is not in its room")
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from tocsin import backups, calendars, control
-from tocsin.config import Config, authorization
+from tocsin.config import Config
 from tocsin.config.tables import NetworkSettings, Receiver
 from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.domain.words import counted, listed, spelled
@@ -30,6 +30,7 @@ from tocsin.errors import NetworkError, NotRunning, StateError
 from tocsin.networks.irc.settings import IrcSettings
 from tocsin.networks.matrix.settings import MatrixSettings
 from tocsin.networks.troubles import in_short
+from tocsin.posting import address_of, post
 from tocsin.status import ALL_IS_WELL
 from tocsin.store.backup import spelled_size
 from tocsin.store.database import read_only
@@ -280,19 +281,14 @@ async def of_receivers(config: Config, listening: str) -> Sequence[Finding]:
     """Whether what is posted is taken: with a sample by each receiver, the whole way into the database."""
     if not listening or "alertmanager" not in config.plugins:
         return []
-    address, *_ = listening.split()  # systemd may listen on several
-    async with ClientSession(timeout=WITHIN) as session:
-        found = [_post(session, address, name, one) for name, one in config.receivers.items()]
-        return await asyncio.gather(*found)
+    found = [_post(address_of(name, listening), name, one) for name, one in config.receivers.items()]
+    return await asyncio.gather(*found)
 
 
-async def _post(session: ClientSession, address: str, name: str, receiver: Receiver) -> Finding:
-    about, url = f"receiver {name}", f"http://{address.rstrip(',')}/hooks/alertmanager/{name}"
+async def _post(url: str, name: str, receiver: Receiver) -> Finding:
+    about = f"receiver {name}"
     try:
-        async with session.post(
-            url, json=SAMPLE, headers=authorization(receiver.token, receiver.user, receiver.password)
-        ) as answer:
-            said = (await answer.text()).strip()
+        answered, said = await post(url, receiver, SAMPLE)
     except ValueError as error:
         return red(about, str(error), "give it a secret that can be read")
     except (ClientError, TimeoutError, OSError) as error:
@@ -301,10 +297,10 @@ async def _post(session: ClientSession, address: str, name: str, receiver: Recei
             f"a sample that was posted got no answer: {type(error).__name__}",
             "systemctl status tocsin",
         )
-    if answer.status == 202:
+    if answered == 202:
         return green(about, "takes what is posted to it, and keeps it")
     return red(
-        about, f"a sample that was posted got {answer.status}: {said}", "tocsin reload, if its secret is new"
+        about, f"a sample that was posted got {answered}: {said}", "tocsin reload, if its secret is new"
     )
 
 

@@ -15,6 +15,12 @@ ALL_IS_WELL = "all is well"
 """What the self-check says if it finds nothing."""
 
 
+def first_address(said: Mapping[str, Any]) -> str:
+    """Where alerts come in, of the answer to `status`: of several addresses the first; empty as long as there is none."""
+    listening = str(said.get("listening on", ""))
+    return listening.split(maxsplit=1)[0].rstrip(",") if ":" in listening else ""
+
+
 def count(tocsin: Tocsin) -> Counts:
     """All that is open and all that waits, read beside the writer; for a thread. Raises StateError.
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import cast
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError
 
 from tocsin import clock, control
-from tocsin.config import authorization
 from tocsin.config.tables import Receiver
 from tocsin.domain.event import Event
 from tocsin.domain.group import GroupAcknowledged, GroupResolved, GroupSilenced
@@ -24,6 +23,8 @@ from tocsin.domain.page import PageDelivered, PageFailed, PageSeen, PersonPaged
 from tocsin.domain.words import spelled
 from tocsin.errors import StateError, TocsinError
 from tocsin.facts import GROUP
+from tocsin.posting import address_of, post
+from tocsin.status import first_address
 from tocsin.store import journal, subjects
 from tocsin.store.database import read_only
 from tocsin.store.journal import Entry
@@ -42,7 +43,6 @@ PATIENT_FOR = 1.0
 """So many seconds nothing is said while it is only just coming up."""
 
 REMIND_EVERY = timedelta(seconds=15)
-_POST_WITHIN = ClientTimeout(total=10)
 
 Say = Callable[[str], None]
 _TOLD = (PersonPaged, PageDelivered, PageFailed, PageSeen, GroupAcknowledged, GroupSilenced, GroupResolved)
@@ -83,8 +83,8 @@ async def listening(folder: Path, within: timedelta, say: Say) -> str:
                 raise
         else:
             found = said["networks"]
-            if ":" in said["listening on"] and not all(found.values()):
-                return str(said["listening on"]).split()[0].rstrip(",")
+            if (address := first_address(said)) and not all(found.values()):
+                return address
             if loop.time() - began > (within + UP_WITHIN).total_seconds():
                 break
             if not told and loop.time() - began > PATIENT_FOR:
@@ -107,7 +107,7 @@ async def send(page: Page, address: str, within: timedelta, say: Say) -> str:
     asyncio.get_running_loop().add_signal_handler(
         SIGTERM, cast("asyncio.Task[str]", asyncio.current_task()).cancel
     )
-    url = f"http://{address}/hooks/alertmanager/{page.name}"
+    url = address_of(page.name, address)
     await _post(page, url, key, "firing")
     say(f"posted to {url}: accepted")
     try:
@@ -171,17 +171,11 @@ def _news(page: Page, key: str, subject: str, seen: int) -> tuple[str, Sequence[
 async def _post(page: Page, url: str, key: str, status: str) -> None:
     alert = {"status": status, "labels": page.labels, "annotations": {"summary": TEXT}}
     body = {"version": "4", "status": status, "groupKey": key, "alerts": [alert]}
-    one = page.receiver
     try:
-        headers = authorization(one.token, one.user, one.password)
-        async with (
-            ClientSession(timeout=_POST_WITHIN) as session,
-            session.post(url, json=body, headers=headers) as answer,
-        ):
-            if answer.status != 202:
-                said = (await answer.text()).strip()
-                raise TrialFailed(f"{url} answers {answer.status}: {said}: tocsin doctor says more")
+        answered, said = await post(url, page.receiver, body)
     except (ClientError, TimeoutError, OSError) as error:
         raise TrialFailed(f"{url}: no answer: {type(error).__name__}: systemctl status tocsin") from None
     except ValueError as error:
         raise TrialFailed(str(error)) from None
+    if answered != 202:
+        raise TrialFailed(f"{url} answers {answered}: {said}: tocsin doctor says more")

@@ -13,6 +13,7 @@ from tocsin.config import Config, Document, spelled_out
 from tocsin.doctor import OnDuty
 from tocsin.domain.finding import Finding, Level, green, red, yellow
 from tocsin.errors import ConfigError, PluginError
+from tocsin.status import first_address
 
 _COLOURS = {Level.GREEN: "green", Level.YELLOW: "yellow", Level.RED: "red"}
 
@@ -71,8 +72,7 @@ def _of(config: Config) -> Iterator[Finding]:
     of_daemon, said = doctor.of_daemon(folder)
     of_inside, duty = doctor.of_inside(folder) if said else ([], OnDuty())
     yield from (*of_daemon, *of_inside)
-    listening = str(said.get("listening on", ""))
-    yield from asyncio.run(doctor.of_outside(config, listening if ":" in listening else "", clock.now))
+    yield from asyncio.run(doctor.of_outside(config, first_address(said), clock.now))
     yield doctor.of_clock()
     yield from doctor.of_people(config, duty, clock.now())
     yield doctor.of_fallback(config)

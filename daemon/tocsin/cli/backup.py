@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 from time import perf_counter
-from typing import NoReturn
 
 import click
 
 from tocsin import backups, clock, daemon
-from tocsin.cli.parts import config_option, opened
+from tocsin.cli.parts import config_option, fail, opened
 from tocsin.errors import StateError
 from tocsin.store import State, backup, restore
 from tocsin.store.state import DATABASE
@@ -31,12 +30,12 @@ def make_backup(path: Path, target: Path | None) -> None:
     folder, now = daemon.state_folder(config), clock.now()
     target = target or backup.path_in(backups.folder_of(config, folder), now)
     if os.path.lexists(target):
-        _fail(f"{target}: is there already: name another file")
+        fail(f"{target}: is there already: name another file")
     begun = perf_counter()
     try:
         made = backup.make(folder, target.absolute(), now)
     except StateError as error:
-        _fail(error)
+        fail(error)
     click.echo(f"{target}: {backup.described(made)}; made and verified in {perf_counter() - begun:.1f} s")
 
 
@@ -61,7 +60,7 @@ def bring_back(path: Path, source: Path | None, *, newest: bool) -> None:
         finally:
             state.release()
     except StateError as error:
-        _fail(error)
+        fail(error)
     click.echo(f"{folder / DATABASE} is the backup {source} now: {backup.described(done.backup)}")
     if done.aside:
         click.echo(f"what it was before is {folder / done.aside}")
@@ -76,8 +75,3 @@ def _newest(folder: Path) -> Path:
     for found in backup.found(folder):
         return found
     raise StateError(f"{folder}: there is no backup: name a FILE")
-
-
-def _fail(error: object) -> NoReturn:
-    click.echo(str(error), err=True)
-    raise click.exceptions.Exit(1) from None

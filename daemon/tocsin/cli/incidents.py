@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from tocsin import clock, control, daemon, plugins
-from tocsin.cli.parts import config_option, opened
+from tocsin.cli.parts import config_option, fail, opened
 from tocsin.config import Config
 from tocsin.errors import NotRunning, Refused, StateError
 from tocsin.exports import FORMS, from_database
@@ -37,11 +37,9 @@ def export(path: Path, number: str, form: str, out: Path | None) -> None:
         else:
             out.write_text(text, encoding="utf-8")
     except (StateError, Refused) as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     except OSError as error:
-        click.echo(f"{out}: can't be written: {error.strerror}", err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(f"{out}: can't be written: {error.strerror}")
 
 
 @click.command(short_help="Have a person say a command, as if typed in chat.")
@@ -61,8 +59,7 @@ def say(path: Path, by: str, words: tuple[str, ...]) -> None:
     try:
         answer: dict[str, Any] = control.ask(daemon.state_folder(config), "say", by=by, text=text)
     except StateError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     click.echo(answer["told"] or "done", err=not answer["done"])
     if not answer["done"]:
         raise click.exceptions.Exit(1)

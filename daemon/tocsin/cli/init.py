@@ -19,16 +19,13 @@ from tocsin.cli.asking import Asking
 from tocsin.cli.draft import Draft
 from tocsin.cli.interview import interview
 from tocsin.cli.page import send
-from tocsin.cli.parts import config_option, opened, refuse, tell
+from tocsin.cli.parts import SERVICE, config_option, fail, opened, refuse, tell
 from tocsin.config import Document
 from tocsin.config.first import Answers, first_config, token_of
 from tocsin.config.tables import Web
 from tocsin.config.values import CREDENTIALS, Address
 from tocsin.errors import ConfigError, StateError
 from tocsin.trial import TrialFailed
-
-SERVICE = Path("/etc/tocsin/config.toml")
-"""The configuration that the unit runs with."""
 
 UNIT = Path("/etc/systemd/system/tocsin.service")
 EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 (what it is asked to listen on)
@@ -126,8 +123,7 @@ def init(path: Path, *, no_input: bool, offline: bool, **given: Any) -> None:
             click.echo("Enter takes what stands in brackets; Ctrl-C ends it, and nothing is written.\n")
         answers = interview(draft, service=service)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(f"\n{path}: was not written; tocsin init begins again", err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(f"\n{path}: was not written; tocsin init begins again")
     _write(path, answers, draft.secrets)
     if offline and "matrix" in answers.networks:
         click.echo(f"Log in to Matrix, once: tocsin matrix login --config {path}")
@@ -150,10 +146,7 @@ def init(path: Path, *, no_input: bool, offline: bool, **given: Any) -> None:
     try:
         _page(path, asking, answers, started=_started(path, asking, service=service))
     except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            f"\nthe configuration is made. Whenever you like: tocsin test-page --config {path}", err=True
-        )
-        raise click.exceptions.Exit(1) from None
+        fail(f"\nthe configuration is made. Whenever you like: tocsin test-page --config {path}")
 
 
 def _refuse_what_exists(path: Path) -> None:
@@ -237,8 +230,7 @@ def _started(path: Path, asking: Asking, *, service: bool) -> bool:
     systemctl, *words = command.split()
     done = subprocess.run([shutil.which(systemctl) or systemctl, *words], check=False)  # noqa: S603 (our own words)
     if done.returncode:
-        click.echo("it was not started: journalctl -u tocsin says why", err=True)
-        raise click.exceptions.Exit(1)
+        fail("it was not started: journalctl -u tocsin says why")
     click.echo("it runs: systemctl status tocsin")
     return True
 
@@ -256,6 +248,5 @@ def _page(path: Path, asking: Asking, answers: Answers, *, started: bool) -> Non
     try:
         send(path, prepared, {}, within=ANSWERED_WITHIN, runs_within=STARTED_WITHIN)
     except (StateError, TrialFailed) as error:
-        click.echo(f"{error}\n{later}", err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(f"{error}\n{later}")
     click.echo(f"Look whether all else is well:   tocsin doctor --config {path}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tocsin import daemon, trial
-from tocsin.cli.parts import config_option, label, length, prepare, refuse
+from tocsin.cli.parts import config_option, fail, label, length, prepare, refuse
 from tocsin.daemon import Prepared
 from tocsin.domain.oncall import Identity
 from tocsin.domain.words import did_you_mean
@@ -44,8 +44,7 @@ def page(path: Path, labels: tuple[str, ...], receiver: str, within: timedelta) 
     try:
         send(path, prepared, given, receiver=receiver, within=within)
     except (StateError, TrialFailed) as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
 
 
 def send(

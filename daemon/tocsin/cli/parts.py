@@ -9,6 +9,7 @@ import click
 
 from tocsin import daemon
 from tocsin.config import Document, spelled_out
+from tocsin.config.names import OF_SERVICE
 from tocsin.domain.words import counted, parse_duration
 from tocsin.errors import ConfigError, PluginError, Problem
 
@@ -17,13 +18,16 @@ T = TypeVar("T")
 UNUSABLE = 2
 """The exit code when the configuration, or a plugin, can't be used."""
 
+SERVICE = OF_SERVICE / "config.toml"
+"""The configuration that the unit runs with."""
+
 config_option = click.option(
     "-c",
     "--config",
     "path",
     type=click.Path(path_type=Path),
     envvar="TOCSIN_CONFIG",
-    default=Path("/etc/tocsin/config.toml"),
+    default=SERVICE,
     show_default=True,
     help="The configuration file.",
 )
@@ -59,6 +63,12 @@ def tell(problems: Iterable[Problem], path: Path, document: Document | None) -> 
 def refuse(text: str) -> NoReturn:
     click.echo(text, err=True)
     raise click.exceptions.Exit(UNUSABLE)
+
+
+def fail(error: object) -> NoReturn:
+    """It could not be done, and that is why."""
+    click.echo(str(error), err=True)
+    raise click.exceptions.Exit(1) from None
 
 
 def label(text: str) -> tuple[str, str]:

@@ -9,12 +9,12 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from tocsin import backups, clock, control, daemon, plugins, pruning
-from tocsin.cli.parts import config_option, opened
+from tocsin.cli.parts import config_option, fail, opened
 from tocsin.config import Config
 from tocsin.domain.incident_events import INCIDENT
 from tocsin.domain.pruning import parse_before
@@ -58,7 +58,7 @@ def prune(path: Path, before: str, *, dry_run: bool, yes: bool, no_backup: bool,
     folder = daemon.state_folder(config)
     try:
         if shrink and not dry_run and _runs(folder):
-            _fail(f"Tocsin runs with its state in {folder}: stop it, or leave out --shrink")
+            fail(f"Tocsin runs with its state in {folder}: stop it, or leave out --shrink")
         plan = _plan(folder, config, declared, since)
         for line in _shown(plan, folder):
             click.echo(line)
@@ -74,7 +74,7 @@ def prune(path: Path, before: str, *, dry_run: bool, yes: bool, no_backup: bool,
         if shrink:
             _shrink(folder)
     except StateError as error:
-        _fail(error)
+        fail(error)
 
 
 def _declared(document: Any) -> tuple[Config, Declared]:
@@ -128,7 +128,7 @@ def _agree(*, yes: bool) -> None:
         click.echo("nothing was changed: say --yes, since nobody is there to be asked", err=True)
         raise click.exceptions.Exit(UNTOLD)
     if not click.confirm("Take it out? Only a backup brings it back", err=True):
-        _fail("nothing was changed")
+        fail("nothing was changed")
 
 
 def _asks() -> bool:
@@ -236,8 +236,3 @@ def _shrink(folder: Path) -> None:
     finally:
         state.release()
     click.echo(f"{path}: {backup.spelled_size(freed)} smaller, {backup.spelled_size(before - freed)} now")
-
-
-def _fail(error: object) -> NoReturn:
-    click.echo(str(error), err=True)
-    raise click.exceptions.Exit(1) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.parts import config_option, opened, refuse
+from tocsin.cli.parts import config_option, fail, opened, refuse
 from tocsin.config import Document
 from tocsin.config.reading import read
 from tocsin.config.tables import Fallback
@@ -30,8 +30,7 @@ def ring(path: Path, text: str) -> None:
     try:
         asyncio.run(run_program(fallback.command, f"{text}\n", fallback.timeout))
     except NetworkError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     click.echo(f"{fallback.command[0]} has taken it")
 
 

@@ -19,7 +19,7 @@ from tocsin.cli.doctor import look
 from tocsin.cli.incidents import export, say
 from tocsin.cli.init import init
 from tocsin.cli.page import page
-from tocsin.cli.parts import UNUSABLE, config_option, label, opened, prepare, refuse, tell
+from tocsin.cli.parts import UNUSABLE, config_option, fail, label, opened, prepare, refuse, tell
 from tocsin.cli.prune import prune
 from tocsin.cli.ring import ring
 from tocsin.clock import Clock
@@ -120,8 +120,7 @@ def status(path: Path) -> None:
     try:
         answer = control.ask(folder, "status")
     except StateError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     for name, down in answer.pop("networks").items():
         click.echo(f"{name}: {f'down: {down}' if down else 'up'}")
     for name, value in answer.items():
@@ -139,8 +138,7 @@ def read_again(path: Path) -> None:
     try:
         answer = control.ask(daemon.state_folder(config), "reload")
     except StateError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     for line in [*answer["errors"], *answer["warnings"]]:
         click.echo(line, err=True)
     if answer["errors"]:
@@ -203,8 +201,7 @@ def login(
         )
         asyncio.run(log_in(account, given, click.echo))
     except (NetworkError, LoginRefused) as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     click.echo(f"kept in {account.folder}")
 
 
@@ -223,8 +220,7 @@ def trust(path: Path, user: str, network: str) -> None:
     try:
         known = forget(account.pins, user)
     except NetworkError as error:
-        click.echo(str(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        fail(error)
     if not known:
         refuse(f"{user}: no identity of theirs was ever seen")
     click.echo(f"{user}: the identity that they have now counts from their next message on")
